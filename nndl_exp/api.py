@@ -1,0 +1,42 @@
+"""The public Python API: what the commands themselves are made of.
+
+from nndl_exp.api import Study, load_config, load_dataset, run, train
+"""
+
+from collections.abc import Sequence
+
+from nndl_exp.cli.hydra_config import compose
+from nndl_exp.config import RunConfig, run_config
+from nndl_exp.datasets import Dataset, load_dataset
+from nndl_exp.nn import Network
+from nndl_exp.records import Result, RunDirectory
+from nndl_exp.run import initial_network, run
+from nndl_exp.study.study import Study, Trial
+from nndl_exp.training import Epoch, Streams, evaluate, train
+
+__all__ = [
+    "Dataset",
+    "Epoch",
+    "Network",
+    "Result",
+    "RunConfig",
+    "RunDirectory",
+    "Streams",
+    "Study",
+    "Trial",
+    "evaluate",
+    "initial_network",
+    "load_config",
+    "load_dataset",
+    "run",
+    "train",
+]
+
+
+def load_config(overrides: Sequence[str] = ()) -> RunConfig:
+    """The config of a run, from the same words as ``python -m nndl_exp.train`` takes.
+
+    Raises:
+        UserError: a setting that does not exist, or a value that it can't have.
+    """
+    return run_config(compose("train", overrides).settings)

@@ -1,0 +1,1 @@
+"""What the commands share: reading the command line, showing errors, runs and studies."""

@@ -1,0 +1,169 @@
+"""The only module that knows Hydra: from the words of a command line to plain settings.
+
+Hydra composes the configuration and answers ``--help``, ``--cfg`` and tab completion. It does not
+run the command: its runner makes an output folder and prints errors over several lines, before
+anything has been checked. So ``--multirun`` is expanded here, with Hydra's own sweeper, and every
+combination is composed and checked before the first is trained.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nndl_exp.config import RUN_KEYS, flatten, no_such_setting, run_config
+from nndl_exp.errors import UserError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+CONF = next(
+    (path for path in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if path.is_dir()),
+    _PACKAGE / "conf",
+)
+"""The configs: inside the package when installed from a wheel, beside it in a checkout."""
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Plain settings, and the names of those that were typed."""
+
+    settings: dict[str, Any]
+    typed: tuple[str, ...]
+
+
+def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
+    """The configurations that a command line asks for: one, or several with ``--multirun``.
+
+    None where it asked for help, the configuration or tab completion, which has been answered then.
+
+    Raises:
+        UserError: anything that Hydra can't compose, in one line.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    flags = get_args_parser().parse_args(list(arguments))
+    if flags.help or flags.hydra_help or flags.cfg or flags.info or flags.shell_completion:
+        _let_hydra_answer(name, arguments)
+        return None
+    for override in flags.overrides:
+        if re.match(r"[+~]*hydra[./]", override):
+            raise UserError(f"settings of Hydra itself can't be changed here: got {override}")
+    try:
+        return [
+            _compose(name, overrides, flags.config_dir)
+            for overrides in _combinations(flags.overrides, flags.multirun)
+        ]
+    except UserError:
+        raise
+    except Exception as e:
+        raise _explain(e, name) from None
+
+
+def compose(name: str, overrides: Sequence[str] = ()) -> Composed:
+    """The configuration ``conf/NAME.yaml`` with overrides, as one types them.
+
+    Raises:
+        UserError: anything that Hydra can't compose, in one line.
+    """
+    try:
+        return _compose(name, list(overrides), None)
+    except UserError:
+        raise
+    except Exception as e:
+        raise _explain(e, name) from None
+
+
+def _combinations(overrides: list[str], multirun: bool) -> list[list[str]]:
+    if not multirun:
+        return [overrides]
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    return [combination for batch in batches for combination in batch]
+
+
+def _compose(name: str, overrides: list[str], config_dir: str | None) -> Composed:
+    import hydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    extra = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose(name, overrides + extra)
+    settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(settings, dict)
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    typed = tuple(str(override.key_or_group) for override in parsed)
+    plain: dict[str, Any] = {str(key): value for key, value in settings.items()}
+    base = plain.pop("from", None)
+    if base is not None:
+        _start_from(Path(base), plain, typed)
+    return Composed(plain, typed)
+
+
+def _start_from(path: Path, settings: dict[str, Any], typed: Sequence[str]) -> None:
+    """Put the run that a file describes into ``settings``, under what was typed."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    if "experiment" in typed:
+        raise UserError("from and +experiment are both a base to start from: give one of them")
+    try:
+        loaded = OmegaConf.to_container(OmegaConf.load(path))
+    except OSError as e:
+        raise UserError(f"from={path} can't be read: {e.strerror}") from None
+    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError):
+        raise UserError(f"from={path} is not a YAML file") from None
+    if not isinstance(loaded, dict) or not set(RUN_KEYS) <= set(loaded):
+        raise UserError(f"from={path} must be a run's config, with {', '.join(RUN_KEYS)}")
+    base: dict[str, Any] = {key: loaded[key] for key in RUN_KEYS}
+    run_config(base)
+    for name in typed:
+        *outer, key = name.split(".")
+        if name.split(".")[0] in RUN_KEYS:
+            source, target = settings, base
+            for part in outer:
+                source, target = source[part], target[part]
+            target[key] = source[key]
+    settings.update(base)
+
+
+def _let_hydra_answer(name: str, arguments: Sequence[str]) -> None:
+    import hydra
+
+    hidden = sys.argv
+    sys.argv = [hidden[0], *arguments]  # where Hydra reads its words
+    try:
+        hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(lambda _: None)()
+    finally:
+        sys.argv = hidden
+
+
+def _explain(error: Exception, name: str) -> Exception:
+    """One line for what Hydra or OmegaConf says in several; other exceptions are defects."""
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return error
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        known = ", ".join(error.options)
+        return UserError(f"no such {group}: {option} (there are {known})")
+    message = str(error)
+    if found := re.search(r"Could not (?:override|append to config|delete)[^']*'([^'@]*)", message):
+        return UserError(no_such_setting(found[1], _known(name)))
+    first = message.splitlines()[0]
+    if first.startswith("Ambiguous value"):
+        return UserError(f"{first}: give one value, or --multirun to run each of several")
+    return UserError(f"these settings can't be read: {first}")
+
+
+def _known(name: str) -> Iterator[str]:
+    composed = _compose(name, [], None)
+    yield from (path.name for path in CONF.iterdir() if path.is_dir())
+    yield from (key for key, _ in flatten(composed.settings))

@@ -1,0 +1,115 @@
+"""Finding runs and studies by the names that a user has for them."""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from nndl_exp.config import RunConfig, TrackingConfig, read_yaml, to_mapping
+from nndl_exp.errors import UserError
+from nndl_exp.records import RunDirectory
+
+DEFAULT_OUTPUT = "nndl-output"
+_MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run: its name, its record, and its study's folder if it is a trial."""
+
+    name: str
+    directory: RunDirectory
+    study: Path | None
+
+
+def default_output() -> str:
+    """The output folder that commands look in: ``NNDL_OUTPUT`` or nndl-output."""
+    return os.environ.get("NNDL_OUTPUT", DEFAULT_OUTPUT)
+
+
+def new_run_directory(output: Path, config: RunConfig) -> RunDirectory:
+    """Where to train a config: the folder where it was begun and not ended, or a new one."""
+    text = json.dumps(to_mapping(config), sort_keys=True)
+    stem = f"{config.dataset.name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}-{number}"
+        directory = RunDirectory(output / "runs" / name)
+        if not directory.config_path.exists():
+            return directory
+        if directory.result() is None and directory.config() == config:
+            return directory
+        number += 1
+
+
+def name_of(directory: RunDirectory) -> str:
+    """A run's name: STUDY/NUMBER for a trial, else that of its folder."""
+    path = directory.path
+    return f"{path.parent.parent.name}/{path.name}" if path.parent.name == "trials" else path.name
+
+
+def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
+    """A run by its name, its folder, a best.yaml or config.yaml, or its MLflow id.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    directory = _by_path(Path(reference)) or _by_name(reference, Path(output))
+    if directory is None and _MLFLOW_ID.fullmatch(reference):
+        directory = _by_mlflow_id(reference, output, tracking)
+    if directory is None or not directory.config_path.exists():
+        raise UserError(
+            f"no such run: {reference} (give a name such as STUDY/17, a run's folder, a best.yaml, "
+            f"or an MLflow run id; looked in {output})"
+        )
+    study = directory.path.parent.parent if directory.path.parent.name == "trials" else None
+    return Found(name_of(directory), directory, study)
+
+
+def find_study(reference: str, output: str) -> tuple[str, str] | None:
+    """(output folder, name) of a study given by its name or folder, None if it is not one."""
+    path = Path(reference)
+    if (path / "study.yaml").is_file():
+        return str(path.resolve().parent.parent), path.resolve().name
+    if "/" not in reference and (Path(output) / "studies" / reference / "study.yaml").is_file():
+        return output, reference
+    return None
+
+
+def _by_path(path: Path) -> RunDirectory | None:
+    if path.is_dir() and (path / "config.yaml").is_file():
+        return RunDirectory(path.resolve())
+    if path.is_file() and path.name == "config.yaml":
+        return RunDirectory(path.resolve().parent)
+    if path.is_file() and path.suffix in (".yaml", ".yml"):
+        origin = read_yaml(path).get("origin")
+        if not isinstance(origin, dict) or "trial" not in origin:
+            raise UserError(f"{path} does not say which run it is from (origin.trial)")
+        return RunDirectory(path.resolve().parent / "trials" / str(origin["trial"]))
+    return None
+
+
+def _by_name(name: str, output: Path) -> RunDirectory | None:
+    if ".." in name.split("/") or name.startswith("/"):
+        return None
+    study, slash, number = name.partition("/")
+    path = output / "studies" / study / "trials" / number if slash else output / "runs" / name
+    return RunDirectory(path.resolve()) if (path / "config.yaml").is_file() else None
+
+
+def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> RunDirectory | None:
+    """The run's folder if it is here, else a copy of its record from MLflow's artifacts."""
+    from nndl_exp.tracking.mlflow_view import download_record, name_of_run
+
+    name = name_of_run(output, tracking, run_id)
+    if name is None:
+        return None
+    here = _by_name(name, Path(output))
+    if here is not None:
+        return here
+    folder = Path(tempfile.mkdtemp(prefix="nndl-exp-")) / name.replace("/", "-")
+    download_record(output, tracking, run_id, folder)
+    return RunDirectory(folder)

@@ -1,0 +1,260 @@
+"""The run and the study as values: frozen dataclasses that refuse what they can't mean.
+
+A configuration says all of a run: equal ``RunConfig`` values give equal results, to the bit, on the
+same machine. Nothing here knows of Hydra; ``parse`` takes the plain mapping that a YAML holds.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from nndl_exp.errors import UserError
+
+T = TypeVar("T")
+Setting = Mapping[str, Any]
+
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+Size = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DatasetConfig:
+    """Which images: a source, cut down to some classes and to the first n of each set."""
+
+    name: Literal["mnist_5k", "mnist", "fashion_mnist"] = "mnist_5k"
+    training_size: Size | None = None
+    validation_size: Size | None = None
+    test_size: Size | None = None
+    classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class NetworkConfig:
+    """The network between the input and the output layer, which the dataset decides."""
+
+    hidden: tuple[Size, ...] = (100,)
+    activation: Literal["sigmoid", "tanh", "relu", "linear", "softmax"] = "sigmoid"
+    output: Literal["sigmoid", "tanh", "relu", "linear", "softmax"] = "sigmoid"
+    cost: Literal["quadratic", "cross_entropy", "log_likelihood"] = "cross_entropy"
+    initializer: Literal["default", "large"] = "default"
+    dtype: Literal["float32", "float64"] = "float32"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class StoppingConfig:
+    """When to stop early: ``none``, or ``no_improvement`` of the best epoch in ``n`` epochs."""
+
+    name: Literal["none", "no_improvement"] = "no_improvement"
+    n: Size = 10
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrainingConfig:
+    """How the network learns.
+
+    ``monitor_size`` is the number of training images that cost and accuracy are measured on after
+    each epoch: null for as many as the validation set has, ``all`` for every one.
+    """
+
+    eta: Positive = 0.5
+    lmbda: NonNegative = 0.0
+    mini_batch_size: Size = 10
+    epochs: Size = 30
+    regularizer: Literal["none", "l2", "l1"] = "l2"
+    stopping: StoppingConfig = field(default_factory=StoppingConfig)
+    judged_by: Literal["validation_accuracy", "validation_cost"] = "validation_accuracy"
+    monitor_size: Size | Literal["all"] | None = None
+    blas_threads: Size = 1
+
+
+@dataclass(frozen=True, config=_STRICT)
+class RunConfig:
+    """One training, whole."""
+
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: Seed = 0
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrackingConfig:
+    """Where runs are shown: MLflow at ``uri`` (null: a database in the output folder), or none."""
+
+    name: Literal["mlflow", "none"] = "mlflow"
+    uri: str | None = None
+    experiment: str | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrainConfig:
+    """What ``python -m nndl_exp.train`` does: one run, tracked."""
+
+    run: RunConfig
+    tracking: TrackingConfig
+    output: str
+
+
+@dataclass(frozen=True, config=_STRICT)
+class StudyConfig:
+    """How a study is led.
+
+    ``n_trials`` is the total of the study, not of one start of it. ``budget`` ends this start by
+    the clock: 60s, 10m, 2h. ``lag`` is L: trial k is proposed from the results of the trials up to
+    k - L. ``enqueue`` lists configurations that are tried first.
+    """
+
+    name: str = "auto"
+    n_trials: Size = 80
+    budget: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?[smh]$")] | None = None
+    lag: Size = 8
+    seed: Seed = 0
+    second_objective: Literal["none", "parameters", "multiply_adds"] = "none"
+    enqueue: tuple[dict[str, Any], ...] = ()
+    max_retries: Annotated[int, Field(ge=0)] = 2
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ExecutorConfig:
+    """What trains the trials: spawned processes, or this process alone."""
+
+    name: Literal["processes", "serial"] = "processes"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class SweepConfig:
+    """What ``python -m nndl_exp.sweep`` does: a study of variations of one run, tracked."""
+
+    run: RunConfig
+    search_space: dict[str, Any]
+    sampler: dict[str, Any]
+    pruner: dict[str, Any]
+    study: StudyConfig = field(default_factory=StudyConfig)
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    workers: Size | Literal["auto"] = "auto"
+    output: str = "nndl-output"
+
+
+def parse(cls: type[T], values: Setting, prefix: str = "") -> T:
+    """A configuration from a plain mapping.
+
+    Raises:
+        UserError: a key that does not exist, or a value that its setting can't have; the first one,
+            with its full name.
+    """
+    try:
+        # JSON mode is strict about types but takes a list for a tuple.
+        return TypeAdapter(cls).validate_json(json.dumps(values))
+    except ValidationError as e:
+        raise UserError(_explain(e, values, cls, prefix)) from None
+    except TypeError as e:
+        raise UserError(f"a configuration holds text, numbers, lists and mappings only: {e}") from e
+
+
+def run_config(values: Setting) -> RunConfig:
+    """The run described by a composed config: only the settings that belong to the run."""
+    return parse(RunConfig, {key: values[key] for key in RUN_KEYS if key in values})
+
+
+RUN_KEYS = ("dataset", "network", "training", "seed")
+"""The top-level settings of a run."""
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """A configuration as plain nested mappings and lists, the inverse of ``parse``."""
+    mapping: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return mapping
+
+
+def to_yaml(mapping: Setting) -> str:
+    """A mapping as YAML, in its own order; short lists stay on one line."""
+    return yaml.safe_dump(dict(mapping), sort_keys=False, default_flow_style=None, width=100)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping.
+
+    Raises:
+        UserError: the file is missing or does not hold one.
+    """
+    try:
+        mapping = yaml.safe_load(path.read_text())
+    except OSError as e:
+        raise UserError(f"{path} can't be read: {e.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise UserError(f"{path} is not a YAML file") from None
+    if not isinstance(mapping, dict):
+        raise UserError(f"{path} must hold settings (key: value): got {type(mapping).__name__}")
+    return mapping
+
+
+def flatten(mapping: Setting, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every leaf of nested mappings with its dotted name; nothing is dropped."""
+    for key, value in mapping.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def no_such_setting(name: str, known: Iterable[str]) -> str:
+    """The error line for a mistyped name, with the nearest name that exists."""
+    names = list(known)
+    near = [other for other in names if other.endswith(f".{name}")]
+    near += difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"no such setting: {name}" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+def seconds(budget: str) -> float:
+    """A duration such as 90s, 10m or 2h in seconds."""
+    return float(budget[:-1]) * {"s": 1, "m": 60, "h": 3600}[budget[-1]]
+
+
+def _explain(error: ValidationError, values: Setting, cls: type, prefix: str) -> str:
+    first = error.errors()[0]
+    # Unions add a tag behind the name of the setting; the setting is what the mapping has.
+    loc = [part for part in first["loc"] if not isinstance(part, str) or _is_name(part)]
+    name = prefix + ".".join(map(str, _existing(loc, values)))
+    if first["type"] == "unexpected_keyword_argument":
+        known = (prefix + key for key, _ in flatten(_defaults(cls)))
+        return no_such_setting(prefix + ".".join(map(str, first["loc"])), known)
+    if first["type"] in ("missing", "missing_argument"):
+        return f"{prefix}{'.'.join(map(str, first['loc']))} is missing"
+    rules = [e["msg"] for e in error.errors() if e["loc"][: len(loc)] == first["loc"][: len(loc)]]
+    rule = " or ".join(dict.fromkeys(r.removeprefix("Input should ") for r in rules))
+    return f"{name} must {rule}: got {first['input']!r}"
+
+
+def _is_name(part: str) -> bool:
+    return part.isidentifier()
+
+
+def _existing(loc: list[Any], values: Any) -> list[Any]:
+    found: list[Any] = []
+    for part in loc:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            break
+        found.append(part)
+    return found
+
+
+def _defaults(cls: type) -> Setting:
+    try:
+        return to_mapping(cls())
+    except ValidationError:
+        return to_mapping(RunConfig())

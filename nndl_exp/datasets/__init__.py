@@ -1,0 +1,72 @@
+"""Where the digits come from. To add a dataset: a reader, an entry in ``SOURCES``, one YAML."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from nndl_exp.datasets import mnist, mnist_5k
+from nndl_exp.datasets.cache import Source, prepared
+from nndl_exp.datasets.dataset import Dataset, Labelled, keep_classes, keep_first
+from nndl_exp.errors import UserError
+
+__all__ = ["SOURCES", "Dataset", "Labelled", "load_dataset"]
+
+DIGITS = tuple("0123456789")
+CLOTHES = (
+    "T-shirt", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How to read a source, the sizes of its three sets, and the names of its classes."""
+
+    read: Callable[[], Source]
+    sizes: tuple[int, int, int]
+    classes: tuple[str, ...]
+
+
+SOURCES: dict[str, Entry] = {
+    "mnist_5k": Entry(mnist_5k.read, mnist_5k.SIZES, DIGITS),
+    "mnist": Entry(lambda: mnist.read(mnist.MNIST), mnist.SIZES, DIGITS),
+    "fashion_mnist": Entry(lambda: mnist.read(mnist.FASHION_MNIST), mnist.SIZES, CLOTHES),
+}
+
+
+def load_dataset(
+    name: str,
+    *,
+    training_size: int | None = None,
+    validation_size: int | None = None,
+    test_size: int | None = None,
+    classes: Sequence[int] | None = None,
+    test: bool = False,
+) -> Dataset:
+    """Load a dataset by name, cut down as the book does: to some classes, then to the first n.
+
+    Args:
+        name: a key of ``SOURCES``.
+        training_size: how many training images to keep, None for all; likewise the other two.
+        classes: which classes to keep, None for all.
+        test: whether to load the test set, which no study needs.
+
+    Raises:
+        UserError: no such dataset, no such size or class, or the data can't be had.
+    """
+    if name not in SOURCES:
+        raise UserError(f"dataset.name must be one of {', '.join(SOURCES)}: got {name}")
+    entry = SOURCES[name]
+    x, labels, sha256 = prepared(name, entry.read)
+    ends = (entry.sizes[0], sum(entry.sizes[:2]), sum(entry.sizes))
+    training, validation, testing = (
+        Labelled(x[end - size : end], labels[end - size : end])
+        for size, end in zip(entry.sizes, ends, strict=True)
+    )
+    whole = Dataset(name, training, validation, testing if test else None, entry.classes, sha256)
+    whole = keep_classes(whole, classes)
+    return replace(
+        whole,
+        training=keep_first(whole.training, training_size, "dataset.training_size"),
+        validation=keep_first(whole.validation, validation_size, "dataset.validation_size"),
+        test=keep_first(whole.test, test_size, "dataset.test_size") if whole.test else None,
+    )

@@ -1,0 +1,135 @@
+"""``python -m nndl_exp.evaluate RUN``: the test set, once for each study."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from nndl_exp.cli.console import make_console
+from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.cli.runs import Found
+from nndl_exp.config import TrackingConfig
+from nndl_exp.errors import UserError
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the test set: when, at which run, and what was seen (fractions)."""
+
+    run: str
+    when: str
+    accuracy: float
+    low: float
+    high: float
+    images: int
+
+
+@click.command(name="python -m nndl_exp.evaluate")
+@click.argument("run")
+@click.option("--again", is_flag=True, help="Look once more, and keep a note of it.")
+@output_option
+@tracking_option
+def command(run: str, again: bool, output: str, tracking_uri: str | None) -> None:
+    """Measure RUN (a name such as STUDY/17, a folder, a best.yaml, an MLflow id) on the test set.
+
+    Once for each study: whoever chooses between runs by the test set has no test set left.
+    """
+    from nndl_exp.cli.runs import find_run
+
+    tracking = TrackingConfig(uri=tracking_uri)
+    found = find_run(run, output, tracking)
+    looks_path = (found.study or found.directory.path.parent) / _file_name(found)
+    looks = read_looks(looks_path)
+    if looks and not again:
+        _refuse_or_repeat(found, looks)
+    else:
+        look = measure(found)
+        _write(looks_path, [*looks, look])
+        _log(found, look, output, tracking)
+        looks = [*looks, look]
+    show(looks[-1], len(looks))
+
+
+def measure(found: Found) -> Look:
+    """The accuracy of a run's best network on the test set, with its 95 % interval.
+
+    Raises:
+        UserError: the run has not ended.
+    """
+    from nndl_exp.run import data_of
+    from nndl_exp.training import evaluate
+    from nndl_exp.training.statistics import wilson_interval
+
+    if found.directory.result() is None:
+        raise UserError(f"{found.name} has not ended; only a settled run can be evaluated")
+    dataset = data_of(found.directory.config(), test=True)
+    assert dataset.test is not None
+    network = found.directory.network()
+    _, accuracy = evaluate(network, dataset.test.examples(dataset.n_out))
+    low, high = wilson_interval(accuracy, len(dataset.test))
+    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Look(found.name, when, accuracy, low, high, len(dataset.test))
+
+
+def read_looks(path: Path) -> list[Look]:
+    """The looks at the test set so far, the first one first."""
+    return [Look(**look) for look in json.loads(path.read_text())] if path.exists() else []
+
+
+def show(look: Look, number: int) -> None:
+    """Print what was seen."""
+    console = make_console()
+    console.print(
+        f"test     {100 * look.accuracy:.2f} % of {look.images:,} test images · 95 % interval "
+        f"{100 * look.low:.2f} to {100 * look.high:.2f} %"
+    )
+    nth = "the first" if number == 1 else f"look number {number} at its test set"
+    console.print(f"run      {look.run} · {look.when}" + ("" if number == 1 else f" · {nth}"))
+
+
+def _refuse_or_repeat(found: Found, looks: list[Look]) -> None:
+    """Show the recorded look where it was at the same run; refuse to look at another one."""
+    last = looks[-1]
+    if last.run != found.name:
+        raise UserError(
+            f"the test set was looked at on {last.when}, at {last.run} "
+            f"({100 * last.accuracy:.2f} %); a second look, at {found.name}, needs --again"
+        )
+    what = "study" if found.study else "run"
+    make_console().print(f"the test set of this {what} was looked at before; what was seen then:")
+
+
+def _file_name(found: Found) -> str:
+    return "test_set.json" if found.study else f".{found.directory.path.name}.test_set.json"
+
+
+def _write(path: Path, looks: list[Look]) -> None:
+    from nndl_exp.records import atomic
+
+    text = json.dumps([asdict(look) for look in looks], indent=1)
+    atomic.write(path, text.encode(), durable=True)
+
+
+def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> None:
+    from nndl_exp.tracking.client import database
+    from nndl_exp.tracking.mlflow_view import MlflowView
+
+    if tracking.uri is None and not database(output).exists():
+        return  # the run was made with tracking=none
+    view = MlflowView(output, tracking, found.directory.config().dataset.name)
+    run_id = view.find(found.name)
+    if run_id is not None:
+        view.log_test(run_id, look.accuracy, look.low, look.high)
+
+
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    command(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Activation functions: the value a = σ(z), and how an error passes back through it.
+
+An activation acts on the rows of ``z``, of shape (m, n): m examples, n neurons. Its second half,
+``backward(nabla_a, a)``, turns ∂C/∂a into ∂C/∂z. It is written in terms of ``a`` alone, so that
+the forward pass need not keep ``z``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit
+
+from nndl_exp.nn.arrays import Array
+
+
+@dataclass(frozen=True)
+class Activation:
+    """σ and the product of ∂C/∂a with the Jacobian of σ.
+
+    ``value(z)`` returns a, of the shape of z. ``backward(nabla_a, a)`` returns ∂C/∂z: for an
+    element-wise σ it is ``nabla_a * σ'(z)``, the second factor of BP1 and BP2.
+    """
+
+    value: Callable[[Array], Array]
+    backward: Callable[[Array, Array], Array]
+
+
+def sigmoid(z: Array) -> Array:
+    """σ(z) = 1 / (1 + exp(-z)) (equation 3), without overflow for any finite z."""
+    a: Array = expit(z)
+    return a
+
+
+def softmax(z: Array) -> Array:
+    """exp(z_j) / Σ_k exp(z_k) over each row (equation 78).
+
+    The largest z of the row is taken off first: that changes nothing (the outputs are invariant
+    under a shift of z) and keeps exp from overflowing.
+    """
+    a: Array = np.exp(z - z.max(axis=-1, keepdims=True))
+    a /= a.sum(axis=-1, keepdims=True)
+    return a
+
+
+def _sigmoid_backward(nabla_a: Array, a: Array) -> Array:
+    return nabla_a * (a * (1 - a))
+
+
+def _tanh_backward(nabla_a: Array, a: Array) -> Array:
+    return nabla_a * (1 - a * a)
+
+
+def _relu(z: Array) -> Array:
+    a: Array = np.maximum(z, 0)
+    return a
+
+
+def _relu_backward(nabla_a: Array, a: Array) -> Array:
+    return nabla_a * (a > 0)
+
+
+def _linear(z: Array) -> Array:
+    return z
+
+
+def _linear_backward(nabla_a: Array, a: Array) -> Array:
+    return nabla_a
+
+
+def _softmax_backward(nabla_a: Array, a: Array) -> Array:
+    # The Jacobian diag(a) - a aᵀ is symmetric; its product is formed without building it.
+    product: Array = a * (nabla_a - (nabla_a * a).sum(axis=-1, keepdims=True))
+    return product
+
+
+def _tanh(z: Array) -> Array:
+    a: Array = np.tanh(z)
+    return a
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "sigmoid": Activation(sigmoid, _sigmoid_backward),
+    "tanh": Activation(_tanh, _tanh_backward),
+    "relu": Activation(_relu, _relu_backward),
+    "linear": Activation(_linear, _linear_backward),
+    "softmax": Activation(softmax, _softmax_backward),
+}

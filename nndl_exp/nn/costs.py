@@ -1,0 +1,77 @@
+"""Cost functions: the cost C_x of each example, and the error δ = ∂C_x/∂z of the output layer.
+
+``z``, ``a`` and the targets ``y`` have shape (m, n_out); a cost has shape (m,), one number for
+each example. Which output activations a cost goes with is said in ``OUTPUTS_OF`` and nowhere else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nndl_exp.errors import UserError
+from nndl_exp.nn.activations import ACTIVATIONS
+from nndl_exp.nn.arrays import Array
+
+
+@dataclass(frozen=True)
+class Cost:
+    """``value(z, a, y)`` is C_x, of shape (m,); ``delta(a, y)`` is δ, of shape (m, n_out) (BP1)."""
+
+    value: Callable[[Array, Array, Array], Array]
+    delta: Callable[[Array, Array], Array]
+
+
+def quadratic(z: Array, a: Array, y: Array) -> Array:
+    """C_x = ½ ‖a - y‖² (equation 6)."""
+    difference = a - y
+    c: Array = 0.5 * np.einsum("ij,ij->i", difference, difference)
+    return c
+
+
+def cross_entropy(z: Array, a: Array, y: Array) -> Array:
+    """C_x = -Σ_j [y ln a + (1 - y) ln(1 - a)] for sigmoid outputs (equation 63).
+
+    Computed from z as Σ_j [ln(1 + e^z) - y z], which is the same thing and stays finite where a
+    has been rounded to 0 or 1.
+    """
+    c: Array = (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))) - y * z).sum(axis=-1)
+    return c
+
+
+def log_likelihood(z: Array, a: Array, y: Array) -> Array:
+    """C_x = -Σ_j y_j ln a_j for softmax outputs (equation 80), computed from z."""
+    shifted = z - z.max(axis=-1, keepdims=True)
+    ln_a = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    c: Array = -(y * ln_a).sum(axis=-1)
+    return c
+
+
+_VALUES: dict[str, Callable[[Array, Array, Array], Array]] = {
+    "quadratic": quadratic,
+    "cross_entropy": cross_entropy,
+    "log_likelihood": log_likelihood,
+}
+
+OUTPUTS_OF: dict[str, tuple[str, ...]] = {
+    "quadratic": ("sigmoid", "tanh", "relu", "linear", "softmax"),
+    "cross_entropy": ("sigmoid",),
+    "log_likelihood": ("softmax",),
+}
+"""The output activations that each cost is defined for."""
+
+
+def pair(cost: str, output: str) -> Cost:
+    """The cost for an output layer of the given activation.
+
+    Raises:
+        UserError: the two do not go together; the message lists the pairs that do.
+    """
+    if output not in OUTPUTS_OF[cost]:
+        pairs = ", ".join(f"{c} with {' or '.join(outputs)}" for c, outputs in OUTPUTS_OF.items())
+        raise UserError(f"the cost {cost} does not go with {output} outputs; allowed are {pairs}")
+    if cost == "quadratic":
+        backward = ACTIVATIONS[output].backward
+        return Cost(quadratic, lambda a, y: backward(a - y, a))
+    # Sigmoid with cross-entropy and softmax with log-likelihood: σ' cancels (equations 68, 84).
+    return Cost(_VALUES[cost], lambda a, y: a - y)

@@ -1,0 +1,221 @@
+"""The network: weights, biases, feedforward and backpropagation (BP1 to BP4)."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from nndl_exp.errors import UserError
+from nndl_exp.nn.activations import ACTIVATIONS
+from nndl_exp.nn.arrays import Array
+from nndl_exp.nn.costs import pair
+from nndl_exp.nn.initializers import INITIALIZERS
+
+FORMAT = 1
+"""The version of the file format written by ``Network.save``."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The names of what a network is made of; see ``ACTIVATIONS``, ``OUTPUTS_OF``."""
+
+    activation: str = "sigmoid"
+    output: str = "sigmoid"
+    cost: str = "cross_entropy"
+
+
+class Network:
+    """A feed-forward network.
+
+    Args:
+        weights: for each layer after the input an array ``w`` of shape (n_out, n_in).
+        biases: for each of them an array ``b`` of shape (n_out,).
+        parts: the activations and the cost.
+
+    The arrays are kept, not copied: training changes them in place. All have one dtype.
+
+    Raises:
+        UserError: the shapes do not fit together, or output activation and cost do not.
+    """
+
+    def __init__(self, weights: Sequence[Array], biases: Sequence[Array], parts: Parts) -> None:
+        _check_shapes(weights, biases)
+        self.weights = list(weights)
+        self.biases = list(biases)
+        self.parts = parts
+        self.cost = pair(parts.cost, parts.output)
+        hidden = ACTIVATIONS[parts.activation]
+        self.activations = [hidden] * (len(weights) - 1) + [ACTIVATIONS[parts.output]]
+
+    @classmethod
+    def initialize(
+        cls,
+        sizes: Sequence[int],
+        parts: Parts,
+        *,
+        rng: np.random.Generator,
+        initializer: str = "default",
+        dtype: str = "float32",
+    ) -> "Network":
+        """A network of ``sizes`` neurons a layer with random weights and N(0, 1) biases.
+
+        All biases are drawn first, then all weights, layer by layer, in float64; the result is
+        rounded to ``dtype``.
+
+        Raises:
+            UserError: fewer than two sizes, or one that is less than 1.
+        """
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise UserError(
+                f"a network has at least two layers of at least one neuron: got {sizes}"
+            )
+        draw = INITIALIZERS[initializer]
+        biases = [rng.standard_normal(n) for n in sizes[1:]]
+        weights = [draw(rng, n, n_in) for n_in, n in pairwise(sizes)]
+        return cls([w.astype(dtype) for w in weights], [b.astype(dtype) for b in biases], parts)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons in each layer, the input first."""
+        return (self.weights[0].shape[1], *(len(b) for b in self.biases))
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """float32 or float64."""
+        return self.weights[0].dtype
+
+    def copy(self) -> "Network":
+        """The same network with weights and biases of its own."""
+        weights, biases = [w.copy() for w in self.weights], [b.copy() for b in self.biases]
+        return Network(weights, biases, self.parts)
+
+    def feedforward(self, x: Array) -> tuple[Array, Array]:
+        """The output layer's weighted input z and its activation a, both (m, n_out), for x (m, n).
+
+        Raises:
+            UserError: ``x`` is not a batch of rows with as many features as input neurons.
+        """
+        self._check_batch(x)
+        a = z = x
+        for w, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
+            z = a @ w.T + b
+            a = activation.value(z)
+        return z, a
+
+    def predict(self, x: Array) -> Array:
+        """The outputs a, of shape (m, n_out), for a batch x of shape (m, n)."""
+        return self.feedforward(x)[1]
+
+    def probabilities(self, x: Array) -> Array:
+        """A probability for each class, (m, n_out), rows summing to 1, for a batch x (m, n).
+
+        Softmax outputs are probabilities already. Other outputs are divided by their sum, after
+        negative ones have been set to 0; where nothing is left, all classes are equally likely.
+        """
+        a = np.maximum(self.predict(x), 0).astype(np.float64)
+        total = a.sum(axis=1, keepdims=True)
+        p: Array = np.where(total > 0, a / np.where(total > 0, total, 1), 1 / a.shape[1])
+        return p
+
+    def backprop(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
+        """(Σ ∂C_x/∂b, Σ ∂C_x/∂w) over the mini-batch, layer by layer, shaped as b and w.
+
+        ``x`` is (m, n), ``y`` (m, n_out), rows are examples. A whole mini-batch goes through as
+        one matrix (the problem "fully matrix-based approach" of chapter 2), so the outer products
+        δ aᵀ of BP4 are summed by one matrix product.
+        """
+        activations, deltas = self.errors(x, y)
+        nabla_b: list[Array] = [delta.sum(axis=0) for delta in deltas]  # BP3
+        nabla_w: list[Array] = [
+            delta.T @ a for delta, a in zip(deltas, activations, strict=True)
+        ]  # BP4
+        return nabla_b, nabla_w
+
+    def errors(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
+        """For each layer its input activations a^(l-1), (m, n_in), and its errors δ^l, (m, n_out).
+
+        Both lists start with the first hidden layer. They are all that BP3 and BP4 need.
+        """
+        activations = [x]
+        for w, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
+            z = activations[-1] @ w.T
+            z += b
+            activations.append(activation.value(z))
+        deltas = [self.cost.delta(activations.pop(), y)]  # BP1
+        for layer in range(len(self.weights) - 1, 0, -1):
+            nabla_a = deltas[-1] @ self.weights[layer]
+            deltas.append(self.activations[layer - 1].backward(nabla_a, activations[layer]))  # BP2
+        return activations, deltas[::-1]
+
+    def digest(self) -> str:
+        """The SHA-256 of every bit of the weights and biases, with their shapes and dtype."""
+        sha = hashlib.sha256()
+        for array in (*self.weights, *self.biases):
+            sha.update(f"{array.dtype.str}{array.shape}".encode())
+            sha.update(np.ascontiguousarray(array).tobytes())
+        return sha.hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The network as the bytes of an npz file; ``Network.load`` reads it."""
+        header = {"format": FORMAT, **vars(self.parts)}
+        arrays = {f"w{i}": w for i, w in enumerate(self.weights, 1)}
+        arrays |= {f"b{i}": b for i, b in enumerate(self.biases, 1)}
+        file = io.BytesIO()
+        np.savez(file, network=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
+        return file.getvalue()
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Network":
+        """Read a network from an npz file, never by pickle.
+
+        Raises:
+            UserError: the file is missing, damaged, or not one that ``to_bytes`` made.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(str(file["network"]))
+                if header.pop("format") != FORMAT:
+                    raise UserError(f"{path} has a newer format than this version reads ({FORMAT})")
+                layers = range(1, (len(file.files) - 1) // 2 + 1)
+                weights = [file[f"w{i}"] for i in layers]
+                return cls(weights, [file[f"b{i}"] for i in layers], Parts(**header))
+        except FileNotFoundError:
+            raise UserError(f"no such file: {path}") from None
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as e:
+            raise UserError(
+                f"{path} is not a network saved by nndl_exp, or damaged ({e})"
+            ) from None
+
+    def _check_batch(self, x: Array) -> None:
+        if x.ndim != 2 or x.shape[1] != self.sizes[0]:
+            raise UserError(
+                f"a batch must have the shape (examples, {self.sizes[0]}): got {x.shape}"
+            )
+
+
+def count_parameters(sizes: Sequence[int]) -> int:
+    """Weights and biases of a network with these layers."""
+    return sum((n_in + 1) * n for n_in, n in pairwise(sizes))
+
+
+def count_multiply_adds(sizes: Sequence[int]) -> int:
+    """Multiply-adds of one example's forward pass: one for each weight."""
+    return sum(n_in * n for n_in, n in pairwise(sizes))
+
+
+def _check_shapes(weights: Sequence[Array], biases: Sequence[Array]) -> None:
+    if not weights or len(weights) != len(biases):
+        raise UserError(f"{len(weights)} weight matrices need as many biases: got {len(biases)}")
+    n_in = weights[0].shape[-1]
+    for w, b in zip(weights, biases, strict=True):
+        if w.ndim != 2 or w.shape[1] != n_in or b.shape != w.shape[:1]:
+            raise UserError(
+                f"w (n_out, {n_in}) and b (n_out,) do not fit: got {w.shape} and {b.shape}"
+            )
+        n_in = w.shape[0]

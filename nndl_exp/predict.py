@@ -1,0 +1,89 @@
+"""``python -m nndl_exp.predict RUN FILES...``: what a run's network sees in a user's pictures."""
+
+import zipfile
+from pathlib import Path
+
+import click
+import numpy as np
+
+from nndl_exp.cli.console import make_console
+from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.config import TrackingConfig
+from nndl_exp.errors import UserError
+from nndl_exp.nn.arrays import Array
+
+
+@click.command(name="python -m nndl_exp.predict")
+@click.argument("run")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@output_option
+@tracking_option
+def command(run: str, files: tuple[Path, ...], output: str, tracking_uri: str | None) -> None:
+    """Classify FILES with the best network of RUN (a name, a folder, a best.yaml, an MLflow id).
+
+    Pictures (PNG, JPEG, ...) of one digit each, of any size, dark on light or light on dark; or an
+    .npz whose array x has a row of pixels between 0 and 1 for each example.
+    """
+    from nndl_exp.cli.runs import find_run
+    from nndl_exp.run import data_of
+
+    found = find_run(run, output, TrackingConfig(uri=tracking_uri))
+    if found.directory.result() is None:
+        raise UserError(f"{found.name} has not ended; only a settled run can classify")
+    network = found.directory.network()
+    classes = data_of(found.directory.config()).classes
+    examples = [example for path in files for example in read_examples(path, network.sizes[0])]
+    console = make_console()
+    for name, x in examples:
+        p = network.probabilities(x.astype(network.dtype))[0]
+        order = p.argsort()[::-1][:3]
+        guesses = " · ".join(f"{classes[i]} {100 * p[i]:.1f} %" for i in order)
+        console.print(f"{name}: {classes[order[0]]}   ({guesses})")
+
+
+def read_examples(path: Path, n_in: int) -> list[tuple[str, Array]]:
+    """The examples of a file, each with a name and its pixels as an array of shape (1, n_in).
+
+    Raises:
+        UserError: the file can't be read, or does not fit the network.
+    """
+    if path.suffix == ".npz":
+        return _read_npz(path, n_in)
+    if n_in != 784:
+        raise UserError(f"the network takes {n_in} numbers, a picture gives 784: use an .npz")
+    from nndl_exp.datasets.pictures import read_picture
+
+    return [(str(path), read_picture(path))]
+
+
+def _read_npz(path: Path, n_in: int) -> list[tuple[str, Array]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            x = file["x"]
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except KeyError:
+        raise UserError(f"{path} must hold an array named x: got none") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        raise UserError(f"{path} is not an .npz file of numbers") from None
+    if x.ndim != 2 or x.shape[1] != n_in or x.dtype.kind not in "fiub" or not len(x):
+        raise UserError(
+            f"x in {path} must be numbers of shape (n, {n_in}): got {x.shape} {x.dtype}"
+        )
+    if not np.isfinite(x).all() or x.min() < 0 or x.max() > 1:
+        raise UserError(
+            f"x in {path} must lie between 0 and 1 (grey value / 256): "
+            f"got {x.min():g} to {x.max():g}"
+        )
+    return [(f"{path}[{i}]", x[i : i + 1]) for i in range(len(x))]
+
+
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    command(arguments)
+
+
+if __name__ == "__main__":
+    main()

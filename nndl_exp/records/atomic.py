@@ -1,0 +1,34 @@
+"""Files that are there whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Put ``data`` at ``path`` in one step: a reader sees the old content or the new one.
+
+    With ``durable`` it has reached the disk when this returns, and survives a power cut.
+    """
+    new = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        with new.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_directory(path.parent)
+
+
+def _sync_directory(folder: Path) -> None:
+    if os.name != "posix":  # Windows can't open a directory
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

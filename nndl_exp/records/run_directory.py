@@ -1,0 +1,168 @@
+"""The folder of one run. It is the record: everything else that shows the run is made from it.
+
+config.yaml        the run, whole
+provenance.json    where, with what and from which code it was trained
+epochs.jsonl       one line an epoch
+checkpoint.npz     only while the run is unsettled
+weights.npz        the network at its best epoch
+weights_last.npz   the network at the end, where that is another one
+result.json        written last: from then on the run is settled and never trained again
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from nndl_exp.config import RunConfig, read_yaml, run_config, to_mapping, to_yaml
+from nndl_exp.errors import UserError
+from nndl_exp.nn.network import Network
+from nndl_exp.records import atomic
+from nndl_exp.records.provenance import provenance
+from nndl_exp.training.checkpoint import Checkpoint
+from nndl_exp.training.epoch import Epoch
+
+State = Literal["complete", "pruned", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    ``best`` is the number of the best epoch, None when none has finite costs; accuracy (a fraction)
+    and cost are that epoch's on the validation set. ``weights`` maps "best" and "last" to the
+    SHA-256 of the networks. ``attrs`` is what a pruner noted. Times are seconds since 1970.
+    """
+
+    state: State
+    reason: str
+    epochs: int
+    best: int | None
+    validation_accuracy: float | None
+    validation_cost: float | None
+    seconds: float
+    weights: dict[str, str]
+    started: float
+    ended: float
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+class RunDirectory:
+    """The record of one run at ``path``; nothing is read or written until asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def config_path(self) -> Path:
+        """Where the run's config stands."""
+        return self.path / "config.yaml"
+
+    @property
+    def weights_path(self) -> Path:
+        """Where the best epoch's network stands."""
+        return self.path / "weights.npz"
+
+    def lock(self) -> FileLock:
+        """Held by the process that trains the run; a dead process holds nothing.
+
+        It lies beside the folder, which holds the record and nothing else.
+        """
+        return FileLock(self.path.with_name(f".{self.path.name}.lock"))
+
+    def create(self, config: RunConfig) -> None:
+        """Make the folder and write the config, or check that it is the one that stands there.
+
+        Raises:
+            UserError: the folder belongs to another run.
+        """
+        if self.config_path.exists():
+            if self.config() != config:
+                raise UserError(f"{self.path} holds a run of another configuration")
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._write("provenance.json", json.dumps(provenance(), indent=1))
+        self._write("config.yaml", to_yaml(to_mapping(config)))
+
+    def config(self) -> RunConfig:
+        """The run's config.
+
+        Raises:
+            UserError: there is none, or it is not a run's.
+        """
+        return run_config(read_yaml(self.config_path))
+
+    def provenance(self) -> dict[str, Any]:
+        """What ``provenance()`` said when the run was started; empty where that was not kept."""
+        path = self.path / "provenance.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def epochs(self) -> list[Epoch]:
+        """The recorded epochs. A line that was cut short by a crash ends the list."""
+        path = self.path / "epochs.jsonl"
+        epochs: list[Epoch] = []
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                epochs.append(Epoch(**json.loads(line)))
+            except (ValueError, TypeError):
+                break
+        return epochs
+
+    def append(self, epoch: Epoch) -> None:
+        """Record an epoch. It reaches the operating system now and the disk when the run settles:
+        until then an epoch that is lost comes out identical when it is trained again."""
+        with (self.path / "epochs.jsonl").open("a") as file:
+            file.write(json.dumps(asdict(epoch)) + "\n")
+
+    def rewind(self, history: Sequence[Epoch]) -> None:
+        """Make ``history`` the recorded epochs, when training goes on from a checkpoint."""
+        lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)
+        self._write("epochs.jsonl", lines)
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keep the state between two epochs."""
+        atomic.write(self.path / "checkpoint.npz", checkpoint.to_bytes())
+
+    def load_checkpoint(self, like: Network) -> Checkpoint | None:
+        """The last state that was kept, None where there is none that can be read."""
+        return Checkpoint.load(self.path / "checkpoint.npz", like)
+
+    def settle(
+        self, result: Result, history: Sequence[Epoch], best: Network, last: Network
+    ) -> None:
+        """Write what a run leaves, ``result.json`` last, and put all of it on the disk."""
+        atomic.write(self.weights_path, best.to_bytes(), durable=True)
+        if result.weights["last"] != result.weights["best"]:
+            atomic.write(self.path / "weights_last.npz", last.to_bytes(), durable=True)
+        lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)
+        self._write("epochs.jsonl", lines, durable=True)
+        self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
+        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+
+    def result(self) -> Result | None:
+        """How the run ended, None while it has not.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = self.path / "result.json"
+        try:
+            return Result(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            raise UserError(f"{path} is damaged; delete it to train the run again") from None
+
+    def network(self) -> Network:
+        """The network at its best epoch.
+
+        Raises:
+            UserError: the run has not ended, or the file is damaged.
+        """
+        return Network.load(self.weights_path)
+
+    def _write(self, name: str, text: str, *, durable: bool = False) -> None:
+        atomic.write(self.path / name, text.encode(), durable=durable)

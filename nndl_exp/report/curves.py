@@ -1,0 +1,17 @@
+"""Drawing the learning curves of a recorded run."""
+
+from pathlib import Path
+
+from nndl_exp.records import RunDirectory
+from nndl_exp.report.figures import save_learning_curves
+
+
+def draw(directory: RunDirectory, name: str) -> Path:
+    """Draw a settled run's learning curves into its folder, unless they are there; the file."""
+    path = directory.path / "learning_curves.png"
+    if not path.exists():
+        result = directory.result()
+        assert result is not None
+        title = f"{name}: {result.reason}"
+        save_learning_curves(path, directory.epochs(), result.best, title)
+    return path

@@ -1,0 +1,46 @@
+"""Figures of a run."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from nndl_exp.training import Epoch
+
+# Told apart in grey and by the colour-blind (Okabe and Ito).
+TRAINING, VALIDATION = "#E69F00", "#0072B2"
+
+
+def learning_curves(history: Sequence[Epoch], best: int | None, title: str) -> Figure:
+    """Cost and accuracy on the training and the validation set against the epoch."""
+    figure = Figure(figsize=(8, 3.2))
+    # Fixed margins: a computed layout draws everything twice, and a study has many figures.
+    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.15, top=0.88, wspace=0.2)
+    cost, accuracy = figure.subplots(1, 2)
+    epochs = [epoch.number for epoch in history]
+    for name, colour, style in (("training", TRAINING, "--"), ("validation", VALIDATION, "-")):
+        costs = [getattr(epoch, f"{name}_cost") for epoch in history]
+        percent = [100 * getattr(epoch, f"{name}_accuracy") for epoch in history]
+        drawn = [c if math.isfinite(c) else math.nan for c in costs]
+        marker = "o" if len(history) == 1 else ""
+        cost.plot(epochs, drawn, style, color=colour, label=name, marker=marker)
+        accuracy.plot(epochs, percent, style, color=colour, label=name, marker=marker)
+    for axes, label in ((cost, "cost C"), (accuracy, "accuracy (%)")):
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.grid(alpha=0.3)
+        if best is not None:
+            axes.axvline(best, color="0.5", linewidth=1, linestyle=":", label="best epoch")
+    accuracy.legend()
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def save_learning_curves(
+    path: Path, history: Sequence[Epoch], best: int | None, title: str
+) -> None:
+    """Write the learning curves as a PNG."""
+    learning_curves(history, best, title).savefig(path, dpi=100)

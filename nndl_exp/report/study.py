@@ -1,0 +1,167 @@
+"""What the terminal shows of a study: the plan, a line a trial, the winner, what to type next."""
+
+import shlex
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from nndl_exp.config import to_mapping, to_yaml
+from nndl_exp.records import atomic
+from nndl_exp.report.text import (
+    TrialLines,
+    accuracy_text,
+    dataset_text,
+    seconds_text,
+    settings_text,
+)
+from nndl_exp.study import winner as winners
+from nndl_exp.study.coordinator import Report
+from nndl_exp.study.forecast import forecast
+from nndl_exp.study.search_space import short_name
+from nndl_exp.study.study import Study, Trial
+from nndl_exp.tracking.client import ui_command
+
+
+class Presentation:
+    """Shows one start of a study on a console."""
+
+    def __init__(self, study: Study, console: Console) -> None:
+        self.study = study
+        self._console = console
+        self._lines = TrialLines(study)
+
+    def plan(self, workers: int) -> None:
+        """The first block, and the headings of the table."""
+        study, config = self.study, self.study.config
+        settled = len(study.trials()) if study.exists() else 0
+        state = f"resumed · {settled} trials settled" if study.exists() else "new"
+        self._print(
+            f"study    {study.name:<17} {state} · seed {config.study.seed} · output "
+            f"{study.directory}"
+        )
+        self._print(f"data     {dataset_text(study.dataset)}")
+        self._print(f"search   {study.space.describe()}")
+        self._print(f"plan     {self._plan(workers, study.n_trials - settled)}")
+        if workers > study.plan.lag:
+            self._print(
+                f"         {workers - study.plan.lag} of {workers} workers will idle: at most "
+                f"study.lag={study.plan.lag} trials run at a time"
+            )
+        if (front := config.study.second_objective) != "none":
+            self._print(f"         two objectives: {front.replace('_', '-')} small; no pruner")
+        self._print("")
+        self._print(self._lines.header())
+
+    def line(self, trial: Trial) -> str:
+        """The line of the next trial."""
+        return self._lines.line(trial)
+
+    def best(self) -> str:
+        """The best so far, for the progress bar."""
+        lines = self._lines
+        if lines.best is None:
+            return ""
+        value = f"{lines.best:.4f}" if lines.by_cost else f"{100 * lines.best:.1f}"
+        return f"best {value} (trial {lines.best_number})"
+
+    def end(self, trials: Sequence[Trial], report: Report, seconds: float) -> Trial | None:
+        """The winner, which is written to best.yaml; None if no trial completed."""
+        states = [trial.result.state for trial in trials]
+        counts = " · ".join(
+            f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states))
+        )
+        self._print(f"\ntrials   {len(trials)}: {counts or 'none settled'} · {seconds:.0f} s")
+        if report.stopped:
+            self._print(f"stopped  {report.stopped}")
+        best = winners.winner(self.study, trials)
+        if best is None:
+            self._print("winner   none: no trial trained to its end")
+            return None
+        self._winner(trials, best)
+        path = self.study.directory / "best.yaml"
+        atomic.write(path, self._best_yaml(best).encode())
+        self.study.table().to_csv(self.study.directory / "trials.csv", index=False)
+        self._print(f"saved    {path}\n")
+        return best
+
+    def commands(self, best: Trial | None, complete: bool, words: Sequence[str]) -> None:
+        """What to type next."""
+        config = self.study.config
+        if not complete:
+            again = shlex.join(["python", "-m", "nndl_exp.sweep", *words])
+            self._print(f"resume     {again}")
+        if config.tracking.name == "mlflow":
+            self._print(f"look       {ui_command(config.output, config.tracking)}")
+        if best is not None:
+            name = f"{self.study.name}/{best.number}"
+            output = "" if config.output == "nndl-output" else f" --output {config.output}"
+            path = shlex.quote(str(self.study.directory / "best.yaml"))
+            self._print(f"reproduce  python -m nndl_exp.reproduce {path}")
+            self._print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
+
+    def _plan(self, workers: int, trials: int) -> str:
+        config = self.study.config
+        sampler, pruner = str(config.sampler["name"]), str(self.study.plan.pruner["name"])
+        parts = [
+            f"{self.study.n_trials} trials",
+            f"{sampler.upper() if len(sampler) < 5 else sampler}, lag {self.study.plan.lag}",
+            "no pruner" if pruner == "none" else f"{pruner.replace('_', ' ')} pruner",
+            f"{workers} worker{'s' if workers > 1 else ''}",
+        ]
+        if config.study.budget:
+            parts.append(f"at most {config.study.budget}")
+        if trials > 0:
+            parts.append(f"about {seconds_text(forecast(self.study, workers, trials))}")
+        return " · ".join(parts)
+
+    def _winner(self, trials: Sequence[Trial], best: Trial) -> None:
+        study, result = self.study, best.result
+        n = len(study.dataset.validation)
+        assert result.validation_accuracy is not None
+        others = winners.not_distinguishable(study, trials, best)
+        cost = f" · cost {result.validation_cost:.4f}"
+        self._print(
+            f"winner   trial {best.number} · {accuracy_text(result.validation_accuracy, n)} % of "
+            f"{n:,} validation images{cost}"
+        )
+        self._print(f"         {settings_text(study.varied(best.config))}")
+        if others:
+            several = f"{len(others)} other trials lie" if len(others) > 1 else "1 other trial lies"
+            shown = ", ".join(map(str, others[:6])) + (", ..." if len(others) > 6 else "")
+            self._print(f"         {several} within its 95 % interval ({shown})")
+        self._print(f"         {self._edges(best)}")
+        if study.config.study.second_objective != "none":
+            front = winners.pareto_front(study, trials)
+            shown = ", ".join(
+                f"{t.number} ({winners.size(study, t):,}: "
+                f"{100 * (t.result.validation_accuracy or 0):.1f} %)"
+                for t in front
+            )
+            self._print(
+                "         the smallest network within the interval of the most accurate one"
+            )
+            self._print(f"         Pareto front: {shown}")
+
+    def _edges(self, best: Trial) -> str:
+        params = self.study.space.params_of(self.study.varied(best.config))
+        edges = self.study.space.at_edges(params)
+        if not edges:
+            return "inside the search space on every side"
+        names = ", ".join(short_name(name) for name in edges)
+        return f"at the edge of the search space in {names}: a wider one may hold a better trial"
+
+    def _best_yaml(self, best: Trial) -> str:
+        result = best.result
+        origin = {
+            "study": self.study.name,
+            "trial": best.number,
+            "epochs": result.epochs,
+            "validation_accuracy": result.validation_accuracy,
+            "weights_sha256": result.weights["best"],
+        }
+        head = f"# the winner of {self.study.name}: trial {best.number}\n"
+        head += "# train it:  python -m nndl_exp.train from=THIS_FILE [SETTING=VALUE ...]\n"
+        return head + to_yaml({**to_mapping(best.config), "origin": origin})
+
+    def _print(self, line: str) -> None:
+        self._console.print(line)

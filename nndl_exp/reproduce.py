@@ -1,0 +1,203 @@
+"""``python -m nndl_exp.reproduce RUN``: train again from the record and compare, bit for bit."""
+
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from nndl_exp.cli.console import make_console, progress
+from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.config import TrackingConfig
+from nndl_exp.errors import UserError
+from nndl_exp.records import RunDirectory
+
+if TYPE_CHECKING:
+    from nndl_exp.study.study import Study
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the comparison: what, how much of it is the same, whether all is."""
+
+    what: str
+    text: str
+    identical: bool
+
+
+@click.command(name="python -m nndl_exp.reproduce")
+@click.argument("run")
+@output_option
+@tracking_option
+def command(run: str, output: str, tracking_uri: str | None) -> None:
+    """Train RUN again from its recorded config and compare every epoch and the weights.
+
+    RUN is a name (STUDY/17), a run's folder, a best.yaml, an MLflow run id, or a whole study: then
+    the search itself is repeated, every trial and the table. Exits with 0 if all is identical to
+    the bit, with 1 if not.
+    """
+    from nndl_exp.cli.runs import find_run, find_study
+
+    console = make_console()
+    study = find_study(run, output)
+    if study is not None:
+        identical = reproduce_study(*study, console)
+    else:
+        found = find_run(run, output, TrackingConfig(uri=tracking_uri))
+        identical = reproduce_run(found.name, found.directory, console)
+    console.print("IDENTICAL" if identical else "DIFFERENT")
+    sys.exit(0 if identical else 1)
+
+
+def reproduce_run(name: str, directory: RunDirectory, console: Console) -> bool:
+    """Train a run again in a folder of its own, as far as it was recorded, and compare."""
+    from nndl_exp.run import check
+
+    config = directory.config()
+    recorded = directory.epochs()
+    if not recorded:
+        raise UserError(f"{name} has no recorded epoch to compare with")
+    dataset = check(config)
+    with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
+        again = RunDirectory(Path(folder) / "run")
+        start = time.monotonic()
+        weights = _train(again, directory, console)
+        seconds = time.monotonic() - start
+        lines = compare(directory, again, weights)
+    console.print(
+        f"{name} on {dataset.name} · {len(recorded)} epochs · trained again in {seconds:.1f} s"
+    )
+    return show(lines, directory, console)
+
+
+def _train(again: RunDirectory, directory: RunDirectory, console: Console) -> dict[str, str]:
+    """Train to the last recorded epoch; the digests of the weights then."""
+    from nndl_exp.run import Run, check
+
+    config, recorded = directory.config(), len(directory.epochs())
+    with Run(config, again, check(config)) as run, progress(console) as bar:
+        task = bar.add_task("", total=recorded)
+        for epoch in run:
+            bar.update(task, completed=epoch.number)
+            if epoch.number == recorded:
+                break
+        return {"best": run.best.digest(), "last": run.network.digest()}
+
+
+def compare(directory: RunDirectory, again: RunDirectory, weights: dict[str, str]) -> list[Line]:
+    """The record against what came out this time."""
+    then, now = directory.epochs(), again.epochs()
+    lines = []
+    for name in ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy"):
+        pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(then, now, strict=False)]
+        same = sum(_equal(a, b) for a, b in pairs)
+        what = name.replace("_", " ")
+        if same == len(then) == len(now):
+            lines.append(Line(what, f"identical ({same} of {len(then)} epochs)", True))
+            continue
+        first = next((i for i, (a, b) in enumerate(pairs, 1) if not _equal(a, b)), len(now) + 1)
+        largest = max((abs(a - b) for a, b in pairs), default=float("nan"))
+        text = f"different from epoch {first} on, by up to {largest:.3g}"
+        lines.append(Line(what, text, False))
+    result = directory.result()
+    for which, what in (("best", "weights, best"), ("last", "weights, last")):
+        if result is None:
+            lines.append(Line(what, "not recorded: the run has not ended", True))
+        elif weights[which] == result.weights[which]:
+            lines.append(Line(what, f"identical (sha256 {weights[which][:12]}...)", True))
+        else:
+            text = f"different (sha256 {result.weights[which][:12]}... then, "
+            lines.append(Line(what, f"{text}{weights[which][:12]}... now)", False))
+    return lines
+
+
+def show(lines: list[Line], directory: RunDirectory, console: Console) -> bool:
+    """Print a comparison; where something differs, also what differs in the environment."""
+    from nndl_exp.records.provenance import differences, provenance
+
+    for line in lines:
+        console.print(f"  {line.what:<20} {line.text}")
+    identical = all(line.identical for line in lines)
+    if not identical:
+        changed = differences(directory.provenance(), provenance())
+        console.print("what differs in the environment:" if changed else "the environment is equal")
+        for text in changed:
+            console.print(f"  {text}")
+    return identical
+
+
+def reproduce_study(output: str, name: str, console: Console) -> bool:
+    """Repeat the search in a folder of its own and compare the table and every trial."""
+    from nndl_exp.study.study import Study
+
+    study = Study.open(output, name)
+    recorded = study.trials()
+    if not recorded:
+        raise UserError(f"the study {name} has no settled trial to compare with")
+    with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
+        again = _search_again(study, len(recorded), folder, console)
+        differing = _compare_tables(study, again, console)
+    console.print(
+        f"{name} · {len(recorded)} trials proposed, trained and pruned again: "
+        f"{len(recorded) - len(differing)} identical"
+    )
+    for number in differing:
+        console.print(f"  trial {number} is different")
+    if differing:
+        show([Line("table", "different", False)], study.run_directory(differing[0]), console)
+    return not differing
+
+
+def _search_again(study: "Study", trials: int, folder: str, console: Console) -> "Study":
+    from nndl_exp.study.coordinator import Coordinator
+    from nndl_exp.study.storage import sqlite_url
+    from nndl_exp.study.study import Study
+
+    settings = replace(study.config.study, n_trials=trials, budget=None)
+    again = Study(replace(study.config, study=settings, output=folder))
+    with progress(console) as bar:
+        task = bar.add_task("", total=trials)
+        for _ in Coordinator(again, sqlite_url(folder)):
+            bar.update(task, advance=1)
+    return again
+
+
+def _compare_tables(study: "Study", again: "Study", console: Console) -> list[int]:
+    """The numbers of the trials that differ in config, any epoch, ending or weights."""
+    then, now = study.trials(), again.trials()
+    differing = []
+    for number in range(max(len(then), len(now))):
+        if number >= len(now) or number >= len(then):
+            differing.append(number)
+            continue
+        a, b = then[number], now[number]
+        epochs_a = [e.results() for e in study.run_directory(number).epochs()]
+        epochs_b = [e.results() for e in again.run_directory(number).epochs()]
+        same = (
+            a.config == b.config
+            and (a.result.state, a.result.reason) == (b.result.state, b.result.reason)
+            and a.result.weights == b.result.weights
+            and repr(epochs_a) == repr(epochs_b)
+        )
+        if not same:
+            differing.append(number)
+    return differing
+
+
+def _equal(a: float, b: float) -> bool:
+    return a == b or (a != a and b != b)
+
+
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    command(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""One run: config -> data -> network -> training -> record."""
+
+import functools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+from nndl_exp.config import RunConfig
+from nndl_exp.datasets import Dataset, load_dataset
+from nndl_exp.errors import UserError
+from nndl_exp.nn.costs import pair
+from nndl_exp.nn.network import Network, Parts
+from nndl_exp.records import Result, RunDirectory
+from nndl_exp.records.run_directory import State
+from nndl_exp.training import Epoch, Streams, train
+from nndl_exp.training.checkpoint import Checkpoint
+from nndl_exp.training.epoch import best_epoch
+from nndl_exp.training.loop import stop_reason
+from nndl_exp.training.stopping import STOPPING, Stopping
+
+SECONDS_BETWEEN_CHECKPOINTS = 2.0
+
+
+def check(config: RunConfig) -> Dataset:
+    """The dataset of a run, after checking that the parts of its config go together.
+
+    Raises:
+        UserError: a cost that does not go with the output layer, a mini-batch larger than the
+            training set, data that can't be had.
+    """
+    pair(config.network.cost, config.network.output)
+    dataset = data_of(config)
+    n = len(dataset.training)
+    m = config.training.mini_batch_size
+    if m > n:
+        raise UserError(
+            "training.mini_batch_size must lie between 1 and the size of the training set "
+            f"({n}): got {m}"
+        )
+    return dataset
+
+
+def data_of(config: RunConfig, *, test: bool = False) -> Dataset:
+    """The dataset that a config asks for, without the test set unless ``test``."""
+    return load_dataset(**asdict(config.dataset), test=test)
+
+
+def sizes_of(config: RunConfig, dataset: Dataset) -> tuple[int, ...]:
+    """Neurons in each layer, the input first."""
+    return (dataset.n_in, *config.network.hidden, dataset.n_out)
+
+
+def initial_network(config: RunConfig, dataset: Dataset) -> Network:
+    """The network before its first epoch: a function of the config alone."""
+    network = config.network
+    return Network.initialize(
+        sizes_of(config, dataset),
+        Parts(network.activation, network.output, network.cost),
+        rng=Streams(config.seed).initial_values(),
+        initializer=network.initializer,
+        dtype=network.dtype,
+    )
+
+
+class Run:
+    """A run being trained into its directory, resumed from there if it was begun before.
+
+    Iterating trains, records and yields one epoch after another. When training is over by itself
+    the run settles; a consumer may end it earlier, with ``prune``, or leave it with ``suspend`` for
+    another time. Use it as a context: it holds the directory's lock and the BLAS threads.
+    """
+
+    def __init__(self, config: RunConfig, directory: RunDirectory, dataset: Dataset) -> None:
+        self.config = config
+        self.directory = directory
+        self.dataset = dataset
+        self.history: list[Epoch] = []
+        self.result: Result | None = None
+        self._attrs: dict[str, Any] = {}
+        self._last_checkpoint = time.monotonic()
+
+    def __enter__(self) -> "Run":
+        self.directory.create(self.config)
+        self._lock = self.directory.lock()
+        self._lock.acquire()
+        self._threads = _blas().limit(limits=self.config.training.blas_threads, user_api="blas")
+        self._threads.__enter__()
+        self.result = self.directory.result()
+        self._restore()
+        self._started = time.time() - sum(epoch.seconds for epoch in self.history)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._threads.__exit__(*exception)
+        self._lock.release()
+
+    def __iter__(self) -> Iterator[Epoch]:
+        if self.result is not None:
+            return
+        for epoch in self._train():
+            self.history.append(epoch)
+            self.directory.append(epoch)
+            if epoch is best_epoch(self.history, self._judged_by):
+                self.best = self.network.copy()
+            self._checkpoint_if_due()
+            yield epoch
+            if self.result is not None:
+                return
+        reason = stop_reason(self.history, self.config.training.epochs, self._stopping)
+        self._settle("diverged" if self.history[-1].diverged else "complete", reason or "")
+
+    def is_over(self) -> bool:
+        """Whether training would end by itself after the epochs so far."""
+        return stop_reason(self.history, self.config.training.epochs, self._stopping) is not None
+
+    def prune(self, reason: str, attrs: dict[str, Any]) -> None:
+        """End the run after the last epoch yielded."""
+        self._settle("pruned", reason, attrs)
+
+    def fail(self, reason: str) -> None:
+        """End the run because training it raised an error."""
+        self._settle("failed", reason)
+
+    def note(self, attrs: dict[str, Any]) -> None:
+        """Keep what a pruner noted, to be recorded when the run settles."""
+        self._attrs = attrs
+
+    def suspend(self) -> None:
+        """Keep the state after the last epoch yielded, to go on there another time."""
+        self.directory.save_checkpoint(Checkpoint(self.network, self.best, self.history))
+
+    @property
+    def _judged_by(self) -> Any:
+        return self.config.training.judged_by
+
+    @property
+    def _stopping(self) -> Stopping:
+        stopping = self.config.training.stopping
+        return STOPPING[stopping.name](stopping.n, self._judged_by)
+
+    def _restore(self) -> None:
+        self.network = initial_network(self.config, self.dataset)
+        self.best = self.network
+        if self.result is not None:
+            self.history = self.directory.epochs()
+            return
+        checkpoint = self.directory.load_checkpoint(self.network)
+        if checkpoint is not None:
+            self.network, self.best = checkpoint.network, checkpoint.best
+            self.history = list(checkpoint.history)
+        self.directory.rewind(self.history)
+
+    def _train(self) -> Iterator[Epoch]:
+        training, data = self.config.training, self.dataset
+        monitor_size = training.monitor_size or len(data.validation)
+        return train(
+            self.network,
+            data.training.examples(data.n_out),
+            data.validation.examples(data.n_out),
+            eta=training.eta,
+            mini_batch_size=training.mini_batch_size,
+            epochs=training.epochs,
+            order=Streams(self.config.seed).order,
+            stopping=self._stopping,
+            regularizer=training.regularizer,
+            lmbda=training.lmbda,
+            monitor_size=None if monitor_size == "all" else monitor_size,
+            history=self.history,
+        )
+
+    def _checkpoint_if_due(self) -> None:
+        if time.monotonic() - self._last_checkpoint >= SECONDS_BETWEEN_CHECKPOINTS:
+            self.suspend()
+            self._last_checkpoint = time.monotonic()
+
+    def _settle(self, state: State, reason: str, attrs: dict[str, Any] | None = None) -> None:
+        finite = [epoch for epoch in self.history if not epoch.diverged]
+        best = best_epoch(finite, self._judged_by) if finite else None
+        self.result = Result(
+            state=state,
+            reason=reason,
+            epochs=len(self.history),
+            best=best.number if best else None,
+            validation_accuracy=best.validation_accuracy if best else None,
+            validation_cost=best.validation_cost if best else None,
+            seconds=sum(epoch.seconds for epoch in self.history),
+            weights={"best": self.best.digest(), "last": self.network.digest()},
+            started=self._started,
+            ended=time.time(),
+            attrs=self._attrs if attrs is None else attrs,
+        )
+        self.directory.settle(self.result, self.history, self.best, self.network)
+
+
+def run(
+    config: RunConfig,
+    directory: Path | str,
+    *,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> Result:
+    """Train a run to its end in a directory, or finish the one that was begun there.
+
+    Raises:
+        UserError: the config does not fit together, or the directory holds another run.
+    """
+    with Run(config, RunDirectory(Path(directory)), check(config)) as training:
+        for epoch in training:
+            on_epoch(epoch)
+    assert training.result is not None
+    return training.result
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    # Looking for the loaded BLAS libraries takes 10 ms; a worker trains many runs.
+    return ThreadpoolController()

@@ -1,0 +1,95 @@
+"""What trains the trials: anything with the interface of ``concurrent.futures``."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class SerialExecutor(Executor):
+    """Runs each call at once, in this process."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Call ``fn`` now; the future that is returned has ended."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as e:  # what the future's owner would see of a worker
+            future.set_exception(e)
+        return future
+
+
+def processes(workers: int) -> Executor:
+    """A pool of spawned processes, each with one BLAS thread until its run says otherwise."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    with _interrupts_ignored(), _one_blas_thread():
+        # All processes are started by the first call; they inherit what is set here.
+        pool.submit(os.getpid)
+    return pool
+
+
+EXECUTORS: dict[str, Callable[[int], Executor]] = {
+    "processes": processes,
+    "serial": lambda workers: SerialExecutor(),
+}
+
+
+def count(workers: int | str, executor: str) -> int:
+    """How many trials run at a time; ``auto`` is one for each processor this process may use."""
+    if executor == "serial":
+        return 1
+    if workers == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cpus()
+    return int(workers)
+
+
+def _cpus() -> int:
+    return os.cpu_count() or 1
+
+
+def _start_worker() -> None:
+    # Ctrl-C goes to every process of the terminal; workers watch the study's flag instead.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that started it is gone, however that happened."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

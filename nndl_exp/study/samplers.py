@@ -1,0 +1,122 @@
+"""Optuna's samplers, made anew for each trial so that a proposal depends on the study alone."""
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GridSampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+from optuna.trial import FrozenTrial
+
+from nndl_exp.errors import UserError
+from nndl_exp.study.search_space import SearchSpace
+
+
+def sampler_for(
+    settings: Mapping[str, Any], space: SearchSpace, seed: int, number: int
+) -> BaseSampler:
+    """The sampler that proposes trial ``number``.
+
+    Its random numbers come from ``SeedSequence([seed, number])``. Grid and QMC follow one plan
+    through all trials, so theirs come from the study's seed alone.
+
+    Args:
+        settings: ``name``, a key of ``SAMPLERS``, and what Optuna's class of that name takes.
+        space: the search space.
+        seed: the study's seed.
+        number: the trial's number.
+
+    Raises:
+        UserError: no such sampler or setting, or it can't search this space.
+    """
+    options = dict(settings)
+    name = options.pop("name", None)
+    if name not in SAMPLERS:
+        raise UserError(f"sampler.name must be one of {', '.join(SAMPLERS)}: got {name}")
+    cls, make = SAMPLERS[name]
+    check_options("sampler", cls, options)
+    trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return make(options, space, seed, trial_seed)
+    except (ValueError, TypeError, ImportError) as e:
+        raise UserError(f"sampler={name}: {e}") from e
+
+
+def check_options(group: str, cls: type, options: Mapping[str, Any]) -> None:
+    """Refuse an option that a class of Optuna does not take."""
+    known = set(inspect.signature(cls).parameters) - {"seed", "search_space", "independent_sampler"}
+    for key in options:
+        if key not in known:
+            raise UserError(
+                f"no such setting: {group}.{key} ({cls.__name__} takes {', '.join(sorted(known))})"
+            )
+
+
+class _StaticQMC(QMCSampler):
+    """QMC over the declared space from the first trial on.
+
+    Optuna's own class learns the space from the first trial that has ended; until then, which with
+    a lag is several trials, it would draw at random.
+    """
+
+    def __init__(self, space: dict[str, BaseDistribution], **options: Any) -> None:
+        super().__init__(**options)
+        self._space = space
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._space
+
+
+Options = dict[str, Any]
+
+
+def _tpe(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
+    return TPESampler(seed=trial_seed, **options)
+
+
+def _random(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
+    return RandomSampler(seed=trial_seed, **options)
+
+
+def _grid(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
+    return GridSampler(space.grid(), seed=seed, **options)
+
+
+def _qmc(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
+    independent = RandomSampler(seed=trial_seed)
+    return _StaticQMC(space.always(), seed=seed, independent_sampler=independent, **options)
+
+
+def _cmaes(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
+    if space.is_conditional or space.is_categorical:
+        raise UserError(
+            "sampler=cmaes searches ranges of numbers only: got choices or hidden layers in the "
+            "search space; use search_space=numeric, or another sampler"
+        )
+    independent = RandomSampler(seed=trial_seed)
+    return CmaEsSampler(seed=trial_seed, independent_sampler=independent, **options)
+
+
+SAMPLERS: dict[
+    str, tuple[type[BaseSampler], Callable[[Options, SearchSpace, int, int], BaseSampler]]
+] = {
+    "tpe": (TPESampler, _tpe),
+    "random": (RandomSampler, _random),
+    "grid": (GridSampler, _grid),
+    "qmc": (QMCSampler, _qmc),
+    "cmaes": (CmaEsSampler, _cmaes),
+}

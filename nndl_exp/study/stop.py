@@ -1,0 +1,60 @@
+"""Stopping a study between two epochs: by Ctrl-C, SIGTERM or the clock."""
+
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Stop:
+    """A flag in the study's folder that workers on any machine look at after each epoch.
+
+    As a context it sets the flag on the first Ctrl-C or SIGTERM, and calls ``on_signal``. On a
+    second one the process ends at once, as if it had been killed: that loses nothing either.
+    """
+
+    def __init__(self, folder: Path, budget: float | None, on_signal: Callable[[], None]) -> None:
+        for stale in folder.glob(".stop-*"):
+            stale.unlink(missing_ok=True)
+        self.flag = folder / f".stop-{uuid.uuid4().hex}"
+        self.deadline = time.time() + budget if budget else float("inf")
+        self.signal: int | None = None
+        self._on_signal = on_signal
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Stop":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self.flag.unlink(missing_ok=True)
+
+    @property
+    def requested(self) -> bool:
+        """Whether no further trial may start."""
+        return self.signal is not None or time.time() >= self.deadline
+
+    def request(self) -> None:
+        """Ask running trials to stop after their epoch."""
+        self.flag.touch()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            os._exit(128 + number)
+        self.signal = number
+        self.flag.touch()
+        self._on_signal()

@@ -1,0 +1,243 @@
+"""A study as a value and as a folder: its identity, its trials, its winner."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from nndl_exp.config import (
+    RunConfig,
+    SweepConfig,
+    flatten,
+    parse,
+    read_yaml,
+    to_mapping,
+    to_yaml,
+)
+from nndl_exp.datasets import Dataset
+from nndl_exp.errors import UserError
+from nndl_exp.records import Result, RunDirectory, atomic
+from nndl_exp.run import check, sizes_of
+from nndl_exp.study import objectives, samplers
+from nndl_exp.study.pruners import make_pruner
+from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.view import Plan, Settled
+
+FORMAT = 1
+_SAVED = ("run", "search_space", "sampler", "pruner", "study")
+_EXTENDABLE = {"study.name", "study.n_trials", "study.budget", "study.max_retries"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A settled trial: its number, its config and how it ended."""
+
+    number: int
+    config: RunConfig
+    result: Result
+
+
+class Study:
+    """A study that ``config`` describes, in the folder ``studies/NAME`` of its output folder.
+
+    Making the value reads the dataset, and checks that all parts fit together; nothing is written
+    before ``create``.
+
+    Raises:
+        UserError: what does not fit, by the name of the setting.
+    """
+
+    def __init__(self, config: SweepConfig) -> None:
+        self.config = config
+        self.dataset = check(config.run)
+        self.space = SearchSpace.parse(config.search_space, config.run)
+        self._check_mini_batch_size()
+        second = config.study.second_objective
+        pruner = {"name": "none"} if second != "none" else config.pruner
+        self.directions = objectives.directions(config.run.training.judged_by, second)
+        enqueue = tuple(self.space.params_of(settings) for settings in config.study.enqueue)
+        self.plan = Plan(
+            identity=self._identity(pruner),
+            space=self.space,
+            directions=self.directions,
+            sampler=config.sampler,
+            pruner=pruner,
+            seed=config.study.seed,
+            lag=config.study.lag,
+            enqueue=enqueue,
+        )
+        make_pruner(pruner)
+        samplers.sampler_for(config.sampler, self.space, config.study.seed, 0)
+        self.name = self._name()
+
+    @classmethod
+    def open(cls, output: Path | str, name: str) -> "Study":
+        """A study that exists, by its name.
+
+        Raises:
+            UserError: there is no study of that name; the message lists those there are.
+        """
+        folder = Path(output) / "studies" / name
+        if not _NAME.fullmatch(name) or not (folder / "study.yaml").is_file():
+            names = sorted(path.parent.name for path in folder.parent.glob("*/study.yaml"))
+            there = f"there are {', '.join(names)}" if names else f"{folder.parent} has none"
+            raise UserError(f"no such study: {name} ({there})")
+        return cls(_load(folder / "study.yaml", output))
+
+    @property
+    def directory(self) -> Path:
+        """The study's folder."""
+        return Path(self.config.output) / "studies" / self.name
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials the study has in all: a grid has no more than its points."""
+        n = self.config.study.n_trials
+        if self.config.sampler.get("name") == "grid":
+            points = 1
+            for values in self.space.grid().values():
+                points *= len(values)
+            return min(n, points)
+        return n
+
+    def lock(self) -> FileLock:
+        """Held by the process that leads the study; a dead process holds nothing."""
+        return FileLock(self.directory / ".lock", timeout=0)
+
+    def exists(self) -> bool:
+        """Whether the study was created before."""
+        return (self.directory / "study.yaml").is_file()
+
+    def create(self) -> None:
+        """Make the study's folder, or check that the study in it is this one.
+
+        Raises:
+            UserError: the folder holds a study of another identity; the message says what differs.
+        """
+        path = self.directory / "study.yaml"
+        if path.is_file():
+            self._check_same(_load(path, self.config.output))
+        self.directory.mkdir(parents=True, exist_ok=True)
+        settings = {key: to_mapping(self.config)[key] for key in _SAVED}
+        settings["study"]["name"] = self.name
+        header = f"# the study {self.name}: what identifies it, and its total of trials\n"
+        atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
+
+    def run_directory(self, number: int) -> RunDirectory:
+        """The record of a trial."""
+        return RunDirectory(self.directory / "trials" / str(number))
+
+    def trials(self) -> list[Trial]:
+        """The settled trials 0, 1, ... up to the first that has not ended: the study's table.
+
+        Trials beyond that one may have ended too, on other workers; they count once it has.
+        """
+        return list(self._settled_prefix())
+
+    def settled(self, trial: Trial) -> Settled:
+        """A trial's result as samplers and pruners see it."""
+        history = self.run_directory(trial.number).epochs()
+        sizes = sizes_of(trial.config, self.dataset)
+        second = self.config.study.second_objective
+        return objectives.settled(trial.config, sizes, trial.result, history, second)
+
+    def table(self) -> pd.DataFrame:
+        """The trials as a pandas table, a row each: varied settings, results, weights' digests."""
+        rows = [
+            {
+                "trial": trial.number,
+                "state": trial.result.state,
+                "reason": trial.result.reason,
+                **self.varied(trial.config),
+                "validation_accuracy": trial.result.validation_accuracy,
+                "validation_cost": trial.result.validation_cost,
+                "best_epoch": trial.result.best,
+                "epochs": trial.result.epochs,
+                "seconds": trial.result.seconds,
+                "weights_sha256": trial.result.weights["best"],
+            }
+            for trial in self.trials()
+        ]
+        return pd.DataFrame(rows)
+
+    def varied(self, config: RunConfig) -> dict[str, Any]:
+        """The settings of a run that the study varies, by dotted name."""
+        settings = dict(flatten(to_mapping(config)))
+        return {name: settings[name] for name in self.space.settings}
+
+    def _settled_prefix(self) -> Iterator[Trial]:
+        number = 0
+        while (result := (directory := self.run_directory(number)).result()) is not None:
+            yield Trial(number, directory.config(), result)
+            number += 1
+
+    def _name(self) -> str:
+        name = self.config.study.name
+        if name == "auto":
+            return f"{self.config.run.dataset.name}-{self.plan.identity[:6]}"
+        if not _NAME.fullmatch(name):
+            raise UserError(
+                "study.name must be 1 to 100 letters, digits, dots, dashes or underscores, and "
+                f"start with a letter or digit: got {name!r}"
+            )
+        return name
+
+    def _identity(self, pruner: dict[str, Any]) -> str:
+        identity = {
+            "format": FORMAT,
+            "run": to_mapping(self.config.run),
+            "search_space": {n: repr(d) for n, d in self.space.distributions.items()},
+            "sampler": self.config.sampler,
+            "pruner": pruner,
+            "study": {
+                key: value
+                for key, value in to_mapping(self.config.study).items()
+                if f"study.{key}" not in _EXTENDABLE
+            },
+            "data": self.dataset.sha256,
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def _check_same(self, saved: SweepConfig) -> None:
+        if Study(replace(saved, study=replace(saved.study, name=self.name))).plan == self.plan:
+            return
+        then, now = dict(flatten(_settings(saved))), dict(flatten(_settings(self.config)))
+        changed = [
+            f"{key} was {then.get(key)}, now {now.get(key)}"
+            for key in [*now, *(key for key in then if key not in now)]
+            if then.get(key) != now.get(key) and key not in _EXTENDABLE
+        ]
+        raise UserError(
+            f"the study {self.name} exists with other settings ({'; '.join(changed)}); "
+            "give them again, or another study.name"
+        )
+
+    def _check_mini_batch_size(self) -> None:
+        distribution = self.space.distributions.get("training.mini_batch_size")
+        choices = getattr(distribution, "choices", None)
+        largest = max(choices) if choices else getattr(distribution, "high", 1)
+        if largest > (n := len(self.dataset.training)):
+            raise UserError(
+                "search_space.training.mini_batch_size must not exceed the size of the training "
+                f"set ({n}): got {largest}"
+            )
+
+
+def dataset_line(dataset: Dataset) -> str:
+    """The sizes of the sets, for a reader."""
+    return f"{len(dataset.training):,} train · {len(dataset.validation):,} validate"
+
+
+def _load(path: Path, output: Path | str) -> SweepConfig:
+    return parse(SweepConfig, {**read_yaml(path), "output": str(output)})
+
+
+def _settings(config: SweepConfig) -> dict[str, Any]:
+    return {key: value for key, value in asdict(config).items() if key in _SAVED}

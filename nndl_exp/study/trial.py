@@ -1,0 +1,93 @@
+"""One trial, as a worker runs it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nndl_exp.config import RunConfig
+from nndl_exp.records import Result, RunDirectory
+from nndl_exp.run import Run, check
+from nndl_exp.study import pruners
+from nndl_exp.study.view import Judge, Plan, Settled
+from nndl_exp.training import Epoch
+from nndl_exp.training.epoch import JudgedBy
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker needs to run a trial, by value.
+
+    ``settled`` are the results that the trial's pruning may look at, trials 0 .. number - L.
+    Training is suspended between two epochs once ``stop_flag`` exists or the clock passes
+    ``deadline`` (seconds since 1970).
+    """
+
+    number: int
+    config: RunConfig
+    directory: Path
+    plan: Plan
+    settled: tuple[Settled, ...]
+    stop_flag: Path
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker reports: the result, or None where the trial was suspended; and its time."""
+
+    number: int
+    result: Result | None
+    started: float
+    ended: float
+
+
+def run_trial(task: Task) -> Outcome:
+    """Train a trial to its end, resuming what an earlier attempt left, unless told to stop."""
+    started = time.time()
+    with Run(task.config, RunDirectory(task.directory), check(task.config)) as run:
+        if run.result is None:
+            try:
+                _train(task, run)
+            except (MemoryError, OSError):
+                raise  # the machine's fault: the coordinator tries again
+            except Exception as e:
+                run.fail(f"{type(e).__name__}: {e}")
+    return Outcome(task.number, run.result, started, time.time())
+
+
+def _train(task: Task, run: Run) -> None:
+    judge = _judge(task)
+    if _must_stop(task):
+        return
+    for _ in run:
+        if run.is_over():
+            if judge:
+                judge.prunes(scores(run.history, task.config.training.judged_by))
+                run.note(judge.attrs())
+            continue
+        if judge and judge.prunes(scores(run.history, task.config.training.judged_by)):
+            reason = pruners.describe(task.plan.pruner["name"], judge.settled - 1)
+            run.prune(reason, judge.attrs())
+        elif _must_stop(task):
+            run.suspend()
+            return
+
+
+def _judge(task: Task) -> Judge | None:
+    return (
+        None
+        if task.plan.pruner["name"] == "none"
+        else (Judge(task.plan, task.number, task.settled))
+    )
+
+
+def _must_stop(task: Task) -> bool:
+    return time.time() >= task.deadline or task.stop_flag.exists()
+
+
+def scores(history: Sequence[Epoch], judged_by: JudgedBy) -> tuple[float, ...]:
+    """The objective after each epoch, as samplers and pruners see it; empty if it diverged."""
+    if not history or history[-1].diverged:
+        return ()
+    return tuple(float(getattr(epoch, judged_by)) for epoch in history)

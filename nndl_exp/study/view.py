@@ -1,0 +1,184 @@
+"""The study as trial k may see it: what makes the table of trials independent of timing.
+
+Trial k is proposed from the results of trials 0 .. k - L and from the bare parameters of those
+between, which count as running. The view is a study in Optuna's own in-memory storage in which
+every ``ask`` first settles exactly one more trial; so the sequence of its states is the same
+whatever the workers did, and it grows instead of being built again for each trial.
+"""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from nndl_exp.study.pruners import make_pruner
+from nndl_exp.study.samplers import sampler_for
+from nndl_exp.study.search_space import Params, SearchSpace
+
+# Every view is a study "created in memory"; Optuna would say so for each trial.
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides the proposals and the pruning of a study, besides the results."""
+
+    identity: str
+    space: SearchSpace
+    directions: tuple[StudyDirection, ...]
+    sampler: dict[str, Any]
+    pruner: dict[str, Any]
+    seed: int
+    lag: int
+    enqueue: tuple[Params, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial before it is run.
+
+    ``attrs`` is what the sampler noted on the trial, ``study_attrs`` what it had noted on the study
+    by then: some samplers go on from there.
+    """
+
+    number: int
+    params: Params
+    attrs: dict[str, Any] = field(default_factory=dict)
+    study_attrs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a sampler and a pruner see of a trial that has ended.
+
+    ``values`` are the objectives of a completed trial. ``scores`` are those of each epoch, empty
+    for a trial that diverged: to a sampler that is a pruned trial without values, the worst there
+    is. ``attrs`` is what the pruner noted.
+    """
+
+    complete: bool
+    values: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+class View:
+    """A study in memory that proposes trial after trial."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._study = optuna.create_study(
+                study_name=plan.identity,  # Hyperband draws a trial's bracket from this name
+                directions=list(plan.directions),
+                pruner=make_pruner(plan.pruner),
+            )
+        self._storage = self._study._storage
+        self._ids: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
+        """Bring a new view to where it was after these proposals.
+
+        ``settled`` are the results of trials 0, 1, ...; those that trial len(proposals) - 1 was not
+        allowed to see are left out.
+        """
+        visible = max(0, len(proposals) - self.plan.lag)
+        for proposal in proposals:
+            seen = settled[proposal.number] if proposal.number < visible else None
+            trial = _frozen(proposal, self.plan.space.distributions, seen)
+            self._ids.append(self._storage.create_new_trial(self._study._study_id, trial))
+        if proposals:
+            for key, value in proposals[-1].study_attrs.items():
+                self._storage.set_study_system_attr(self._study._study_id, key, value)
+
+    def ask(self, settled: Sequence[Settled]) -> Proposal:
+        """Propose the next trial, k, given the results of trials 0 .. k - L at least."""
+        number, lag = len(self._ids), self.plan.lag
+        if number >= lag:
+            self._settle(self._ids[number - lag], settled[number - lag])
+        self._study.sampler = sampler_for(
+            self.plan.sampler, self.plan.space, self.plan.seed, number
+        )
+        if number < len(self.plan.enqueue):
+            self._study.enqueue_trial(self.plan.enqueue[number])
+        trial = self._study.ask()
+        params = self.plan.space.suggest(trial)
+        self._ids.append(trial._trial_id)
+        attrs = self._storage.get_trial_system_attrs(trial._trial_id)
+        study_attrs = self._storage.get_study_system_attrs(self._study._study_id)
+        return Proposal(number, params, copy.deepcopy(attrs), copy.deepcopy(study_attrs))
+
+    def _settle(self, trial_id: int, settled: Settled) -> None:
+        for step, score in enumerate(settled.scores, 1):
+            self._storage.set_trial_intermediate_value(trial_id, step, score)
+        for key, value in settled.attrs.items():
+            self._storage.set_trial_system_attr(trial_id, key, value)
+        # Not by study.tell: it would ask the sampler to look at the trial with the seed of another.
+        self._storage.set_trial_state_values(trial_id, _state(settled), settled.values or None)
+
+
+class Judge:
+    """Decides, inside a worker, whether trial ``number`` is pruned after an epoch.
+
+    It sees the settled trials 0 .. number - L and the epochs of its own trial.
+    """
+
+    def __init__(self, plan: Plan, number: int, settled: Sequence[Settled]) -> None:
+        self.settled = len(settled)
+        view = View(plan)
+        storage, study_id = view._storage, view._study._study_id
+        for other in range(number):
+            seen = settled[other] if other < len(settled) else None
+            storage.create_new_trial(study_id, _frozen(Proposal(other, {}), {}, seen))
+        self._storage, self._study = storage, view._study
+        self._id = storage.create_new_trial(study_id)
+        self._steps = 0
+
+    def prunes(self, scores: Sequence[float]) -> bool:
+        """Whether to end the trial now, given the score of each epoch so far."""
+        pruned = False
+        while self._steps < len(scores):
+            self._steps += 1
+            value = scores[self._steps - 1]
+            self._storage.set_trial_intermediate_value(self._id, self._steps, value)
+            pruned = self._study.pruner.prune(self._study, self._storage.get_trial(self._id))
+        return pruned
+
+    def attrs(self) -> dict[str, Any]:
+        """What the pruner noted on the trial, for the trials after it."""
+        return copy.deepcopy(self._storage.get_trial_system_attrs(self._id))
+
+
+def _frozen(
+    proposal: Proposal, space: dict[str, BaseDistribution], settled: Settled | None
+) -> FrozenTrial:
+    distributions = {name: space[name] for name in proposal.params}
+    if settled is None:
+        return create_trial(
+            state=TrialState.RUNNING,
+            params=proposal.params,
+            distributions=distributions,
+            system_attrs=proposal.attrs,
+        )
+    return create_trial(
+        state=_state(settled),
+        params=proposal.params,
+        distributions=distributions,
+        values=list(settled.values) or None,
+        intermediate_values=dict(enumerate(settled.scores, 1)),
+        system_attrs={**proposal.attrs, **settled.attrs},
+    )
+
+
+def _state(settled: Settled) -> TrialState:
+    return TrialState.COMPLETE if settled.complete else TrialState.PRUNED

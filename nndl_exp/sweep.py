@@ -1,0 +1,100 @@
+"""``python -m nndl_exp.sweep``: run a study, or go on with it."""
+
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from nndl_exp.cli.console import make_console, progress
+from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.hydra_config import Composed, compose_all
+from nndl_exp.config import SweepConfig, no_such_setting, parse, run_config, to_mapping
+from nndl_exp.errors import UserError
+
+_SETTINGS = (
+    "search_space", "sampler", "pruner", "study", "executor", "tracking", "workers", "output",
+)  # fmt: skip
+TIME_IS_UP = "the time is up"
+_RUN_SETTINGS = ("dataset", "network", "training", "seed")
+
+
+@one_line_errors
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, show the plan, and lead the study."""
+    words = sys.argv[1:] if arguments is None else arguments
+    composed = compose_all("sweep", words)
+    if composed is None:
+        return
+    if len(composed) > 1:
+        raise UserError("a sweep is one study: --multirun goes with nndl_exp.train")
+    sys.exit(sweep(sweep_config(composed[0]), make_console(), words))
+
+
+def sweep_config(composed: Composed) -> SweepConfig:
+    """The configuration of a study from composed settings. What was typed is not searched.
+
+    Raises:
+        UserError: a setting that does not exist, or a value that it can't have.
+    """
+    settings = composed.settings
+    for key in settings:
+        if key not in _SETTINGS + _RUN_SETTINGS:
+            raise UserError(no_such_setting(key, _SETTINGS + _RUN_SETTINGS))
+    run = run_config(settings)
+    others = {key: settings[key] for key in _SETTINGS if key in settings}
+    others["search_space"] = _without(others["search_space"], composed.typed)
+    return parse(SweepConfig, {"run": to_mapping(run), **others})
+
+
+def _without(space: dict[str, object], typed: Sequence[str], prefix: str = "") -> dict[str, object]:
+    kept: dict[str, object] = {}
+    for key, entry in space.items():
+        name = f"{prefix}{key}"
+        searched = any(other.startswith(f"search_space.{name}") for other in typed)
+        if name in typed and "." in name and not searched:
+            continue
+        kept[key] = _without(entry, typed, f"{name}.") if isinstance(entry, dict) else entry
+    return kept
+
+
+def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
+    """Lead a study and show it; the exit status, 0 when it is complete or its time is up."""
+    from nndl_exp.cli.study_tracking import finish, open_view
+    from nndl_exp.report.study import Presentation
+    from nndl_exp.study import Study
+    from nndl_exp.study.coordinator import Coordinator
+    from nndl_exp.study.storage import sqlite_url
+    from nndl_exp.study.study import Trial
+
+    study = Study(config)
+    coordinator = Coordinator(study, sqlite_url(config.output))
+    show = Presentation(study, console)
+    show.plan(coordinator.workers)
+    coordinator.on_stop = lambda: console.print("stopping after the epochs that are running ...")
+    start = time.monotonic()
+    trials: list[Trial] = []
+    view = None
+    with progress(console) as bar:
+        task = bar.add_task("", total=study.n_trials)
+        for trial in coordinator:
+            trials.append(trial)
+            console.print(show.line(trial))
+            bar.update(task, advance=1, description=show.best())
+            # Opened here, not before: MLflow takes seconds to start, and workers train meanwhile.
+            view = view or open_view(study)
+            view.log(trial.number, study.run_directory(trial.number), study.dataset)
+    complete = len(trials) >= study.n_trials
+    best = show.end(trials, coordinator.report, time.monotonic() - start)
+    outage = finish(study, view, trials, best, complete=complete)
+    if outage:
+        console.print(
+            f"MLflow did not answer ({outage}); nothing is lost: python -m nndl_exp.sync shows the "
+            "study there later"
+        )
+    show.commands(best, complete, words)
+    return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
+
+
+if __name__ == "__main__":
+    main()

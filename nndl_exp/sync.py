@@ -1,0 +1,78 @@
+"""``python -m nndl_exp.sync``: bring MLflow up to date with the run directories."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from nndl_exp.cli.console import make_console, progress
+from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.config import TrackingConfig
+from nndl_exp.errors import UserError
+from nndl_exp.records import RunDirectory
+
+
+@click.command(name="python -m nndl_exp.sync")
+@output_option
+@tracking_option
+def command(output: str, tracking_uri: str | None) -> None:
+    """Show every settled run of the output folder in MLflow; what is there already stays."""
+    if not Path(output).is_dir():
+        raise UserError(f"no such folder: {output}")
+    console = make_console()
+    tracking = TrackingConfig(uri=tracking_uri)
+    studies = sync_studies(Path(output), tracking, console)
+    runs = sync_runs(Path(output), tracking, console)
+    console.print(f"MLflow shows {studies} studies and {runs} single runs of {output}")
+
+
+def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> int:
+    """Log all studies of an output folder; how many there are."""
+    from nndl_exp.cli.study_tracking import finish, open_view
+    from nndl_exp.study.study import Study
+    from nndl_exp.study.winner import winner
+
+    names = sorted(path.parent.name for path in output.glob("studies/*/study.yaml"))
+    for name in names:
+        study = Study.open(output, name)
+        study.config = replace(study.config, tracking=tracking)
+        trials = study.trials()
+        view = open_view(study)
+        with progress(console) as bar:
+            task = bar.add_task(name, total=len(trials))
+            for trial in trials:
+                view.log(trial.number, study.run_directory(trial.number), study.dataset)
+                bar.update(task, advance=1)
+        complete = len(trials) >= study.n_trials
+        outage = finish(study, view, trials, winner(study, trials), complete=complete)
+        if outage:
+            raise UserError(f"MLflow stopped answering ({outage}); try again later")
+    return len(names)
+
+
+def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
+    """Log all single runs of an output folder that have ended; how many there are."""
+    from nndl_exp.cli.runs import name_of
+    from nndl_exp.cli.tracker import make_tracker
+    from nndl_exp.report.curves import draw
+    from nndl_exp.run import data_of
+
+    directories = [RunDirectory(path.parent) for path in output.glob("runs/*/result.json")]
+    for directory in directories:
+        config = directory.config()
+        draw(directory, name_of(directory))
+        tracker = make_tracker(str(output), tracking, config.dataset.name)
+        tracker.log_run(name_of(directory), directory, data_of(config))
+    return len(directories)
+
+
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    command(arguments)
+
+
+if __name__ == "__main__":
+    main()

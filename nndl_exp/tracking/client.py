@@ -1,0 +1,93 @@
+"""MLflow, imported late and quiet, and where it keeps things."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from nndl_exp.config import TrackingConfig
+from nndl_exp.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a call to a dead server hangs 4 minutes
+}
+
+
+def database(output: Path | str) -> Path:
+    """MLflow's own database below an output folder."""
+    return Path(output) / "mlflow.db"
+
+
+def tracking_uri(output: Path | str, tracking: TrackingConfig) -> str:
+    """The tracking URI of the config, or that of the database below the output folder."""
+    return tracking.uri or f"sqlite:///{database(output).resolve().as_posix()}"
+
+
+def ui_command(output: Path | str, tracking: TrackingConfig) -> str:
+    """What to type to look at the runs."""
+    if tracking.uri and tracking.uri.startswith("http"):
+        return f"open {masked(tracking.uri)}"
+    uri = masked(tracking.uri) if tracking.uri else f"sqlite:///{database(output).as_posix()}"
+    return f"mlflow ui --workers 1 --backend-store-uri {uri}"
+
+
+def masked(uri: str) -> str:
+    """A URI without its password."""
+    parts = urlsplit(uri)
+    if not parts.password:
+        return uri
+    user_and_host = parts.netloc.replace(f":{parts.password}@", ":***@")
+    return urlunsplit(parts._replace(netloc=user_and_host))
+
+
+def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
+    """A client for the tracking server or database, which is created when it is not there.
+
+    Raises:
+        UserError: it does not answer.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import logging
+
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    uri = tracking_uri(output, tracking)
+    try:
+        client = MlflowClient(uri, registry_uri=uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, OSError, ValueError) as e:
+        raise UserError(
+            f"tracking.uri {masked(uri)} does not answer ({type(e).__name__}); "
+            "start the server, or use tracking=none"
+        ) from None
+    return client
+
+
+def experiment(
+    client: "MlflowClient", output: Path | str, tracking: TrackingConfig, name: str
+) -> str:
+    """The id of an experiment, created if it is not there.
+
+    Beside our own database its artifacts lie in ``mlflow-artifacts`` below the output folder.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = None if tracking.uri else artifact_location(output, name)
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def artifact_location(output: Path | str, name: str) -> str:
+    """Where the artifacts of an experiment lie, as MLflow wants it: an absolute URI."""
+    return (Path(output).resolve() / "mlflow-artifacts" / name).as_uri()

@@ -1,0 +1,253 @@
+"""Runs and studies as MLflow shows them, made from the run directories.
+
+Everything here can be done again at any time: what MLflow has already stays as it is.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nndl_exp.config import TrackingConfig, flatten, to_mapping
+from nndl_exp.datasets import Dataset
+from nndl_exp.records import Result, RunDirectory
+from nndl_exp.tracking import TrackingOutage
+from nndl_exp.tracking import client as mlflow_client
+from nndl_exp.tracking.model import log_model
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Param, Run
+
+RUN_TAG, STUDY_TAG = "nndl.run", "nndl.study"
+_LOGGED, _DRAWN = "nndl.logged", "nndl.drawn"
+_STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
+_CURVES = ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy")
+
+
+@dataclass
+class Child:
+    """A run that MLflow has: its id, the weights it was logged with, and whether it is drawn."""
+
+    run_id: str
+    logged: str | None = None
+    drawn: bool = False
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The MLflow run of a study: its name, its id, and the runs it has already, by name."""
+
+    name: str
+    run_id: str
+    children: dict[str, Child]
+
+
+class MlflowView:
+    """One MLflow experiment, to which runs and studies are logged.
+
+    Raises:
+        UserError: MLflow does not answer.
+    """
+
+    def __init__(self, output: Path | str, tracking: TrackingConfig, experiment: str) -> None:
+        self._output, self._tracking = output, tracking
+        self._client = mlflow_client.connect(output, tracking)
+        name = tracking.experiment or experiment
+        self._experiment = mlflow_client.experiment(self._client, output, tracking, name)
+
+    def open_study(self, name: str, settings: dict[str, Any], text: str) -> Parent:
+        """The parent run of a study, created if it is not there, and running from now on."""
+        parents = self._search(f"tags.`{RUN_TAG}` = '{name}'")
+        run = next(parents, None) or self._client.create_run(
+            self._experiment, run_name=name, tags={RUN_TAG: name, "mlflow.note.content": text}
+        )
+        run_id = str(run.info.run_id)
+        self._client.update_run(run_id, status="RUNNING")
+        self._client.log_batch(run_id, params=_params(settings))
+        children = {
+            child.data.tags[RUN_TAG]: _child(child)
+            for child in self._search(f"tags.`{STUDY_TAG}` = '{name}'")
+        }
+        return Parent(name, run_id, children)
+
+    def close_study(
+        self, parent: Parent, *, complete: bool, tags: dict[str, str], metrics: dict[str, float]
+    ) -> None:
+        """Say how a study stands, and end its parent run."""
+        with _outages():
+            for key, value in tags.items():
+                self._client.set_tag(parent.run_id, key, value)
+            for metric, number in metrics.items():
+                self._client.log_metric(parent.run_id, metric, number)
+            self._client.set_terminated(parent.run_id, "FINISHED" if complete else "KILLED")
+
+    def log_file(self, run_id: str, path: Path) -> None:
+        """Keep a file with a run."""
+        with _outages():
+            self._client.log_artifact(run_id, str(path))
+
+    def log_figure(self, child: Child, path: Path) -> None:
+        """Keep a picture with a run, unless it has it."""
+        if child.drawn:
+            return
+        with _outages():
+            self._client.log_artifact(child.run_id, str(path))
+            self._client.set_tag(child.run_id, _DRAWN, path.name)
+        child.drawn = True
+
+    def log_run(
+        self, name: str, directory: RunDirectory, dataset: Dataset, parent: Parent | None = None
+    ) -> Child:
+        """Log a settled run, unless it is there already.
+
+        Doing it again where it was cut short adds nothing twice: the times of metrics are those of
+        the record, and params, tags and files are what they were.
+
+        Raises:
+            TrackingOutage: MLflow does not answer.
+        """
+        result = directory.result()
+        assert result is not None
+        with _outages():
+            child = self._find(name, parent) or self._create(name, result, parent)
+            if child.logged != result.weights["last"]:
+                self._fill(child, directory, result, dataset)
+        if parent is not None:
+            parent.children[name] = child
+        return child
+
+    def _fill(
+        self, child: Child, directory: RunDirectory, result: Result, dataset: Dataset
+    ) -> None:
+        from mlflow.entities import RunTag
+
+        params = _params(to_mapping(directory.config()))
+        self._client.log_batch(child.run_id, list(_metrics(directory, result)), params)
+        self._log_dataset(child.run_id, dataset)
+        self._client.log_artifacts(child.run_id, str(directory.path))
+        tags = {
+            "nndl.state": result.state,
+            "nndl.reason": result.reason,
+            "nndl.weights_sha256": result.weights["best"],
+            _LOGGED: result.weights["last"],
+        }
+        self._client.log_batch(child.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        status, ended = _STATUS[result.state], int(result.ended * 1000)
+        self._client.set_terminated(child.run_id, status, ended)
+        child.logged = result.weights["last"]
+
+    def log_model(self, run_id: str, directory: RunDirectory) -> None:
+        """Store the run's best network as an MLflow model, unless that has been done."""
+        with _outages():
+            outputs = self._client.get_run(run_id).outputs
+            if outputs is None or not outputs.model_outputs:
+                log_model(self._output, self._tracking, run_id, directory)
+
+    def log_test(self, run_id: str, accuracy: float, low: float, high: float) -> None:
+        """Add what the test set said, with its 95 % interval."""
+        for key, value in (("", accuracy), ("_low", low), ("_high", high)):
+            self._client.log_metric(run_id, f"test_accuracy{key}", value)
+
+    def find(self, name: str) -> str | None:
+        """The MLflow id of a run of ours, None where MLflow does not have it."""
+        run = next(self._search(f"tags.`{RUN_TAG}` = '{name}'"), None)
+        return str(run.info.run_id) if run else None
+
+    def _find(self, name: str, parent: Parent | None) -> Child | None:
+        if parent is not None:
+            return parent.children.get(name)
+        run = next(self._search(f"tags.`{RUN_TAG}` = '{name}'"), None)
+        return _child(run) if run else None
+
+    def _create(self, name: str, result: Result, parent: Parent | None) -> Child:
+        tags = {RUN_TAG: name}
+        if parent is not None:
+            tags |= {STUDY_TAG: parent.name, "mlflow.parentRunId": parent.run_id}
+            tags["nndl.trial"] = name.rpartition("/")[2]
+        start = int(result.started * 1000)
+        run = self._client.create_run(self._experiment, start, tags, run_name=name)
+        return Child(str(run.info.run_id))
+
+    def _log_dataset(self, run_id: str, dataset: Dataset) -> None:
+        from mlflow.entities import Dataset as Entity
+        from mlflow.entities import DatasetInput, InputTag
+
+        digest = dataset.sha256[:32]
+        entity = Entity(dataset.name, digest, "code", f'{{"name": "{dataset.name}"}}')
+        tag = InputTag("mlflow.data.context", "training")
+        self._client.log_inputs(run_id, [DatasetInput(entity, [tag])])
+
+    def _search(self, condition: str) -> Iterator["Run"]:
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment], condition, max_results=1000, page_token=token
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """Turn MLflow's failures into ``TrackingOutage``, without the address that they may name."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as e:
+        raise TrackingOutage(type(e).__name__) from e
+
+
+def _child(run: "Run") -> Child:
+    tags = run.data.tags
+    return Child(str(run.info.run_id), tags.get(_LOGGED), _DRAWN in tags)
+
+
+def _params(settings: dict[str, Any]) -> list["Param"]:
+    from mlflow.entities import Param
+
+    return [Param(name, str(value)) for name, value in flatten(settings)]
+
+
+def _metrics(directory: RunDirectory, result: Result) -> Iterator["Metric"]:
+    """Every number of every epoch, with times that are the same whenever this is done again."""
+    from mlflow.entities import Metric
+
+    elapsed = 0.0
+    for epoch in directory.epochs():
+        elapsed += epoch.seconds
+        time = int((result.started + elapsed) * 1000)
+        values = {name: getattr(epoch, name) for name in _CURVES}
+        values |= {"eta": epoch.eta, "seconds": epoch.seconds}
+        for name, value in values.items():
+            if math.isfinite(value):
+                yield Metric(name, value, time, epoch.number)
+    for name in ("validation_accuracy", "validation_cost"):
+        if (value := getattr(result, name)) is not None:
+            yield Metric(f"best_{name}", value, int(result.ended * 1000), result.best or 0)
+
+
+def name_of_run(output: Path | str, tracking: TrackingConfig, run_id: str) -> str | None:
+    """Our name of an MLflow run, None where MLflow has no such run of ours."""
+    client = mlflow_client.connect(output, tracking)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run_id).data.tags[RUN_TAG])
+    except (MlflowException, KeyError):
+        return None
+
+
+def download_record(
+    output: Path | str, tracking: TrackingConfig, run_id: str, folder: Path
+) -> None:
+    """Copy a run's record from MLflow's artifacts."""
+    client = mlflow_client.connect(output, tracking)
+    folder.mkdir(parents=True)
+    for file in client.list_artifacts(run_id):
+        if not file.is_dir:
+            client.download_artifacts(run_id, file.path, str(folder))

@@ -1,0 +1,31 @@
+"""A network as an MLflow model "from code": this file is stored with the weights, no pickle."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+
+from nndl_exp.nn import Network
+
+
+class DigitClassifier(PythonModel):
+    """Predicts a class and a probability for each class from rows of pixels (grey value / 256)."""
+
+    def load_context(self, context: Any) -> None:
+        """Read the weights that were logged with the model."""
+        self.network = Network.load(Path(context.artifacts["weights"]))
+
+    # No type hints: MLflow would read a schema from them, and the model has a signature.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """A table with the column ``label`` and the columns ``p0``, ``p1``, ..."""
+        x = np.asarray(model_input, dtype=self.network.dtype).reshape(len(model_input), -1)
+        p = self.network.probabilities(x)
+        table = pd.DataFrame(p, columns=[f"p{i}" for i in range(p.shape[1])])
+        table.insert(0, "label", p.argmax(axis=1))
+        return table
+
+
+set_model(DigitClassifier())

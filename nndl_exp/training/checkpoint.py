@@ -1,0 +1,61 @@
+"""A checkpoint: all that a run needs to go on as if it had never stopped.
+
+The random streams are functions of the seed and the epoch, early stopping is a function of the
+history; so the networks (now, and at the best epoch) and the history are the whole state.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nndl_exp.nn.network import Network
+from nndl_exp.training.epoch import Epoch
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The network after the last epoch of ``history``, and the one at its best epoch."""
+
+    network: Network
+    best: Network
+    history: Sequence[Epoch]
+
+    def to_bytes(self) -> bytes:
+        """The checkpoint as the bytes of an npz file."""
+        file = io.BytesIO()
+        arrays = {
+            f"{name}_{kind}{i}": array
+            for name, network in (("last", self.network), ("best", self.best))
+            for kind, layers in (("w", network.weights), ("b", network.biases))
+            for i, array in enumerate(layers)
+        }
+        history = np.array(json.dumps([asdict(epoch) for epoch in self.history]))
+        np.savez(file, history=history, **arrays)  # type: ignore[arg-type]
+        return file.getvalue()
+
+    @classmethod
+    def load(cls, path: Path, like: Network) -> "Checkpoint | None":
+        """Read a checkpoint of a network built like ``like``; None where there is no usable one.
+
+        A missing or damaged checkpoint is no error: the epochs before it are trained again and
+        come out identical.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                history = [Epoch(**epoch) for epoch in json.loads(str(file["history"]))]
+                last, best = (
+                    Network(
+                        [file[f"{name}_w{i}"] for i in range(len(like.weights))],
+                        [file[f"{name}_b{i}"] for i in range(len(like.weights))],
+                        like.parts,
+                    )
+                    for name in ("last", "best")
+                )
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile):
+            return None
+        return cls(last, best, history)

@@ -1,0 +1,21 @@
+"""How sure an accuracy is."""
+
+import math
+
+_Z = 1.959963984540054  # the 97.5 % point of the normal distribution
+
+
+def wilson_interval(accuracy: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a proportion measured on n examples (Wilson 1927).
+
+    Unlike accuracy ± 1.96 standard errors it stays between 0 and 1 and holds near its ends.
+    """
+    centre = (accuracy + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * math.sqrt(accuracy * (1 - accuracy) / n + _Z**2 / (4 * n**2))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def half_width(accuracy: float, n: int) -> float:
+    """Half the width of the 95 % interval."""
+    low, high = wilson_interval(accuracy, n)
+    return (high - low) / 2
