@@ -14,6 +14,9 @@ from platformdirs import user_cache_path
 
 from nndl_exp.nn.arrays import Array, Indices
 
+FORMAT = 1
+"""To be raised when a source is prepared in another way, so that no old copy is taken for it."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -43,7 +46,7 @@ def prepared(name: str, read: Callable[[], Source]) -> tuple[Array, Indices, str
     ``read`` is called only when the cache does not have the source yet. ``x`` is mapped from the
     disk, so processes on one machine share it.
     """
-    folder = cache_dir() / "prepared" / name
+    folder = cache_dir() / f"prepared-{FORMAT}" / name
     if not folder.exists():
         _prepare(folder, read())
     # A plain array over the mapped file: slicing the memmap subclass itself is slow.
