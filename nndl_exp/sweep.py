@@ -28,7 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if len(composed) > 1:
         raise UserError("a sweep is one study: --multirun goes with nndl_exp.train")
-    sys.exit(sweep(sweep_config(composed[0]), make_console(), words))
+    config = sweep_config(composed[0])
+    from nndl_exp.run import check
+
+    check(config.run)  # before the heavier imports: a mistake is answered at once
+    sys.exit(sweep(config, make_console(), words))
 
 
 def sweep_config(composed: Composed) -> SweepConfig:
@@ -62,10 +66,9 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     """Lead a study and show it; the exit status, 0 when it is complete or its time is up."""
     from nndl_exp.cli.study_tracking import finish, open_view
     from nndl_exp.report.study import Presentation
-    from nndl_exp.study import Study
     from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.storage import sqlite_url
-    from nndl_exp.study.study import Trial
+    from nndl_exp.study.study import Study, Trial
 
     study = Study(config)
     coordinator = Coordinator(study, sqlite_url(config.output))

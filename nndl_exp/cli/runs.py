@@ -7,10 +7,13 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nndl_exp.config import RunConfig, TrackingConfig, read_yaml, to_mapping
 from nndl_exp.errors import UserError
-from nndl_exp.records import RunDirectory
+
+if TYPE_CHECKING:  # the records need NumPy and SciPy; an error line does not
+    from nndl_exp.records import RunDirectory
 
 DEFAULT_OUTPUT = "nndl-output"
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
@@ -21,7 +24,7 @@ class Found:
     """A run: its name, its record, and its study's folder if it is a trial."""
 
     name: str
-    directory: RunDirectory
+    directory: "RunDirectory"
     study: Path | None
 
 
@@ -30,8 +33,10 @@ def default_output() -> str:
     return os.environ.get("NNDL_OUTPUT", DEFAULT_OUTPUT)
 
 
-def new_run_directory(output: Path, config: RunConfig) -> RunDirectory:
+def new_run_directory(output: Path, config: RunConfig) -> "RunDirectory":
     """Where to train a config: the folder where it was begun and not ended, or a new one."""
+    from nndl_exp.records import RunDirectory
+
     text = json.dumps(to_mapping(config), sort_keys=True)
     stem = f"{config.dataset.name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
     number = 1
@@ -45,7 +50,7 @@ def new_run_directory(output: Path, config: RunConfig) -> RunDirectory:
         number += 1
 
 
-def name_of(directory: RunDirectory) -> str:
+def name_of(directory: "RunDirectory") -> str:
     """A run's name: STUDY/NUMBER for a trial, else that of its folder."""
     path = directory.path
     return f"{path.parent.parent.name}/{path.name}" if path.parent.name == "trials" else path.name
@@ -79,7 +84,9 @@ def find_study(reference: str, output: str) -> tuple[str, str] | None:
     return None
 
 
-def _by_path(path: Path) -> RunDirectory | None:
+def _by_path(path: Path) -> "RunDirectory | None":
+    from nndl_exp.records import RunDirectory
+
     if path.is_dir() and (path / "config.yaml").is_file():
         return RunDirectory(path.resolve())
     if path.is_file() and path.name == "config.yaml":
@@ -92,7 +99,9 @@ def _by_path(path: Path) -> RunDirectory | None:
     return None
 
 
-def _by_name(name: str, output: Path) -> RunDirectory | None:
+def _by_name(name: str, output: Path) -> "RunDirectory | None":
+    from nndl_exp.records import RunDirectory
+
     if ".." in name.split("/") or name.startswith("/"):
         return None
     study, slash, number = name.partition("/")
@@ -100,8 +109,9 @@ def _by_name(name: str, output: Path) -> RunDirectory | None:
     return RunDirectory(path.resolve()) if (path / "config.yaml").is_file() else None
 
 
-def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> RunDirectory | None:
+def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> "RunDirectory | None":
     """The run's folder if it is here, else a copy of its record from MLflow's artifacts."""
+    from nndl_exp.records import RunDirectory
     from nndl_exp.tracking.mlflow_view import download_record, name_of_run
 
     name = name_of_run(output, tracking, run_id)

@@ -45,6 +45,9 @@ def sampler_for(
         raise UserError(f"sampler.name must be one of {', '.join(SAMPLERS)}: got {name}")
     cls, make = SAMPLERS[name]
     check_options("sampler", cls, options)
+    if "warn_independent_sampling" in inspect.signature(cls).parameters:
+        # The widths of deeper networks are drawn on their own by design; no line a trial for it.
+        options.setdefault("warn_independent_sampling", False)
     trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     try:
         with warnings.catch_warnings():

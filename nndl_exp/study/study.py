@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock
 
 from nndl_exp.config import (
@@ -28,6 +27,9 @@ from nndl_exp.study import objectives, samplers
 from nndl_exp.study.pruners import make_pruner
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.study.view import Plan, Settled
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 _SAVED = ("run", "search_space", "sampler", "pruner", "study")
@@ -148,8 +150,10 @@ class Study:
         second = self.config.study.second_objective
         return objectives.settled(trial.config, sizes, trial.result, history, second)
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> "pd.DataFrame":
         """The trials as a pandas table, a row each: varied settings, results, weights' digests."""
+        import pandas as pd  # not for workers, nor for a plan or an error line
+
         rows = [
             {
                 "trial": trial.number,

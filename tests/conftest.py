@@ -1,0 +1,78 @@
+"""What the tests share: a cache of their own, the real command line, small studies."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Prepared datasets live in a folder of this session, not in the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("NNDL_CACHE_DIR")
+    os.environ["NNDL_CACHE_DIR"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["NNDL_CACHE_DIR"]
+    else:
+        os.environ["NNDL_CACHE_DIR"] = before
+
+
+@pytest.fixture
+def data_dir() -> Path:
+    """The folder with the full MNIST files; the test is skipped where there is none."""
+    folder = Path(os.environ.get("NNDL_DATA_DIR", ""))
+    if not (folder / "mnist" / "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip("needs the full MNIST files: set NNDL_DATA_DIR")
+    return folder
+
+
+class CommandLine:
+    """Runs the commands as a user does, in a folder of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, module: str, *words: str, **options: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", module, *words]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,  # type: ignore[call-overload]
+        )
+
+    def run(self, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(module, *words)
+        try:
+            out, err = process.communicate(timeout=240)
+        except BaseException:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def ok(self, module: str, *words: str) -> str:
+        """What the command prints, once it has succeeded without a word on standard error."""
+        done = self.run(module, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+        return done.stdout
+
+    def refused(self, module: str, *words: str) -> str:
+        """The one line with which a command refuses a user's mistake."""
+        done = self.run(module, *words)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert done.stderr.startswith("error: "), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr.removeprefix("error: ").strip()
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path)

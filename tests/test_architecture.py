@@ -1,0 +1,101 @@
+"""The rules of the house, read from the imports themselves."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import nndl_exp
+
+PACKAGE = Path(nndl_exp.__file__).parent
+# A room may import its own and those before it. Commands and the API come last.
+ORDER = (
+    "errors", "nn", "training", "datasets", "config", "records", "run", "tracking", "study",
+    "report", "cli",
+)  # fmt: skip
+ROOM_OF_LIBRARY = {
+    "hydra": {"cli"},
+    "omegaconf": {"cli"},
+    "optuna": {"study"},
+    "mlflow": {"tracking"},
+    "sqlalchemy": {"study"},
+    "matplotlib": {"report"},
+    "pooch": {"datasets"},
+    "mlxtend": {"datasets"},
+    "PIL": {"datasets"},
+    "rich": {"cli", "report", "commands"},
+    "click": {"cli", "commands"},
+}
+CORE = {"numpy", "scipy"}
+COMMANDS = {"__init__", "__main__", "api", "train", "sweep", "reproduce", "evaluate", "predict",
+            "sync"}  # fmt: skip
+
+
+def room(path: Path) -> str:
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "commands" if part in COMMANDS else part
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    here = room(path)
+    rank = ORDER.index(here) if here != "commands" else len(ORDER)
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "nndl_exp" and len(parts) > 1 and parts[1] in ORDER:
+            assert ORDER.index(parts[1]) <= rank, f"{here} imports {name}"
+        elif len(parts) > 1 and parts[0] == "nndl_exp":
+            assert here == "commands", f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_library_has_one_room(path):
+    for name in imports(path):
+        allowed = ROOM_OF_LIBRARY.get(name.split(".")[0])
+        assert allowed is None or room(path) in allowed, f"{room(path)} imports {name}"
+
+
+@pytest.mark.parametrize("name", ["nn", "training"])
+def test_the_core_needs_numpy_and_scipy_only(name):
+    for path in (PACKAGE / name).rglob("*.py"):
+        for module in imports(path):
+            top = module.split(".")[0]
+            assert top in {*CORE, "nndl_exp"} or top in sys.stdlib_module_names, module
+
+
+def test_no_room_is_called_utils():
+    names = {path.stem for path in MODULES} | {path.parent.name for path in MODULES}
+    assert not names & {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
+
+
+def loaded_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_workers_import_neither_mlflow_nor_matplotlib():
+    loaded = loaded_after("import nndl_exp.study.trial, nndl_exp.study.executors")
+    assert not loaded & {"mlflow", "matplotlib", "pandas", "hydra", "sqlalchemy", "rich"}
+
+
+def test_help_and_errors_load_nothing_heavy():
+    loaded = loaded_after("import nndl_exp.train, nndl_exp.sweep, nndl_exp.__main__")
+    assert not loaded & {"mlflow", "matplotlib", "pandas", "optuna", "scipy", "sqlalchemy"}

@@ -1,0 +1,205 @@
+"""Configurations: what they refuse, and that every YAML that ships composes and runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nndl_exp.cli.hydra_config import CONF, compose, compose_all
+from nndl_exp.config import (
+    RunConfig,
+    StudyConfig,
+    flatten,
+    parse,
+    run_config,
+    seconds,
+    to_mapping,
+    to_yaml,
+)
+from nndl_exp.errors import UserError
+from nndl_exp.sweep import sweep_config
+from nndl_exp.train import train_config
+
+
+def changed(name: str, value: object) -> dict:
+    settings = to_mapping(RunConfig())
+    *outer, key = name.split(".")
+    inner = settings
+    for part in outer:
+        inner = inner[part]
+    inner[key] = value
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("training.etaa", 1, "no such setting: training.etaa (did you mean training.eta?)"),
+        ("training.eta", "abc", "training.eta must be a valid number: got 'abc'"),
+        ("training.eta", -1, "training.eta must be greater than 0: got -1"),
+        ("training.eta", True, "training.eta must be a valid number: got True"),
+        ("training.eta", float("inf"), "training.eta must be a finite number: got inf"),
+        ("training.mini_batch_size", 2.5, "training.mini_batch_size must be a valid integer"),
+        ("training.monitor_size", "some", "training.monitor_size must be a valid integer or"),
+        ("training.stopping.n", 0, "training.stopping.n must be greater than or equal to 1: got 0"),
+        ("network.hidden", [10, "a"], "network.hidden.1 must be a valid integer: got 'a'"),
+        ("network.hidden", 5, "network.hidden must be a valid array: got 5"),
+        ("network.activation", "sigmoyd", "network.activation must be 'sigmoid', 'tanh', 'relu'"),
+        ("network", None, "network must be an object: got None"),
+        ("seed", -1, "seed must be greater than or equal to 0: got -1"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_name_rule_and_value(name, value, message):
+    with pytest.raises(UserError) as error:
+        run_config(changed(name, value))
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_a_config_survives_yaml_to_the_bit():
+    config = run_config(changed("training.eta", 0.1 + 0.2))
+    assert run_config(yaml.safe_load(to_yaml(to_mapping(config)))) == config
+
+
+def test_no_setting_is_lost_when_flattened():
+    flat = dict(flatten(to_mapping(RunConfig())))
+    assert flat["seed"] == 0
+    assert flat["training.stopping.name"] == "no_improvement"
+    assert flat["dataset.classes"] is None
+    assert len(flat) == 22
+
+
+def test_durations():
+    assert [seconds(text) for text in ("90s", "1.5m", "2h")] == [90, 90, 7200]
+    with pytest.raises(UserError, match="budget must be a duration such as 60s, 10m or 2h: got '10'"):
+        parse(StudyConfig, {"budget": "10"})
+
+
+def test_the_defaults_of_code_and_conf_agree():
+    assert run_config(compose("train").settings) == RunConfig()
+    assert parse(StudyConfig, compose("sweep").settings["study"]) == StudyConfig()
+
+
+def test_values_typed_by_hand_are_numbers():
+    settings = compose("train", ["training.eta=1e-3", "training.lmbda=5"]).settings
+    config = run_config(settings)
+    assert (config.training.eta, config.training.lmbda) == (0.001, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["training.etaa=1"], "no such setting: training.etaa (did you mean training.eta?)"),
+        (["eta=1"], "no such setting: eta (did you mean training.eta?)"),
+        (["datset=mnist"], "no such setting: datset (did you mean dataset?)"),
+        (["dataset=cifar"], "no such dataset: cifar (there are fashion_mnist, mnist, mnist_5k)"),
+        (["+experiment=nope"], "no such experiment: nope (there are book_100_hidden"),
+        (["training.eta=0.1,0.2"], "Ambiguous value for argument 'training.eta=0.1,0.2': give one"),
+        (["training.eta=[1"], "these settings can't be read"),
+        (["hydra.run.dir=x"], "settings of Hydra itself can't be changed here: got hydra.run.dir"),
+        (["from=nowhere.yaml"], "from=nowhere.yaml can't be read: No such file or directory"),
+    ],
+)
+def test_a_wrong_word_is_refused_in_one_line(words, message):
+    with pytest.raises(UserError) as error:
+        compose_all("train", words)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_key_that_was_added_is_refused():
+    with pytest.raises(UserError, match=r"no such setting: training\.foo"):
+        train_config(compose("train", ["+training.foo=1"]))
+    with pytest.raises(UserError, match="no such setting: foo"):
+        train_config(compose("train", ["+foo=1"]))
+
+
+def test_multirun_composes_every_combination():
+    composed = compose_all("train", ["--multirun", "training.eta=0.1,0.2", "seed=1,2,3"])
+    pairs = [(c.settings["training"]["eta"], c.settings["seed"]) for c in composed]
+    assert pairs == [(e, s) for e in (0.1, 0.2) for s in (1, 2, 3)]
+
+
+def test_from_takes_a_file_as_the_base_and_words_on_top(tmp_path):
+    base = changed("training.eta", 0.123)
+    base["network"]["hidden"] = [7, 8]
+    path = tmp_path / "best.yaml"
+    path.write_text(to_yaml({**base, "origin": {"trial": 3}}))
+    words = [f"from={path}", "training.epochs=60", "dataset=mnist", "dataset.training_size=100"]
+    config = run_config(compose("train", words).settings)
+    assert (config.training.eta, config.training.epochs) == (0.123, 60)
+    assert config.network.hidden == (7, 8)
+    assert (config.dataset.name, config.dataset.training_size) == ("mnist", 100)
+    with pytest.raises(UserError, match="both a base to start from"):
+        compose("train", [f"from={path}", "+experiment=overfitting"])
+    path.write_text("[]")
+    with pytest.raises(UserError, match="must be a run's config"):
+        compose("train", [f"from={path}"])
+
+
+def test_what_is_typed_is_not_searched():
+    config = sweep_config(compose("sweep", ["training.eta=0.7", "network.hidden=[30]"]))
+    assert "eta" not in config.search_space["training"]
+    assert "hidden" not in config.search_space["network"]
+    assert config.run.training.eta == 0.7
+
+
+def test_a_range_of_the_search_space_can_be_typed():
+    config = sweep_config(compose("sweep", ["search_space.training.eta.high=5"]))
+    assert config.search_space["training"]["eta"] == {"low": 0.001, "high": 5, "log": True}
+
+
+TRAIN_GROUPS = ("dataset", "network", "training", "tracking")
+SWEEP_GROUPS = (*TRAIN_GROUPS, "search_space", "sampler", "pruner", "study", "executor")
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def test_every_folder_of_conf_is_tested_here():
+    folders = {path.name for path in CONF.iterdir() if path.is_dir()}
+    assert folders == {*SWEEP_GROUPS, "experiment"}
+    assert all(options(group) for group in folders)
+
+
+@pytest.mark.parametrize(
+    ("group", "option"), [(g, o) for g in TRAIN_GROUPS for o in options(g) if g != "tracking"]
+)
+def test_every_option_of_a_run_trains_for_an_epoch(group, option, tmp_path, request):
+    from nndl_exp.run import run
+
+    if option in ("mnist", "fashion_mnist"):
+        request.getfixturevalue("data_dir")
+    if option == "fashion_mnist" and not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        pytest.skip("needs Debian's package dataset-fashion-mnist")
+    words = [f"{group}={option}", "training.epochs=1", "dataset.training_size=200",
+             "dataset.validation_size=50"]  # fmt: skip
+    result = run(train_config(compose("train", words)).run, tmp_path / "run")
+    assert (result.state, result.epochs) == ("complete", 1)
+
+
+@pytest.mark.parametrize("option", options("experiment"))
+def test_every_experiment_trains_for_an_epoch(option, tmp_path, data_dir):
+    from nndl_exp.run import run
+
+    words = [f"+experiment={option}", "training.epochs=1", "dataset.training_size=500"]
+    result = run(train_config(compose("train", words)).run, tmp_path / "run")
+    assert (result.state, result.epochs) == ("complete", 1)
+
+
+def test_every_yaml_says_what_it_is_for():
+    for path in CONF.rglob("*.yaml"):
+        if path.parent.name != "study":
+            assert path.read_text().startswith("# "), path
+
+
+def test_a_saved_config_names_no_code():
+    for group in SWEEP_GROUPS:
+        for option in options(group):
+            assert "_target_" not in (CONF / group / f"{option}.yaml").read_text()
+
+
+def test_a_config_is_json():
+    json.dumps(compose("sweep").settings)

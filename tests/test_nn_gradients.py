@@ -1,0 +1,117 @@
+"""Backpropagation (BP1-BP4) against central differences and against the book's loop."""
+
+import numpy as np
+import pytest
+
+from nndl_exp.nn.activations import ACTIVATIONS
+from nndl_exp.nn.costs import OUTPUTS_OF
+from nndl_exp.nn.network import Network, Parts
+
+PAIRS = [(cost, output) for cost, outputs in OUTPUTS_OF.items() for output in outputs]
+
+
+def network_and_batch(
+    parts: Parts, sizes: tuple[int, ...], seed: int = 0
+) -> tuple[Network, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    network = Network.initialize(sizes, parts, rng=rng, dtype="float64")
+    x = rng.random((5, sizes[0]))
+    y = np.eye(sizes[-1])[rng.integers(0, sizes[-1], 5)]
+    return network, x, y
+
+
+def total_cost(network: Network, x: np.ndarray, y: np.ndarray) -> float:
+    z, a = network.feedforward(x)
+    return float(network.cost.value(z, a, y).sum())
+
+
+def central_difference(network: Network, parameter: np.ndarray, x, y) -> np.ndarray:
+    gradient, h = np.zeros_like(parameter), 1e-6
+    for i in np.ndindex(parameter.shape):
+        before = parameter[i]
+        parameter[i] = before + h
+        above = total_cost(network, x, y)
+        parameter[i] = before - h
+        below = total_cost(network, x, y)
+        parameter[i] = before
+        gradient[i] = (above - below) / (2 * h)
+    return gradient
+
+
+@pytest.mark.parametrize("hidden", [(), (4,), (5, 3)], ids=["no hidden layer", "one", "two"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("cost", "output"), PAIRS)
+def test_gradients_are_the_central_differences(cost, output, activation, hidden):
+    network, x, y = network_and_batch(Parts(activation, output, cost), (6, *hidden, 3))
+    nabla_b, nabla_w = network.backprop(x, y)
+    for parameter, nabla in zip(network.biases + network.weights, nabla_b + nabla_w, strict=True):
+        np.testing.assert_allclose(
+            nabla, central_difference(network, parameter, x, y), rtol=1e-6, atol=1e-7
+        )
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("cost", "output"), PAIRS)
+def test_a_batch_is_the_sum_of_its_examples(cost, output, activation):
+    network, x, y = network_and_batch(Parts(activation, output, cost), (6, 4, 3))
+    whole = network.backprop(x, y)
+    one_by_one = [network.backprop(x[i : i + 1], y[i : i + 1]) for i in range(len(x))]
+    for kind in (0, 1):
+        for layer in range(2):
+            total = sum(gradient[kind][layer] for gradient in one_by_one)
+            np.testing.assert_allclose(whole[kind][layer], total, rtol=1e-12, atol=1e-14)
+
+
+def test_the_books_loop_gives_the_same_gradient():
+    """Section 2.6 of the notes: one example at a time, column vectors, sigmoid and quadratic."""
+    network, x, y = network_and_batch(Parts(cost="quadratic"), (6, 4, 3))
+
+    def sigmoid(z):
+        return 1 / (1 + np.exp(-z))
+
+    sums_w = [np.zeros_like(w) for w in network.weights]
+    for example, target in zip(x, y, strict=True):
+        activations, zs = [example[:, None]], []
+        for b, w in zip(network.biases, network.weights, strict=True):
+            zs.append(w @ activations[-1] + b[:, None])
+            activations.append(sigmoid(zs[-1]))
+        delta = (activations[-1] - target[:, None]) * sigmoid(zs[-1]) * (1 - sigmoid(zs[-1]))
+        sums_w[1] += delta @ activations[1].T
+        delta = network.weights[1].T @ delta * sigmoid(zs[0]) * (1 - sigmoid(zs[0]))
+        sums_w[0] += delta @ activations[0].T
+    for ours, theirs in zip(network.backprop(x, y)[1], sums_w, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+
+
+def test_sgd_steps_are_those_of_scikit_learn():
+    """An independent implementation: MLPClassifier, logistic hidden layer, softmax, L2."""
+    from sklearn.neural_network import MLPClassifier
+
+    from nndl_exp.nn.regularizers import REGULARIZERS
+    from nndl_exp.training.sgd import update_mini_batch
+
+    rng = np.random.default_rng(3)
+    x, labels = rng.random((40, 6)), rng.permutation(np.arange(40) % 3)
+    eta, alpha, m = 0.3, 0.7, 10
+    theirs = MLPClassifier(
+        (4,), activation="logistic", solver="sgd", alpha=alpha, batch_size=m, shuffle=False,
+        learning_rate_init=eta, momentum=0.0, nesterovs_momentum=False, max_iter=1, random_state=0,
+    )  # fmt: skip
+    theirs.partial_fit(x[:m], labels[:m], classes=[0, 1, 2])  # makes its arrays
+    network = Network(
+        [w.T.copy() for w in theirs.coefs_],
+        [b.copy() for b in theirs.intercepts_],
+        Parts("sigmoid", "softmax", "log_likelihood"),
+    )
+    y = np.eye(3)[labels]
+    for i in range(0, 40, m):
+        theirs.partial_fit(x[i : i + m], labels[i : i + m])
+        # scikit-learn's penalty is alpha/2 w² over the mini-batch: ηλ/n is η alpha/m here
+        update_mini_batch(
+            network, x[i : i + m], y[i : i + m],
+            eta=eta, decay=eta * alpha / m, regularizer=REGULARIZERS["l2"],
+        )  # fmt: skip
+    for ours, w in zip(network.weights, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(ours, w.T, rtol=0, atol=1e-10)
+    for ours, b in zip(network.biases, theirs.intercepts_, strict=True):
+        np.testing.assert_allclose(ours, b, rtol=0, atol=1e-10)

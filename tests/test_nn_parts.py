@@ -1,0 +1,102 @@
+"""Every activation, cost, initializer and regularizer keeps its promises."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nndl_exp.errors import UserError
+from nndl_exp.nn.activations import ACTIVATIONS, softmax
+from nndl_exp.nn.costs import OUTPUTS_OF, pair
+from nndl_exp.nn.initializers import INITIALIZERS
+from nndl_exp.nn.regularizers import REGULARIZERS
+
+ROWS = hnp.arrays(np.float64, (3, 4), elements=st.floats(-30, 30))
+PAIRS = [(cost, output) for cost, outputs in OUTPUTS_OF.items() for output in outputs]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_keeps_the_dtype_and_is_finite(name, dtype):
+    z = np.array([[-1e4, -1.0, 0.0, 1.0, 1e4]], dtype=dtype)
+    a = ACTIVATIONS[name].value(z.copy())
+    assert a.dtype == dtype
+    assert np.isfinite(a).all()
+    assert ACTIVATIONS[name].backward(np.ones_like(a), a).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("cost", "output"), PAIRS)
+def test_a_cost_is_finite_where_its_output_saturates(cost, output, dtype):
+    z = np.array([[-1e4, 1e4, 0.0], [1e4, -1e4, 3.0]], dtype=dtype)
+    y = np.array([[1, 0, 0], [1, 0, 0]], dtype=dtype)
+    value = pair(cost, output).value(z, ACTIVATIONS[output].value(z), y)
+    assert value.shape == (2,)
+    assert value.dtype == dtype
+    assert np.isfinite(value).all()
+    assert (value >= 0).all()
+
+
+@pytest.mark.parametrize(("cost", "output"), PAIRS)
+def test_the_error_vanishes_at_the_target(cost, output):
+    y = np.eye(3)
+    assert not pair(cost, output).delta(y, y).any()
+
+
+def test_a_pair_that_is_not_allowed_is_refused_with_those_that_are():
+    with pytest.raises(UserError, match="log_likelihood does not go with sigmoid outputs; allowed"):
+        pair("log_likelihood", "sigmoid")
+
+
+@given(ROWS, st.floats(-100, 100))
+def test_softmax_sums_to_one_inverts_and_ignores_a_shift(z, c):
+    a = softmax(z)
+    np.testing.assert_allclose(a.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_allclose(softmax(z + c), a, rtol=1e-9, atol=1e-300)
+    ln_a = np.log(a)  # z_j = ln a_j + ln Z: equal up to a shift of the row
+    np.testing.assert_allclose(ln_a - ln_a[:, :1], z - z[:, :1], atol=1e-9)
+
+
+@given(ROWS)
+def test_cross_entropy_is_its_definition(z):
+    a = ACTIVATIONS["sigmoid"].value(z)
+    y = np.tile([1.0, 0.0, 0.5, 0.0], (3, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        direct = -(y * np.log(a) + (1 - y) * np.log1p(-a)).sum(axis=1)
+    value = pair("cross_entropy", "sigmoid").value(z, a, y)
+    inside = np.isfinite(direct)
+    np.testing.assert_allclose(value[inside], direct[inside], rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_shrinking_is_a_gradient_step_on_the_penalty(name):
+    w = np.array([[0.3, -0.2], [1.5, -2.0]])
+    h, amount = 1e-6, 1e-3
+    penalty = REGULARIZERS[name].penalty
+    gradient = np.zeros_like(w)
+    for i in np.ndindex(w.shape):
+        step = np.zeros_like(w)
+        step[i] = h
+        gradient[i] = (penalty([w + step]) - penalty([w - step])) / (2 * h)
+    shrunk = w.copy()
+    REGULARIZERS[name].shrink(shrunk, amount)
+    np.testing.assert_allclose(shrunk, w - amount * gradient, atol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "deviation"), [("default", 1 / np.sqrt(500)), ("large", 1.0)])
+def test_initial_weights_have_the_deviation_of_the_book(name, deviation):
+    w = INITIALIZERS[name](np.random.default_rng(0), 400, 500)
+    assert w.shape == (400, 500)
+    assert abs(w.mean()) < 5 * deviation / np.sqrt(w.size)
+    assert w.std() == pytest.approx(deviation, rel=0.01)
+
+
+def test_the_spread_of_z_is_that_of_the_book():
+    """Chapter 3: 500 inputs on of 1,000 give z a deviation of √501 = 22.4, or √1.5 = 1.22."""
+    rng = np.random.default_rng(0)
+    x = np.zeros(1000)
+    x[:500] = 1
+    for name, expected in (("large", np.sqrt(501)), ("default", np.sqrt(1.5))):
+        z = INITIALIZERS[name](rng, 20_000, 1000) @ x + rng.standard_normal(20_000)
+        assert z.std() == pytest.approx(expected, rel=0.02)

@@ -1,0 +1,179 @@
+"""The run directory as the record, exact checkpoints, and what a crash can leave."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nndl_exp.run
+from nndl_exp.config import RunConfig, run_config, to_mapping
+from nndl_exp.errors import UserError
+from nndl_exp.records import RunDirectory, atomic
+from nndl_exp.records.provenance import differences, provenance
+from nndl_exp.run import Run, check, run
+
+
+def small(**training: object) -> RunConfig:
+    settings = to_mapping(RunConfig())
+    settings["dataset"] |= {"training_size": 200, "validation_size": 50}
+    settings["network"]["hidden"] = [12]
+    settings["training"] |= {"epochs": 6, **training}
+    return run_config(settings)
+
+
+def results(directory: RunDirectory) -> list[dict]:
+    return [epoch.results() for epoch in directory.epochs()]
+
+
+def test_a_run_leaves_its_record(tmp_path):
+    result = run(small(), tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run")
+    names = {path.name for path in directory.path.iterdir()}
+    assert {"config.yaml", "provenance.json", "epochs.jsonl", "result.json", "weights.npz"} <= names
+    assert "checkpoint.npz" not in names
+    assert directory.config() == small()
+    assert directory.result() == result
+    assert len(directory.epochs()) == result.epochs == 6
+    best = max(directory.epochs(), key=lambda e: (e.validation_accuracy, -e.number))
+    assert (result.best, result.validation_accuracy) == (best.number, best.validation_accuracy)
+    assert directory.network().digest() == result.weights["best"]
+    assert ("weights_last.npz" in names) == (result.weights["best"] != result.weights["last"])
+
+
+def test_equal_configs_give_equal_bits(tmp_path):
+    first, second = (run(small(), tmp_path / name) for name in ("a", "b"))
+    assert first.weights == second.weights
+    assert results(RunDirectory(tmp_path / "a")) == results(RunDirectory(tmp_path / "b"))
+    other = run(small(eta=0.6), tmp_path / "c")
+    assert other.weights != first.weights
+
+
+def test_a_settled_run_is_not_trained_again(tmp_path):
+    result = run(small(), tmp_path / "run")
+    epochs: list = []
+    assert run(small(), tmp_path / "run", on_epoch=epochs.append) == result
+    assert epochs == []
+
+
+def test_a_folder_belongs_to_one_run(tmp_path):
+    run(small(), tmp_path / "run")
+    with pytest.raises(UserError, match="holds a run of another configuration"):
+        run(small(eta=0.1), tmp_path / "run")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    cuts=st.lists(st.integers(1, 6), max_size=3),
+    dtype=st.sampled_from(["float32", "float64"]),
+    network=st.sampled_from(
+        [("sigmoid", "sigmoid", "cross_entropy"), ("tanh", "softmax", "log_likelihood"),
+         ("relu", "linear", "quadratic")]
+    ),
+    regularizer=st.sampled_from(["none", "l2", "l1"]),
+    stopping=st.sampled_from([{"name": "none", "n": 1}, {"name": "no_improvement", "n": 2}]),
+    judged_by=st.sampled_from(["validation_accuracy", "validation_cost"]),
+    loses_checkpoint=st.booleans(),
+)  # fmt: skip
+def test_a_run_cut_between_epochs_ends_like_one_never_cut(
+    tmp_path_factory, cuts, dtype, network, regularizer, stopping, judged_by, loses_checkpoint
+):
+    folder = tmp_path_factory.mktemp("cut")
+    config = to_mapping(small(lmbda=0.5, eta=0.1, regularizer=regularizer, stopping=stopping,
+                              judged_by=judged_by))  # fmt: skip
+    config["network"] |= {"dtype": dtype, **dict(zip(("activation", "output", "cost"), network,
+                                                     strict=True))}  # fmt: skip
+    whole = run(run_config(config), folder / "whole")
+    cut = RunDirectory(folder / "cut")
+    for at in cuts:
+        with Run(run_config(config), cut, check(run_config(config))) as training:
+            for epoch in training:
+                if epoch.number >= at:
+                    if not loses_checkpoint:
+                        training.suspend()
+                    break
+        assert cut.result() is None or cut.result().weights == whole.weights
+    again = run(run_config(config), cut.path)
+    assert again.weights == whole.weights
+    assert (again.state, again.reason, again.best) == (whole.state, whole.reason, whole.best)
+    assert results(cut) == results(RunDirectory(folder / "whole"))
+
+
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "empty"])
+def test_a_damaged_checkpoint_costs_time_only(tmp_path, damage):
+    whole = run(small(), tmp_path / "whole")
+    directory = RunDirectory(tmp_path / "cut")
+    with Run(small(), directory, check(small())) as training:
+        next(iter(training))
+        training.suspend()
+    path = directory.path / "checkpoint.npz"
+    content = path.read_bytes()
+    path.write_bytes({"truncate": content[:-40], "garbage": b"x" * 500, "empty": b""}[damage])
+    assert run(small(), directory.path).weights == whole.weights
+
+
+def test_a_line_that_was_cut_short_ends_the_history(tmp_path):
+    run(small(), tmp_path / "run")
+    path = tmp_path / "run" / "epochs.jsonl"
+    path.write_text(path.read_text()[:-30])
+    assert len(RunDirectory(tmp_path / "run").epochs()) == 5
+
+
+def test_a_damaged_result_is_said(tmp_path):
+    run(small(), tmp_path / "run")
+    (tmp_path / "run" / "result.json").write_text("{")
+    with pytest.raises(UserError, match="is damaged; delete it to train the run again"):
+        RunDirectory(tmp_path / "run").result()
+
+
+def test_a_diverged_run_is_recorded_as_such(tmp_path):
+    config = to_mapping(small(eta=1e8))
+    config["network"] |= {"activation": "relu", "output": "linear", "cost": "quadratic"}
+    result = run(run_config(config), tmp_path / "run")
+    assert result.state == "diverged"
+    assert result.reason == f"cost is not finite at epoch {result.epochs}"
+    assert result.epochs < 6
+
+
+def test_a_mini_batch_larger_than_the_set_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(UserError, match=r"size of the training set \(200\): got 201"):
+        run(small(mini_batch_size=201), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_checkpoints_are_written_while_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(nndl_exp.run, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    directory = RunDirectory(tmp_path / "run")
+    with Run(small(), directory, check(small())) as training:
+        for epoch in training:
+            if epoch.number == 4:
+                break
+    checkpoint = directory.load_checkpoint(training.network)
+    assert [epoch.number for epoch in checkpoint.history] == [1, 2, 3, 4]
+
+
+def test_an_atomic_write_leaves_the_old_content_when_it_fails(tmp_path):
+    path = tmp_path / "file"
+    atomic.write(path, b"old")
+    with pytest.raises(TypeError):
+        atomic.write(path, "not bytes")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+    atomic.write(path, b"new", durable=True)
+    assert path.read_bytes() == b"new"
+
+
+def test_provenance_says_what_the_bits_depend_on():
+    now = provenance()
+    assert now["packages"]["numpy"] == np.__version__
+    assert now["blas"]
+    assert now["cpu"]
+    json.dumps(now)
+    then = json.loads(json.dumps(now))
+    then["cpu"] = "another"
+    then["packages"]["numpy"] = "1.0"
+    assert differences(then, now) == [
+        f"packages numpy: 1.0 then, {np.__version__} now",
+        f"cpu: another then, {now['cpu']} now",
+    ]

@@ -1,0 +1,166 @@
+"""Stochastic gradient descent, the loop as a generator, early stopping, divergence."""
+
+import math
+
+import numpy as np
+import pytest
+
+from nndl_exp.errors import UserError
+from nndl_exp.nn.network import Network, Parts
+from nndl_exp.training import Epoch, Streams, evaluate, train
+from nndl_exp.training.epoch import best_epoch
+from nndl_exp.training.sgd import mini_batches
+from nndl_exp.training.statistics import wilson_interval
+from nndl_exp.training.stopping import STOPPING
+
+RNG = np.random.default_rng(0)
+X = RNG.random((90, 8))
+LABELS = (X[:, 0] * 3).astype(int)
+Y = np.eye(3)[LABELS]
+
+
+def make(dtype="float64", parts=None, sizes=(8, 5, 3)) -> Network:
+    streams = Streams(1)
+    return Network.initialize(sizes, parts or Parts(), rng=streams.initial_values(), dtype=dtype)
+
+
+def plain_sgd(network, x, y, eta, lmbda, m, order):
+    """Equations 93 and 94 as they stand: the oracle for every faster form of the step."""
+    n = len(x)
+    for k in range(0, n, m):
+        rows = order[k : k + m]
+        nabla_b, nabla_w = network.backprop(x[rows], y[rows])
+        for l in range(len(network.weights)):  # noqa: E741 (the book's letter)
+            network.weights[l] = (1 - eta * lmbda / n) * network.weights[l] - eta / len(
+                rows
+            ) * nabla_w[l]
+            network.biases[l] = network.biases[l] - eta / len(rows) * nabla_b[l]
+
+
+@pytest.mark.parametrize("m", [1, 7, 10, 64, 90])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_step_is_the_plain_one_to_rounding(m, dtype):
+    network, oracle = make(dtype), make(dtype)
+    x, y, order = X.astype(dtype), Y.astype(dtype), Streams(1).order
+    list(train(network, (x, y), (x, y), eta=0.7, lmbda=2.0, mini_batch_size=m, epochs=2,
+               order=order))  # fmt: skip
+    for epoch in (1, 2):
+        plain_sgd(oracle, x, y, 0.7, 2.0, m, order(epoch, 90))
+    tolerance = 1e-12 if dtype == "float64" else 2e-5
+    for a, b in zip(network.weights + network.biases, oracle.weights + oracle.biases, strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance)
+
+
+def test_l1_moves_every_weight_towards_zero_by_the_same_amount():
+    network = make(sizes=(8, 3))
+    before = network.weights[0].copy()
+    nothing = (np.zeros((10, 8)), np.full((10, 3), 0.5))
+    network.biases[0][:] = 0  # then the outputs are 0.5, and the cost has no gradient
+    next(train(network, nothing, nothing, eta=0.5, lmbda=0.1, mini_batch_size=10, epochs=1,
+               order=Streams(0).order, regularizer="l1"))  # fmt: skip
+    np.testing.assert_allclose(network.weights[0], before - 0.5 * 0.1 / 10 * np.sign(before))
+
+
+def test_an_epoch_visits_every_example_once():
+    order = Streams(5).order(3, 90)
+    seen = np.concatenate([x[:, 0] for x, _ in mini_batches(X, Y, order, 7, "float64")])
+    np.testing.assert_array_equal(seen, X[order, 0])
+    assert sorted(order) == list(range(90))
+
+
+def test_streams_are_independent_and_repeatable():
+    a, b = Streams(0), Streams(1)
+    np.testing.assert_array_equal(a.order(2, 50), Streams(0).order(2, 50))
+    assert (a.order(1, 50) != a.order(2, 50)).any()
+    assert (a.order(1, 50) != b.order(1, 50)).any()
+    assert a.initial_values().random() != b.initial_values().random()
+
+
+def test_the_global_generator_is_not_used():
+    before = np.random.get_state()[1].copy()
+    list(train(make(), (X, Y), (X, Y), eta=1.0, mini_batch_size=10, epochs=2,
+               order=Streams(0).order))  # fmt: skip
+    np.testing.assert_array_equal(before, np.random.get_state()[1])
+
+
+def test_epochs_come_one_by_one_with_the_network_as_it_then_is():
+    network = make()
+    seen = []
+    for epoch in train(network, (X, Y), (X[:30], Y[:30]), eta=1.0, lmbda=0.5, mini_batch_size=10,
+                       epochs=3, order=Streams(0).order):  # fmt: skip
+        seen.append(epoch.number)
+        _, accuracy = evaluate(network, (X[:30], Y[:30]))
+        assert epoch.validation_accuracy == accuracy
+        assert 0 < epoch.training_accuracy <= 1
+        assert epoch.seconds >= 0
+    assert seen == [1, 2, 3]
+
+
+def test_the_cost_carries_the_regularization_of_the_training_set():
+    """λ is divided by the size of the training set, whatever set the cost is measured on."""
+    network = make()
+    epoch = next(train(network, (X, Y), (X[:30], Y[:30]), eta=0.1, lmbda=9.0, mini_batch_size=10,
+                       epochs=1, order=Streams(0).order))  # fmt: skip
+    z, a = network.feedforward(X[:30])
+    c0 = network.cost.value(z, a, Y[:30]).mean()
+    squares = sum((w**2).sum() for w in network.weights)
+    assert epoch.validation_cost == pytest.approx(c0 + 9.0 / (2 * 90) * squares)
+
+
+def test_the_training_cost_is_measured_on_the_first_images():
+    network = make()
+    epoch = next(train(network, (X, Y), (X, Y), eta=0.1, mini_batch_size=10, epochs=1,
+                       order=Streams(0).order, monitor_size=20))  # fmt: skip
+    cost, accuracy = evaluate(network, (X[:20], Y[:20]))
+    assert (epoch.training_cost, epoch.training_accuracy) == (cost, accuracy)
+
+
+@pytest.mark.parametrize("size", [0, 91])
+def test_a_mini_batch_size_out_of_range_is_refused(size):
+    with pytest.raises(UserError, match=rf"between 1 and .* \(90\): got {size}"):
+        next(train(make(), (X, Y), (X, Y), eta=1.0, mini_batch_size=size, epochs=1,
+                   order=Streams(0).order))  # fmt: skip
+
+
+def history(*accuracies: float) -> list[Epoch]:
+    return [Epoch(i, 1.0, 0.5, 1.0, a, 0.5, 0.1) for i, a in enumerate(accuracies, 1)]
+
+
+def test_no_improvement_in_n():
+    rule = STOPPING["no_improvement"](3, "validation_accuracy")
+    assert rule(history(0.1, 0.5, 0.4, 0.5)) is None
+    assert rule(history(0.1, 0.5, 0.4, 0.5, 0.3)) == "no improvement in 3 epochs"
+    assert rule(history(0.1, 0.5, 0.4, 0.5, 0.6)) is None
+    assert STOPPING["none"](3, "validation_accuracy")(history(0.5, 0.1, 0.1, 0.1, 0.1)) is None
+
+
+def test_the_best_epoch_is_the_first_of_equals():
+    assert best_epoch(history(0.1, 0.5, 0.5), "validation_accuracy").number == 2
+    epochs = [Epoch(1, 1, 1, 3.0, 0.9, 1, 1), Epoch(2, 1, 1, 2.0, 0.5, 1, 1)]
+    assert best_epoch(epochs, "validation_cost").number == 2
+
+
+def test_training_stops_early():
+    epochs = list(train(make(), (X, Y), (X, Y), eta=1e-9, mini_batch_size=10, epochs=50,
+                        order=Streams(0).order,
+                        stopping=STOPPING["no_improvement"](4, "validation_accuracy")))  # fmt: skip
+    assert len(epochs) == 5
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_that_diverges_ends_at_its_epoch_without_a_warning():
+    network = make(parts=Parts("relu", "linear", "quadratic"))
+    epochs = list(train(network, (X, Y), (X, Y), eta=1e6, mini_batch_size=10, epochs=50,
+                        order=Streams(0).order))  # fmt: skip
+    assert epochs[-1].diverged
+    assert not math.isfinite(epochs[-1].training_cost)
+    assert len(epochs) < 50
+    assert not any(epoch.diverged for epoch in epochs[:-1])
+
+
+def test_the_interval_is_wilsons():
+    low, high = wilson_interval(0.98, 10_000)
+    assert (high - low) / 2 == pytest.approx(0.0027, abs=1e-4)  # 0.27 points, as in the literature
+    assert wilson_interval(1.0, 10)[1] == pytest.approx(1.0)
+    assert wilson_interval(0.0, 10)[0] == pytest.approx(0.0, abs=1e-12)
+    assert wilson_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
