@@ -72,7 +72,9 @@ def test_no_setting_is_lost_when_flattened():
 
 def test_durations():
     assert [seconds(text) for text in ("90s", "1.5m", "2h")] == [90, 90, 7200]
-    with pytest.raises(UserError, match="budget must be a duration such as 60s, 10m or 2h: got '10'"):
+    with pytest.raises(
+        UserError, match="budget must be a duration such as 60s, 10m or 2h: got '10'"
+    ):
         parse(StudyConfig, {"budget": "10"})
 
 

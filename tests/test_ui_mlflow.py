@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ QUIET = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true 
 # The blink settings are a mouse: without one, charts always show their tools.
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --lang=en-US
     --disable-background-networking --disable-component-update --disable-sync --no-proxy-server
-    --window-size=1500,950 --blink-settings=primaryHoverType=2,availableHoverTypes=2""".split()
+    --window-size=1500,950 --blink-settings=primaryHoverType=2,availableHoverTypes=2"""
 ONLY_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 # What the UI would know from an earlier visit: "Model training" not "GenAI", no assistant panel.
 VISITED = {
@@ -43,6 +44,8 @@ VISITED = {
 }
 ACCURACY = "metrics.`best_validation_accuracy`"
 SEARCHED = ("training.eta", "training.lmbda", "training.mini_batch_size", "network.hidden")
+WIDTHS = {ACCURACY: 170} | dict.fromkeys((f"params.`{name}`" for name in SEARCHED), 110)
+WIDTHS["params.`training.mini_batch_size`"] = 160
 CURVES = ["training_accuracy", "training_cost", "validation_accuracy", "validation_cost"]
 IN_FLUX = (  # React has replaced an element, or something still lies above it: look again
     exceptions.StaleElementReferenceException,
@@ -78,8 +81,8 @@ class Page:
 
     def see(self, css: str, *words: str) -> None:
         """Wait for an element with just these words as its text."""
-        look = lambda: any(text.split() == list(words) for text in self.texts(css))  # noqa: E731
-        self.wait(look, f"{css} {words}")
+        wanted = list(words)
+        self.wait(lambda: wanted in [text.split() for text in self.texts(css)], f"{css} {words}")
 
     def click(self, css: str, text: str = "") -> None:
         def click() -> bool:
@@ -96,6 +99,7 @@ class Page:
             Path(folder).mkdir(parents=True, exist_ok=True)
             self.driver.set_window_size(1500, height)
             assert self.driver.save_screenshot(str(Path(folder, name)))
+            self.driver.set_window_size(1500, 950)
 
 
 @pytest.fixture
@@ -143,22 +147,18 @@ def await_health(process: subprocess.Popen[bytes], address: str, log: Path) -> N
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End our server and the workers it has started: all in a process group of their own."""
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
-    except ProcessLookupError:
-        process.wait()
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """End our server and what it has started, which is the process group of its own."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, sign)
+            process.wait(20)
 
 
 @pytest.fixture
 def page(server: str, tmp_path: Path) -> Iterator[Page]:
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, ONLY_LOOPBACK, f"--user-data-dir={tmp_path / 'browser'}"):
+    for flag in (*FLAGS.split(), ONLY_LOOPBACK, f"--user-data-dir={tmp_path / 'browser'}"):
         options.add_argument(flag)
     driver = webdriver.Chrome(options, Service(DRIVER))
     try:
@@ -206,9 +206,8 @@ def show_columns(page: Page) -> None:
     number = re.search(r"/experiments/(\d+)", address)
     assert number, address
     key = f'MLflowLocalStorage-1.1-ExperimentPage-["{number[1]}"]-ReactComponentState'
-    columns = [ACCURACY, *(f"params.`{name}`" for name in SEARCHED)]
-    widths = dict.fromkeys(columns, 175)
-    page.remember({key: json.dumps({"selectedColumns": columns, "columnWidths": widths})})
+    columns = {"selectedColumns": [*WIDTHS], "columnOrder": [*WIDTHS], "columnWidths": WIDTHS}
+    page.remember({key: json.dumps(columns)})
     page.driver.get(address)
 
 
@@ -221,9 +220,8 @@ def check_overview(page: Page, winner: str, best: dict[str, Any]) -> None:
 
 def check_charts(page: Page) -> None:
     """A line through the epochs is drawn for each learning curve."""
-    page.see("h4", "validation_accuracy")
-    search = page.driver.find_element(By.CSS_SELECTOR, "input[placeholder='Search metric charts']")
-    search.send_keys("^(training|validation)_")
+    page.click("input[placeholder='Search metric charts']")
+    page.driver.switch_to.active_element.send_keys("^(training|validation)_")
     page.wait(lambda: sorted(page.texts("h4")) == CURVES, f"charts of just {CURVES}")
     lines = """return [...document.querySelectorAll('.js-plotly-plot')].filter(chart =>
         /L/.test(chart.querySelector('svg path.js-line')?.getAttribute('d'))).length"""

@@ -45,9 +45,6 @@ def sampler_for(
         raise UserError(f"sampler.name must be one of {', '.join(SAMPLERS)}: got {name}")
     cls, make = SAMPLERS[name]
     check_options("sampler", cls, options)
-    if "warn_independent_sampling" in inspect.signature(cls).parameters:
-        # The widths of deeper networks are drawn on their own by design; no line a trial for it.
-        options.setdefault("warn_independent_sampling", False)
     trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     try:
         with warnings.catch_warnings():
@@ -101,6 +98,8 @@ def _grid(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> B
 
 def _qmc(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
     independent = RandomSampler(seed=trial_seed)
+    # The widths of deeper networks are drawn on their own by design; no line a trial for it.
+    options.setdefault("warn_independent_sampling", False)
     return _StaticQMC(space.always(), seed=seed, independent_sampler=independent, **options)
 
 
@@ -111,6 +110,7 @@ def _cmaes(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> 
             "search space; use search_space=numeric, or another sampler"
         )
     independent = RandomSampler(seed=trial_seed)
+    options.setdefault("warn_independent_sampling", False)  # the first trial is
     return CmaEsSampler(seed=trial_seed, independent_sampler=independent, **options)
 
 

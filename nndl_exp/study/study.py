@@ -169,7 +169,9 @@ class Study:
             }
             for trial in self.trials()
         ]
-        return pd.DataFrame(rows)
+        columns = ["trial", "state", "reason", *self.space.settings, "validation_accuracy"]
+        columns += ["validation_cost", "best_epoch", "epochs", "seconds", "weights_sha256"]
+        return pd.DataFrame(rows, columns=columns)  # the columns also where there is no row
 
     def varied(self, config: RunConfig) -> dict[str, Any]:
         """The settings of a run that the study varies, by dotted name."""

@@ -1,0 +1,129 @@
+"""A study as a value: its identity, what it refuses, its winner."""
+
+import pytest
+from studies import SERIAL, lead, run_small, study_of, table
+
+from nndl_exp.errors import UserError
+from nndl_exp.study.study import Study
+from nndl_exp.study.winner import not_distinguishable, pareto_front, size, winner
+
+
+def test_the_name_carries_the_identity(tmp_path):
+    names = {
+        study_of(tmp_path, *words).name
+        for words in (
+            (), ("study.lag=5",), ("study.seed=1",), ("seed=1",), ("sampler=random",),
+            ("search_space.training.eta.high=5",), ("pruner=none",), ("training.epochs=5",),
+        )
+    }  # fmt: skip
+    assert len(names) == 8
+    same = ("study.n_trials=99", "workers=7", "executor=serial", "tracking=mlflow",
+            "study.budget=9s")  # fmt: skip
+    assert study_of(tmp_path, *same).name == study_of(tmp_path).name
+
+
+def test_a_changed_identity_is_refused_with_what_changed(tmp_path):
+    run_small(tmp_path, *SERIAL, "study.name=mine", "study.n_trials=2")
+    with pytest.raises(UserError) as error:
+        lead(study_of(tmp_path, *SERIAL, "study.name=mine", "study.lag=9", "training.epochs=3"))
+    message = str(error.value)
+    assert "the study mine exists with other settings" in message
+    assert "run.training.epochs was 4, now 3" in message
+    assert "study.lag was 4, now 9" in message
+
+
+@pytest.mark.parametrize("name", ["../out", "/abs", "a/b", "", "x" * 101, "a b", "ü", ".hidden"])
+def test_a_name_cannot_leave_the_output_folder(tmp_path, name):
+    import json
+
+    with pytest.raises(UserError, match=r"study\.name must be 1 to 100 letters"):
+        study_of(tmp_path, f"study.name={json.dumps(name)}")
+
+
+def test_open_reads_a_study_back(tmp_path):
+    study = study_of(tmp_path, *SERIAL, "study.n_trials=3")
+    lead(study)
+    again = Study.open(tmp_path, study.name)
+    assert again.plan == study.plan
+    assert table(again).equals(table(study))
+    with pytest.raises(UserError, match=f"no such study: nope .there are {study.name}"):
+        Study.open(tmp_path, "nope")
+    with pytest.raises(UserError, match="no such study"):
+        Study.open(tmp_path, "../studies")
+
+
+def test_a_mini_batch_larger_than_the_training_set_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"must not exceed .* \(50\): got 100"):
+        study_of(tmp_path, "dataset.training_size=50")
+
+
+def test_enqueued_trials_come_first(tmp_path):
+    found = run_small(
+        tmp_path, *SERIAL, "study.n_trials=3",
+        "study.enqueue=[{training.eta: 0.5, network.hidden: [30, 20]}, {training.lmbda: 0.1}]",
+    )  # fmt: skip
+    assert found["training.eta"][0] == 0.5
+    assert found["network.hidden"][0] == [30, 20]
+    assert found["training.lmbda"][1] == 0.1
+
+
+def test_a_grid_ends_with_its_points(tmp_path):
+    study = study_of(
+        tmp_path, *SERIAL, "sampler=grid", "search_space=grid", "pruner=none",
+        "search_space.training.lmbda=null", "search_space.network.hidden=null",
+        "study.n_trials=99", "training.epochs=1",
+    )  # fmt: skip
+    assert study.n_trials == 6
+    lead(study)
+    points = table(study)[["training.eta", "training.mini_batch_size"]]
+    assert len(points.drop_duplicates()) == len(points) == 6
+
+
+def test_the_winner_is_the_best_completed_trial(tmp_path):
+    study = study_of(tmp_path, *SERIAL)
+    lead(study)
+    trials = study.trials()
+    best = winner(study, trials)
+    complete = [t for t in trials if t.result.state == "complete"]
+    accuracy = max(t.result.validation_accuracy for t in complete)
+    assert best.result.validation_accuracy == accuracy
+    assert best.number == min(
+        t.number for t in complete if t.result.validation_accuracy == accuracy
+    )
+    assert best.number not in not_distinguishable(study, trials, best)
+    assert winner(study, []) is None
+
+
+def test_a_study_can_be_judged_by_cost(tmp_path):
+    study = study_of(tmp_path, *SERIAL, "training.judged_by=validation_cost")
+    lead(study)
+    best = winner(study, study.trials())
+    costs = [t.result.validation_cost for t in study.trials() if t.result.state == "complete"]
+    assert best.result.validation_cost == min(costs)
+
+
+@pytest.mark.parametrize("second", ["parameters", "multiply_adds"])
+def test_two_objectives_give_a_front_and_a_small_winner(tmp_path, second):
+    study = study_of(tmp_path, *SERIAL, f"study.second_objective={second}")
+    assert study.plan.pruner == {"name": "none"}
+    lead(study)
+    trials = study.trials()
+    front = pareto_front(study, trials)
+    sizes = [size(study, trial) for trial in front]
+    accuracies = [trial.result.validation_accuracy for trial in front]
+    assert sizes == sorted(sizes)
+    assert accuracies == sorted(accuracies)
+    best, top = winner(study, trials), max(trials, key=lambda t: t.result.validation_accuracy)
+    assert size(study, best) <= size(study, top)
+    assert best.number in [*not_distinguishable(study, trials, top), top.number]
+
+
+def test_a_study_of_diverging_trials_ends_without_a_winner(tmp_path):
+    study = study_of(
+        tmp_path, *SERIAL, "study.n_trials=6", "network.activation=relu", "network.output=linear",
+        "network.cost=quadratic", "search_space.training.eta.low=1e6",
+        "search_space.training.eta.high=1e7", "search_space.training.lmbda=null",
+    )  # fmt: skip
+    lead(study)
+    assert set(table(study)["state"]) == {"diverged"}
+    assert winner(study, study.trials()) is None

@@ -1,0 +1,200 @@
+"""Proposals are Optuna's own: each sampler against the sequence that it is known by."""
+
+import numpy as np
+import pytest
+from optuna.study import StudyDirection
+from scipy.stats import qmc
+
+from nndl_exp.config import RunConfig
+from nndl_exp.errors import UserError
+from nndl_exp.study.pruners import PRUNERS, make_pruner
+from nndl_exp.study.samplers import SAMPLERS, sampler_for
+from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.view import Judge, Plan, Settled, View
+
+SPACE = SearchSpace.parse(
+    {
+        "training": {
+            "eta": {"low": 0.001, "high": 10, "log": True},
+            "lmbda": {"low": 0.0, "high": 1.0},
+        }
+    },
+    RunConfig(),
+)
+GRID = SearchSpace.parse(
+    {"training": {"eta": {"choices": [1.0, 2.0, 3.0]}, "epochs": {"low": 1, "high": 3}}},
+    RunConfig(),
+)
+
+
+def plan(sampler: dict, pruner: dict | None = None, space=SPACE, lag=4, enqueue=()) -> Plan:
+    return Plan("id", space, (StudyDirection.MAXIMIZE,), sampler, pruner or {"name": "none"}, 7,
+                lag, enqueue)  # fmt: skip
+
+
+def objective(params: dict) -> Settled:
+    value = -((np.log10(params["training.eta"]) - 0.3) ** 2) - params.get("training.lmbda", 0)
+    return Settled(True, (float(value),), (float(value) - 1, float(value)))
+
+
+def search(a_plan: Plan, n: int, cut: tuple[int, ...] = ()) -> list[dict]:
+    """All proposals of a search; at each number in ``cut`` the view is made anew."""
+    view, proposals, settled = View(a_plan), [], []
+    for number in range(n):
+        if number in cut:
+            view = View(a_plan)
+            view.restore(proposals, settled)
+        proposals.append(view.ask(settled))
+        settled.append(objective(proposals[-1].params))
+    return [proposal.params for proposal in proposals]
+
+
+SEARCHES = [
+    ({"name": "tpe", "multivariate": True, "n_startup_trials": 5}, SPACE),
+    ({"name": "random"}, SPACE),
+    ({"name": "qmc", "scramble": True}, SPACE),
+    ({"name": "cmaes"}, SPACE),
+    ({"name": "grid"}, GRID),
+]
+
+
+@pytest.mark.parametrize(("sampler", "space"), SEARCHES, ids=lambda p: str(p)[:20])
+def test_a_restored_view_goes_on_like_one_that_grew(sampler, space):
+    a_plan = plan(sampler, space=space)
+    n = 9 if space is GRID else 30
+    whole = search(a_plan, n)
+    assert search(a_plan, n) == whole
+    assert search(a_plan, n, cut=tuple(range(n))) == whole
+    assert search(a_plan, n, cut=(3, 7, 8)) == whole
+
+
+def test_every_sampler_is_searched_with():
+    assert {sampler["name"] for sampler, _ in SEARCHES} == set(SAMPLERS)
+
+
+def test_qmc_is_the_sobol_sequence():
+    found = search(plan({"name": "qmc", "scramble": True}), 32)
+    points = qmc.Sobol(2, scramble=True, seed=7).random(32)
+    eta = 10 ** (points[:, 0] * 4 - 3)
+    np.testing.assert_allclose([p["training.eta"] for p in found], eta, rtol=1e-9)
+    np.testing.assert_allclose([p["training.lmbda"] for p in found], points[:, 1], atol=1e-9)
+
+
+def test_the_grid_is_every_point_once():
+    found = search(plan({"name": "grid"}, space=GRID), 9)
+    points = {(p["training.eta"], p["training.epochs"]) for p in found}
+    assert points == {(eta, epochs) for eta in (1.0, 2.0, 3.0) for epochs in (1, 2, 3)}
+
+
+def test_random_points_differ_and_fill_the_space():
+    eta = np.array([p["training.eta"] for p in search(plan({"name": "random"}), 200)])
+    assert len(set(eta)) == 200
+    logs = np.log10(eta)
+    assert logs.min() < -2.8
+    assert logs.max() > 0.8
+    assert abs(logs.mean() + 1) < 0.25
+
+
+@pytest.mark.parametrize("name", ["tpe", "cmaes"])
+def test_a_model_finds_the_optimum_better_than_chance(name):
+    """CMA-ES is plain random where the attributes of its trials are lost."""
+    found = search(plan({"name": name}), 80)
+    last = np.array([abs(np.log10(p["training.eta"]) - 0.3) for p in found[50:]])
+    assert np.median(last) < 0.8  # drawn at random: 1.3
+
+
+def test_a_proposal_does_not_look_past_the_lag():
+    a_plan = plan({"name": "tpe", "n_startup_trials": 3}, lag=5)
+    view, settled, params = View(a_plan), [], []
+    for number in range(20):
+        # What it may not look at yet is not even there.
+        proposal = view.ask(settled[: max(0, number - 5 + 1)])
+        params.append(proposal.params)
+        settled.append(objective(proposal.params))
+    assert params == search(a_plan, 20)
+
+
+def test_the_lag_is_part_of_the_result():
+    a, b = (search(plan({"name": "tpe", "n_startup_trials": 3}, lag=lag), 20) for lag in (2, 8))
+    assert a != b
+
+
+def test_enqueued_configurations_come_first():
+    enqueue = ({"training.eta": 0.5}, {"training.eta": 2.0, "training.lmbda": 0.25})
+    found = search(plan({"name": "tpe"}, enqueue=enqueue), 4)
+    assert found[0]["training.eta"] == 0.5
+    assert found[1] == enqueue[1]
+
+
+def test_diverged_trials_count_as_the_worst():
+    """Told as failed they would be ignored, and proposed again and again."""
+
+    def diverging(params):
+        bad = params["training.eta"] > 0.1
+        return Settled(False) if bad else objective({"training.eta": params["training.eta"] * 100})
+
+    view, settled, params = View(plan({"name": "tpe"})), [], []
+    for _ in range(60):
+        proposal = view.ask(settled)
+        params.append(proposal.params["training.eta"])
+        settled.append(diverging(proposal.params))
+    assert sum(eta > 0.1 for eta in params[30:]) < 10  # half of the range diverges
+
+
+def curve(best: float) -> Settled:
+    return Settled(True, (best,), tuple(best * epoch / 4 for epoch in range(1, 5)))
+
+
+def test_the_median_pruner_ends_what_is_below_the_median():
+    a_plan = plan({"name": "tpe"}, {"name": "median", "n_startup_trials": 3, "n_warmup_steps": 2})
+    others = [curve(best) for best in (0.5, 0.8, 0.9)]
+    assert not Judge(a_plan, 7, others).prunes([0.0])  # warming up
+    assert Judge(a_plan, 7, others).prunes([0.3, 0.3])
+    assert not Judge(a_plan, 7, others).prunes([0.3, 0.45])
+    assert not Judge(a_plan, 6, others[:2]).prunes([0.0, 0.0])  # too few to judge by
+
+
+def test_successive_halving_sees_the_attributes_of_others():
+    a_plan = plan({"name": "tpe"}, {"name": "successive_halving", "min_resource": 1,
+                                    "reduction_factor": 2})  # fmt: skip
+    settled = []
+    for best in (0.9, 0.8, 0.7, 0.6):
+        judge = Judge(a_plan, len(settled), settled)
+        judge.prunes([best])
+        assert judge.attrs(), "a completed rung is noted"
+        settled.append(Settled(True, (best,), (best,), judge.attrs()))
+    assert Judge(a_plan, 8, settled).prunes([0.1])
+    assert not Judge(a_plan, 8, settled).prunes([0.95])
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_every_pruner_judges(name):
+    options = {"percentile": {"percentile": 25.0}, "hyperband": {"max_resource": 4}}
+    pruner = {"name": name, **options.get(name, {})}
+    judge = Judge(plan({"name": "tpe"}, pruner), 9, [curve(0.9)] * 6)
+    assert judge.prunes([0.1, 0.1, 0.1]) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("group", "settings", "message"),
+    [
+        ("sampler", {"name": "magic"}, "sampler.name must be one of tpe, random, grid, qmc, cmaes"),
+        ("sampler", {"name": "tpe", "n_trials": 3}, "no such setting: sampler.n_trials"),
+        ("pruner", {"name": "magic"}, "pruner.name must be one of none, median"),
+        ("pruner", {"name": "median", "patience": 1}, "no such setting: pruner.patience"),
+        ("pruner", {"name": "median", "n_startup_trials": -1}, "pruner=median: "),
+        ("pruner", {"name": "hyperband"}, "pruner.max_resource must be the largest number"),
+    ],
+)
+def test_wrong_parts_are_refused(group, settings, message):
+    with pytest.raises(UserError) as error:
+        if group == "sampler":
+            sampler_for(settings, SPACE, 0, 0)
+        else:
+            make_pruner(settings)
+    assert str(error.value).startswith(message)
+
+
+def test_cmaes_refuses_what_it_cannot_search():
+    with pytest.raises(UserError, match="cmaes searches ranges of numbers only: got choices"):
+        sampler_for({"name": "cmaes"}, GRID, 0, 0)
