@@ -233,7 +233,7 @@ def _explain(error: ValidationError, values: Setting, cls: type, prefix: str) ->
         return no_such_setting(prefix + ".".join(map(str, first["loc"])), known)
     if first["type"] in ("missing", "missing_argument"):
         return f"{prefix}{'.'.join(map(str, first['loc']))} is missing"
-    if first["type"] == "string_pattern_mismatch":
+    if name.endswith("budget"):
         return f"{name} must be a duration such as 60s, 10m or 2h: got {first['input']!r}"
     rules = [e["msg"] for e in error.errors() if e["loc"][: len(loc)] == first["loc"][: len(loc)]]
     rule = " or ".join(dict.fromkeys(r.removeprefix("Input should ") for r in rules))

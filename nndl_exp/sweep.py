@@ -77,14 +77,15 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     coordinator.on_stop = lambda: console.print("stopping after the epochs that are running ...")
     start = time.monotonic()
     trials: list[Trial] = []
-    view = None
+    # A server is asked at once whether it is there; our own database can't but be, and MLflow takes
+    # seconds to start, which workers had better use to train.
+    view = open_view(study) if config.tracking.uri else None
     with progress(console) as bar:
         task = bar.add_task("", total=study.n_trials)
         for trial in coordinator:
             trials.append(trial)
             console.print(show.line(trial))
             bar.update(task, advance=1, description=show.best())
-            # Opened here, not before: MLflow takes seconds to start, and workers train meanwhile.
             view = view or open_view(study)
             view.log(trial.number, study.run_directory(trial.number), study.dataset)
     complete = len(trials) >= study.n_trials

@@ -21,7 +21,7 @@ ROOM_OF_LIBRARY = {
     "omegaconf": {"cli"},
     "optuna": {"study"},
     "mlflow": {"tracking"},
-    "sqlalchemy": {"study"},
+    "sqlalchemy": {"study", "tracking"},
     "matplotlib": {"report"},
     "pooch": {"datasets"},
     "mlxtend": {"datasets"},

@@ -86,7 +86,7 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
-LONG = ("training.epochs=60", "dataset.training_size=1500", "training.stopping.name=none",
+LONG = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
         "study.name=killed", "workers=2")  # fmt: skip
 
 

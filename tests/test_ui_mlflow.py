@@ -34,7 +34,8 @@ QUIET = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true 
 # The blink settings are a mouse: without one, charts always show their tools.
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --lang=en-US
     --disable-background-networking --disable-component-update --disable-sync --no-proxy-server
-    --window-size=1500,950 --blink-settings=primaryHoverType=2,availableHoverTypes=2"""
+    --disable-dev-shm-usage --window-size=1500,950
+    --blink-settings=primaryHoverType=2,availableHoverTypes=2"""
 ONLY_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 # What the UI would know from an earlier visit: "Model training" not "GenAI", no assistant panel.
 VISITED = {
@@ -77,7 +78,11 @@ class Page:
 
     def wait(self, condition: Callable[[], Any], wanted: str) -> Any:
         waiting = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=IN_FLUX)
-        return waiting.until(lambda _: condition(), f"the page does not show {wanted}")
+        try:
+            return waiting.until(lambda _: condition())
+        except exceptions.TimeoutException:
+            shown = "\n".join(self.texts("body"))
+            pytest.fail(f"{self.driver.current_url} does not show {wanted} but\n{shown}")
 
     def see(self, css: str, *words: str) -> None:
         """Wait for an element with just these words as its text."""
@@ -192,7 +197,8 @@ def check_runs(page: Page, winner: str, best: dict[str, Any]) -> None:
     page.click(".ag-row button")
     rows = ["ui", *(f"ui/{number}" for number in range(6))]
     page.wait(lambda: sorted(page.texts(".ag-row a")) == rows, f"the rows {rows}")
-    row = page.driver.find_element(By.LINK_TEXT, winner).get_attribute("href").rpartition("/")[2]
+    link = page.driver.find_element(By.LINK_TEXT, winner).get_attribute("href")
+    row = str(link).rpartition("/")[2]
     page.see(f"[row-id='{row}'] [col-id='{ACCURACY}']", str(best["origin"]["validation_accuracy"]))
     for name in SEARCHED:
         group, key = name.split(".")

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from nndl_exp.config import TrackingConfig
@@ -18,6 +18,9 @@ _QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a call to a dead server hangs 4 minutes
 }
+
+_ARTIFACTS = "mlflow-artifacts"
+_ADDRESSES = {"artifact_location", "artifact_uri", "storage_location", "source"}
 
 
 def database(output: Path | str) -> Path:
@@ -59,14 +62,17 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
 
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     uri = tracking_uri(output, tracking)
+    if tracking.uri is None:
+        relocate(output)
     try:
         client = MlflowClient(uri, registry_uri=uri)
         client.search_experiments(max_results=1)
-    except (MlflowException, OSError, ValueError) as e:
+    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as e:
         raise UserError(
             f"tracking.uri {masked(uri)} does not answer ({type(e).__name__}); "
             "start the server, or use tracking=none"
@@ -88,6 +94,41 @@ def experiment(
     return str(client.create_experiment(name, artifact_location=location))
 
 
+def relocate(output: Path | str) -> None:
+    """Tell our own database where its artifacts lie now, after the output folder was moved.
+
+    MLflow stores absolute addresses, and has no call to change them.
+    """
+    if not database(output).exists():
+        return
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(f"sqlite:///{database(output).resolve().as_posix()}")
+    tables = sqlalchemy.MetaData()
+    tables.reflect(engine)
+    new = artifact_location(output, "")
+    with engine.begin() as connection:
+        for old in _former_locations(connection, tables, new):
+            for table in tables.tables.values():
+                for name in _ADDRESSES & set(table.columns.keys()):
+                    column = table.columns[name]
+                    moved = sqlalchemy.func.replace(column, old, new)
+                    inside = column.startswith(old, autoescape=True)
+                    connection.execute(table.update().where(inside).values({name: moved}))
+    engine.dispose()
+
+
+def _former_locations(connection: Any, tables: Any, new: str) -> set[str]:
+    if "experiments" not in tables.tables:
+        return set()
+    column = tables.tables["experiments"].columns["artifact_location"]
+    rows = connection.execute(column.table.select().with_only_columns(column))
+    locations = [row[0] or "" for row in rows]
+    folder = f"/{_ARTIFACTS}/"
+    former = {text[: text.rindex(folder) + len(folder)] for text in locations if folder in text}
+    return former - {new}
+
+
 def artifact_location(output: Path | str, name: str) -> str:
     """Where the artifacts of an experiment lie, as MLflow wants it: an absolute URI."""
-    return (Path(output).resolve() / "mlflow-artifacts" / name).as_uri()
+    return f"{(Path(output).resolve() / _ARTIFACTS).as_uri()}/{name}"

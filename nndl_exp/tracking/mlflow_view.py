@@ -195,10 +195,11 @@ class MlflowView:
 def _outages() -> Iterator[None]:
     """Turn MLflow's failures into ``TrackingOutage``, without the address that they may name."""
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, OSError) as e:
+    except (MlflowException, SQLAlchemyError, OSError) as e:
         raise TrackingOutage(type(e).__name__) from e
 
 

@@ -18,8 +18,13 @@ class DigitClassifier(PythonModel):
         """Read the weights that were logged with the model."""
         self.network = Network.load(Path(context.artifacts["weights"]))
 
-    # No type hints: MLflow would read a schema from them, and the model has a signature.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+    # The bare np.ndarray is a hint that MLflow accepts without inferring a schema from it.
+    def predict(
+        self,
+        context: Any,
+        model_input: np.ndarray,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
         """A table with the column ``label`` and the columns ``p0``, ``p1``, ..."""
         x = np.asarray(model_input, dtype=self.network.dtype).reshape(len(model_input), -1)
         p = self.network.probabilities(x)

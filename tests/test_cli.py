@@ -1,0 +1,331 @@
+"""End to end through the real command line, with the real Optuna, MLflow and SQLite."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import yaml
+from conftest import CommandLine
+from PIL import Image
+
+from nndl_exp.datasets import load_dataset
+from nndl_exp.records import RunDirectory
+
+SWEEP = (
+    "study.n_trials=10", "study.name=demo", "study.lag=4", "training.epochs=5",
+    "dataset.training_size=600", "dataset.validation_size=200",
+    "pruner.n_startup_trials=2", "pruner.n_warmup_steps=2",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> tuple[CommandLine, str]:
+    """A folder in which a sweep has been run, and what it printed."""
+    cli = CommandLine(tmp_path_factory.mktemp("swept"))
+    return cli, cli.ok("nndl_exp.sweep", *SWEEP)
+
+
+@pytest.fixture
+def client(swept) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{swept[0].folder}/nndl-output/mlflow.db")
+
+
+def runs_of(client: mlflow.MlflowClient) -> list:
+    experiment = client.get_experiment_by_name("mnist_5k")
+    return client.search_runs([experiment.experiment_id], max_results=1000)
+
+
+def test_a_sweep_shows_plan_trials_winner_and_what_to_type(swept):
+    folder, printed = swept[0].folder, swept[1]
+    assert "\x1b" not in printed, "no control characters when it is not a terminal"
+    lines = printed.splitlines()
+    assert re.match(r"study    demo +new · seed 0 · output nndl-output/studies/demo", lines[0])
+    assert "600 train · 200 validate · test set locked until `evaluate`" in lines[1]
+    assert "eta 0.001..10 log" in lines[2]
+    assert re.match(
+        r"plan     10 trials · TPE, lag 4 · median pruner · \d+ workers? · about", lines[3]
+    )
+    rows = [line for line in lines if re.match(r" *\d+  (\d|diverged)", line)]
+    assert [int(row.split()[0]) for row in rows] == list(range(10))
+    assert "← best" in rows[0] or "pruned" in rows[0]
+    assert re.search(r"winner   trial \d+ · [\d.]+ ±[\d.]+ % of 200 validation images", printed)
+    assert "search space" in printed.split("winner")[1]
+    assert (
+        "look       mlflow ui --workers 1 --backend-store-uri sqlite:///nndl-output/mlflow.db"
+        in (lines)
+    )
+    assert "reproduce  python -m nndl_exp.reproduce nndl-output/studies/demo/best.yaml" in lines
+    assert re.search(r"evaluate   python -m nndl_exp.evaluate demo/\d+", printed)
+    assert sorted(path.name for path in folder.iterdir()) == ["nndl-output"], "no stray outputs"
+
+
+def test_mlflow_has_the_study_and_every_trial(swept, client):
+    runs = runs_of(client)
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert [run.info.run_name for run in parents] == ["demo"]
+    assert parents[0].info.status == "FINISHED"
+    assert parents[0].data.tags["nndl.winner"].startswith("demo/")
+    children = {run.info.run_name: run for run in runs if run not in parents}
+    assert sorted(children) == [f"demo/{i}" for i in range(10)]
+    for name, run in children.items():
+        record = RunDirectory(
+            swept[0].folder / "nndl-output/studies/demo/trials" / name.split("/")[1]
+        )
+        result = record.result()
+        assert run.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
+        expected = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED"}
+        assert run.info.status == expected[result.state]
+        assert run.data.tags["nndl.state"] == result.state
+        assert run.data.tags["nndl.reason"] == result.reason
+        assert run.data.params["training.eta"] == str(record.config().training.eta)
+        assert run.data.params["seed"] == "0"
+        assert len(run.data.params) == 22, "nothing is dropped"
+        assert run.inputs.dataset_inputs[0].dataset.name == "mnist_5k"
+        for metric in ("training_cost", "validation_cost", "training_accuracy",
+                       "validation_accuracy", "eta", "seconds"):  # fmt: skip
+            logged = client.get_metric_history(run.info.run_id, metric)
+            assert [m.step for m in logged] == list(range(1, result.epochs + 1))
+            assert [m.value for m in logged] == [getattr(e, metric) for e in record.epochs()]
+
+
+def test_the_artifacts_are_the_record_with_a_picture(swept, client, tmp_path):
+    run = next(run for run in runs_of(client) if run.info.run_name == "demo/0")
+    names = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"config.yaml", "weights.npz", "epochs.jsonl", "result.json", "provenance.json",
+            "learning_curves.png"} <= names  # fmt: skip
+    weights = client.download_artifacts(run.info.run_id, "weights.npz", str(tmp_path))
+    with np.load(weights, allow_pickle=False) as file:
+        assert file["w1"].shape[1] == 784
+    picture = client.download_artifacts(run.info.run_id, "learning_curves.png", str(tmp_path))
+    with Image.open(picture) as image:
+        assert image.size == (800, 320)
+        assert len(image.convert("RGB").getcolors(maxcolors=100_000)) > 20, "it is not blank"
+
+
+def test_the_winner_is_a_pyfunc_model(swept, client):
+    folder = swept[0].folder
+    origin = yaml.safe_load((folder / "nndl-output/studies/demo/best.yaml").read_text())["origin"]
+    run = next(r for r in runs_of(client) if r.info.run_name == f"demo/{origin['trial']}")
+    model_id = run.outputs.model_outputs[0].model_id
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/nndl-output/mlflow.db")
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/{model_id}")
+    finally:
+        mlflow.set_tracking_uri(before)
+    data = load_dataset("mnist_5k", validation_size=200)
+    table = model.predict(data.validation.x)
+    assert list(table.columns) == ["label", *(f"p{i}" for i in range(10))]
+    accuracy = (table["label"].to_numpy() == data.validation.labels).mean()
+    assert accuracy == origin["validation_accuracy"]
+    np.testing.assert_allclose(table.drop(columns="label").sum(axis=1), 1)
+
+
+def test_the_same_command_again_trains_nothing_and_adds_nothing(swept, client):
+    cli = swept[0]
+    before = [(r.info.run_id, r.info.end_time) for r in runs_of(client) if "/" in r.info.run_name]
+    printed = cli.ok("nndl_exp.sweep", *SWEEP)
+    assert "resumed · 10 trials settled" in printed
+    after = [(r.info.run_id, r.info.end_time) for r in runs_of(client) if "/" in r.info.run_name]
+    assert sorted(before) == sorted(after)
+    assert printed.split("winner")[1] == swept[1].split("winner")[1]
+
+
+def test_reproduce_the_winner_a_trial_an_mlflow_run_and_the_study(swept, client):
+    cli = swept[0]
+    printed = cli.ok("nndl_exp.reproduce", "nndl-output/studies/demo/best.yaml")
+    assert printed.endswith("IDENTICAL\n")
+    assert re.search(r"validation accuracy  identical \(\d of \d epochs\)", printed)
+    assert re.search(r"weights, best        identical \(sha256 \w{12}", printed)
+    assert cli.ok("nndl_exp.reproduce", "demo/1").endswith("IDENTICAL\n")
+    run_id = next(r.info.run_id for r in runs_of(client) if r.info.run_name == "demo/3")
+    printed = cli.ok("nndl_exp.reproduce", run_id)
+    assert printed.startswith("demo/3 on mnist_5k")
+    printed = cli.ok("nndl_exp.reproduce", "demo")
+    assert "10 trials proposed, trained and pruned again: 10 identical" in printed
+
+
+def test_reproduce_says_what_differs(swept, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(swept[0].folder / "nndl-output/studies/demo/trials/0", copy)
+    lines = (copy / "epochs.jsonl").read_text().splitlines()
+    epoch = json.loads(lines[1])
+    epoch["validation_cost"] += 1e-9
+    lines[1] = json.dumps(epoch)
+    (copy / "epochs.jsonl").write_text("\n".join(lines) + "\n")
+    provenance = json.loads((copy / "provenance.json").read_text())
+    provenance["packages"]["numpy"] = "1.0.0"
+    (copy / "provenance.json").write_text(json.dumps(provenance))
+    done = swept[0].run("nndl_exp.reproduce", str(copy))
+    assert done.returncode == 1
+    assert "validation cost      different from epoch 2 on, by up to 1e-09" in done.stdout
+    assert "training cost        identical" in done.stdout
+    assert f"packages numpy: 1.0.0 then, {np.__version__} now" in done.stdout
+    assert done.stdout.endswith("DIFFERENT\n")
+
+
+def test_the_test_set_is_looked_at_once(swept, client):
+    cli = swept[0]
+    winner = re.search(r"evaluate (demo/\d+)", swept[1])[1]
+    other = "demo/0" if winner != "demo/0" else "demo/1"
+    printed = cli.ok("nndl_exp.evaluate", winner)
+    look = re.search(r"test +([\d.]+) % of 1,000 test images · 95 % interval ([\d.]+) to", printed)
+    assert 20 < float(look[2]) < float(look[1])
+    again = cli.ok("nndl_exp.evaluate", "nndl-output/studies/demo/best.yaml")
+    assert "was looked at before" in again
+    assert look[0] in again
+    refused = cli.refused("nndl_exp.evaluate", other)
+    assert "the test set was looked at on 20" in refused
+    assert f"at {winner} ({look[1]} %)" in refused
+    assert "look number 2" in cli.ok("nndl_exp.evaluate", other, "--again")
+    run = next(r for r in runs_of(client) if r.info.run_name == winner)
+    assert f"{100 * run.data.metrics['test_accuracy']:.2f}" == look[1]
+
+
+def test_the_output_folder_can_be_moved(swept, tmp_path):
+    shutil.copytree(swept[0].folder / "nndl-output", tmp_path / "moved")
+    cli = CommandLine(tmp_path)
+    assert "IDENTICAL" in cli.ok("nndl_exp.reproduce", "demo/2", "--output", "moved")
+    assert "10 trials settled" in cli.ok("nndl_exp.sweep", *SWEEP, "output=moved")
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/moved/mlflow.db")
+    for run in runs_of(client):
+        assert str(tmp_path) in run.info.artifact_uri
+        if "/" in run.info.run_name:
+            assert client.list_artifacts(run.info.run_id)
+
+
+def test_predict_reads_pictures_and_rows(swept, tmp_path):
+    data = load_dataset("mnist_5k", validation_size=200)
+    one = int(np.flatnonzero(data.validation.labels == 1)[0])
+    digit = (data.validation.x[one].reshape(28, 28) * 255).astype(np.uint8)
+    big = Image.fromarray(digit).resize((300, 300))
+    canvas = Image.new("L", (420, 500), 255)
+    canvas.paste(Image.eval(big, lambda v: 255 - v), (90, 60))
+    canvas.save(tmp_path / "dark_on_light.png")
+    big.save(tmp_path / "light_on_dark.jpg")
+    np.savez(tmp_path / "rows.npz", x=data.validation.x[:3])
+    best = "nndl-output/studies/demo/best.yaml"
+    files = [
+        str(tmp_path / name) for name in ("dark_on_light.png", "light_on_dark.jpg", "rows.npz")
+    ]
+    lines = swept[0].ok("nndl_exp.predict", best, *files).splitlines()
+    assert len(lines) == 5
+    for line in lines[:2]:
+        assert re.search(r": 1   \(1 [\d.]+ % · \d [\d.]+ % · \d [\d.]+ %\)", line), line
+
+
+def test_predict_refuses_what_it_cannot_read(swept, tmp_path):
+    cli, best = swept[0], "nndl-output/studies/demo/best.yaml"
+    (tmp_path / "text.png").write_text("hello")
+    Image.new("L", (30, 30), 255).save(tmp_path / "blank.png")
+    np.savez(tmp_path / "small.npz", x=np.zeros((2, 7)))
+    np.savez(tmp_path / "grey.npz", x=np.full((2, 784), 200.0))
+    np.savez(tmp_path / "other.npz", y=np.zeros(3))
+    for name, message in (
+        ("text.png", "is not a picture that can be read"),
+        ("blank.png", "shows nothing"),
+        ("small.npz", r"must be numbers of shape (n, 784): got (2, 7)"),
+        ("grey.npz", "must lie between 0 and 1 (grey value / 256): got 200 to 200"),
+        ("other.npz", "must hold an array named x"),
+        ("none.png", "no such file"),
+    ):
+        assert message in cli.refused("nndl_exp.predict", best, str(tmp_path / name))
+
+
+def test_sync_gives_a_lost_mlflow_database_back(swept, tmp_path):
+    shutil.copytree(swept[0].folder / "nndl-output", tmp_path / "nndl-output")
+    for path in (tmp_path / "nndl-output").glob("mlflow*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    cli = CommandLine(tmp_path)
+    for _ in range(2):  # any number of times
+        assert "MLflow shows 1 studies and 0 single runs" in cli.ok("nndl_exp.sync")
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/nndl-output/mlflow.db")
+    runs = runs_of(client)
+    assert len(runs) == 11
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED", "FAILED"}
+
+
+def test_train_runs_one_and_multirun_several(cli):
+    words = ("training.epochs=2", "dataset.training_size=200", "network.hidden=[8]")
+    printed = cli.ok("nndl_exp.train", *words)
+    name = re.search(r"run      (\S+)", printed)[1]
+    assert "complete all 2 epochs" in printed
+    assert cli.ok("nndl_exp.reproduce", name).endswith("IDENTICAL\n")
+    assert "test images" in cli.ok("nndl_exp.evaluate", name)
+    assert f"run      {name}-2" in cli.ok("nndl_exp.train", *words), "again is another run"
+    cli.ok("nndl_exp.train", "--multirun", *words, "training.eta=0.025,0.25,2.5")
+    client = mlflow.MlflowClient(f"sqlite:///{cli.folder}/nndl-output/mlflow.db")
+    etas = sorted(float(run.data.params["training.eta"]) for run in runs_of(client))
+    assert etas == [0.025, 0.25, 0.5, 0.5, 2.5]
+    assert sorted(path.name for path in cli.folder.iterdir()) == ["nndl-output"]
+
+
+def test_train_takes_a_sweeps_winner_as_its_base(swept):
+    cli = swept[0]
+    best = "nndl-output/studies/demo/best.yaml"
+    printed = cli.ok("nndl_exp.train", f"from={best}", "training.epochs=7", "tracking=none",
+                     "training.stopping.name=none", "output=from")  # fmt: skip
+    shutil.rmtree(cli.folder / "from")
+    eta = yaml.safe_load((cli.folder / best).read_text())["training"]["eta"]
+    assert f"eta {eta:g}" in printed
+    assert "complete all 7 epochs" in printed
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "message"),
+    [
+        ("sweep", ["training.etaa=0.5"], "no such setting: training.etaa (did you mean training.eta"),
+        ("sweep", ["training.mini_batch_size=5000"],
+         "training.mini_batch_size must lie between 1 and the size of the training set (3000)"),
+        ("sweep", ["study.n_trials=0"], "study.n_trials must be greater than or equal to 1: got 0"),
+        ("sweep", ["workers=0"], "workers must be greater than or equal to 1 or be 'auto': got 0"),
+        ("sweep", ["study.budget=10"], "study.budget must be a duration such as 60s"),
+        ("sweep", ["sampler=cmaes"], "cmaes searches ranges of numbers only"),
+        ("sweep", ["sampler=grid"], "sampler=grid needs search_space.network.hidden as"),
+        ("sweep", ["--multirun", "training.eta=1,2"], "a sweep is one study"),
+        ("sweep", ["tracking.uri=http://127.0.0.1:9"], "tracking.uri http://127.0.0.1:9 does not"),
+        ("train", ["network.cost=log_likelihood"], "the cost log_likelihood does not go with"),
+        ("train", ["--multirun", "training.eta=0.5,-1"], "training.eta must be greater than 0"),
+        ("train", ["dataset.classes=[0]"], "dataset.classes must be at least two different ones"),
+        ("train", ["dataset=cifar"], "no such dataset: cifar (there are fashion_mnist, mnist,"),
+        ("reproduce", ["nope/3"], "no such run: nope/3"),
+        ("evaluate", ["../../etc"], "no such run: ../../etc"),
+        ("predict", ["nope", "x.png"], "no such run: nope"),
+        ("sync", ["--output", "nowhere"], "no such folder: nowhere"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_and_leaves_nothing(cli, module, words, message):
+    assert message in cli.refused(f"nndl_exp.{module}", *words)
+    if not any("tracking.uri" in word for word in words):
+        assert list(cli.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("module", ["train", "sweep", "reproduce", "evaluate", "predict", "sync"])
+def test_help_and_the_console_script(cli, module):
+    printed = cli.ok(f"nndl_exp.{module}", "--help")
+    assert module in printed
+    done = cli.run("nndl_exp", module, "--help")
+    assert done.returncode == 0
+    lines = [line for line in printed.splitlines() if not line.startswith("Usage")]
+    assert [line for line in done.stdout.splitlines() if not line.startswith("Usage")] == lines
+    assert "nndl" in (Path(sys.executable).parent / "nndl").read_text()
+
+
+def test_cfg_and_tab_completion_answer(cli, monkeypatch):
+    assert "mini_batch_size: 10" in cli.ok("nndl_exp.train", "--cfg", "job")
+    monkeypatch.setenv("COMP_LINE", "nndl-train dataset=mn")
+    assert "hydra_bash_completion" in cli.ok("nndl_exp.train", "-sc", "install=bash")
+    printed = cli.ok("nndl_exp.train", "-sc", "query=bash")
+    assert set(printed.split()) == {"dataset=mnist", "dataset=mnist_5k"}
+
+
+def test_a_password_in_a_wrong_uri_is_not_shown(cli):
+    done = cli.run("nndl_exp.sweep", "tracking.uri=sqlite://me:s3cret@/other.db")
+    assert done.returncode == 2
+    assert "tracking.uri sqlite://me:***@/other.db does not answer" in done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
