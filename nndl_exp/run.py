@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ class Run:
         self.directory.create(self.config)
         self._lock = self.directory.lock()
         self._lock.acquire()
-        self._threads = _blas().limit(limits=self.config.training.blas_threads, user_api="blas")
+        self._threads = blas_threads(self.config.training.blas_threads)
         self._threads.__enter__()
         self.result = self.directory.result()
         self._restore()
@@ -212,6 +213,15 @@ def run(
             on_epoch(epoch)
     assert training.result is not None
     return training.result
+
+
+def blas_threads(number: int) -> AbstractContextManager[Any]:
+    """A context in which matrix products use so many threads.
+
+    More of them are no faster at these sizes, and give other last bits.
+    """
+    limit: AbstractContextManager[Any] = _blas().limit(limits=number, user_api="blas")
+    return limit
 
 
 @functools.cache

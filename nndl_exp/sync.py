@@ -46,9 +46,9 @@ def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> in
                 view.log(trial.number, study.run_directory(trial.number), study.dataset)
                 bar.update(task, advance=1)
         complete = len(trials) >= study.n_trials
-        outage = finish(study, view, trials, winner(study, trials), complete=complete)
-        if outage:
-            raise UserError(f"MLflow stopped answering ({outage}); try again later")
+        finish(study, view, trials, winner(study, trials), complete=complete)
+        if view.outage:
+            raise UserError(f"MLflow stopped answering ({view.outage}); try again later")
     return len(names)
 
 

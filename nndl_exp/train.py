@@ -1,5 +1,6 @@
 """``python -m nndl_exp.train``: train one network, or several with ``--multirun``."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,7 +88,7 @@ def train_one(config: TrainConfig, console: Console) -> None:
         from nndl_exp.tracking.client import ui_command
 
         console.print(f"look       {ui_command(config.output, config.tracking)}")
-    output = "" if config.output == "nndl-output" else f" --output {config.output}"
+    output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
     console.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
     console.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
 

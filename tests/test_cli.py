@@ -279,7 +279,7 @@ def test_train_takes_a_sweeps_winner_as_its_base(swept):
 @pytest.mark.parametrize(
     ("module", "words", "message"),
     [
-        ("sweep", ["training.etaa=0.5"], "no such setting: training.etaa (did you mean training.eta"),
+        ("sweep", ["training.etaa=0.5"], "no such setting: training.etaa (did you mean training."),
         ("sweep", ["training.mini_batch_size=5000"],
          "training.mini_batch_size must lie between 1 and the size of the training set (3000)"),
         ("sweep", ["study.n_trials=0"], "study.n_trials must be greater than or equal to 1: got 0"),

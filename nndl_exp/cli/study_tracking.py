@@ -1,11 +1,12 @@
 """Showing a study in MLflow: while it runs, when it ends, and again at any time."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from nndl_exp.cli.tracker import make_tracker
-from nndl_exp.config import to_mapping
+from nndl_exp.config import flatten, to_mapping
 from nndl_exp.report.curves import draw
 from nndl_exp.study import executors
 from nndl_exp.study.study import Study, Trial
@@ -20,16 +21,26 @@ def open_view(study: Study) -> StudyView:
     """
     config = study.config
     tracker = make_tracker(config.output, config.tracking, config.run.dataset.name)
-    shown = ("run", "search_space", "sampler", "pruner", "study")
-    settings = {key: value for key, value in to_mapping(config).items() if key in shown}
-    settings["study"] = {**settings["study"], "name": study.name}
-    for changing in ("n_trials", "budget", "max_retries"):
-        del settings["study"][changing]  # MLflow's params can't change, these may
     text = (
-        f"Study **{study.name}**: {study.space.describe()}\\n\\n"
-        f"Again: `python -m nndl_exp.reproduce {study.name}`"
+        f"Study **{study.name}**: {study.space.describe()}\n\n"
+        f"Reproduce it: `python -m nndl_exp.reproduce {study.directory}`"
     )
-    return StudyView(tracker, study.name, settings, text)
+    first = study.run_directory(0).result()
+    started = first.started if first else time.time()
+    return StudyView(tracker, study.name, _params(study), text, started)
+
+
+def _params(study: Study) -> dict[str, object]:
+    """What is the same for all trials, under the names it has there, and how they are searched."""
+    settings = to_mapping(study.config)
+    fixed = dict(flatten(settings["run"]))
+    for name in study.space.settings:
+        del fixed[name]
+    how = {key: settings[key] for key in ("search_space", "sampler", "pruner", "study")}
+    how["study"] = {**how["study"], "name": study.name}
+    for changing in ("n_trials", "budget", "max_retries"):
+        del how["study"][changing]  # MLflow's params can't change, these may
+    return fixed | dict(flatten(how))
 
 
 def finish(
@@ -39,8 +50,8 @@ def finish(
     best: Trial | None,
     *,
     complete: bool,
-) -> str | None:
-    """Draw and keep the curves, the study's files and the winner's model; why MLflow failed."""
+) -> StudyView | None:
+    """Draw and keep the curves, the study's files and the winner's model; None without tracking."""
     if study.config.tracking.name == "none":
         return None
     view = view or open_view(study)
@@ -59,7 +70,7 @@ def finish(
         for trial, path in zip(trials, paths, strict=True):
             view.log_figure(trial.number, path)
     view.close(complete=complete, tags=tags, metrics=metrics)
-    return view.outage
+    return view
 
 
 @contextmanager

@@ -84,17 +84,21 @@ class Presentation:
         self._print(f"saved    {path}\n")
         return best
 
-    def commands(self, best: Trial | None, complete: bool, words: Sequence[str]) -> None:
-        """What to type next."""
+    def commands(self, best: Trial | None, complete: bool, words: Sequence[str], page: str) -> None:
+        """What to type next; ``page`` is where the UI shows the study."""
         config = self.study.config
         if not complete:
             again = shlex.join(["python", "-m", "nndl_exp.sweep", *words])
             self._print(f"resume     {again}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
+            if page and not config.tracking.uri:
+                self._print(f"           then open http://127.0.0.1:5000/{page}")
         if best is not None:
             name = f"{self.study.name}/{best.number}"
-            output = "" if config.output == "nndl-output" else f" --output {config.output}"
+            output = (
+                "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
+            )
             path = shlex.quote(str(self.study.directory / "best.yaml"))
             self._print(f"reproduce  python -m nndl_exp.reproduce {path}")
             self._print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")

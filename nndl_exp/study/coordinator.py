@@ -9,6 +9,7 @@ from filelock import Timeout
 
 from nndl_exp import config as cfg
 from nndl_exp.errors import UserError
+from nndl_exp.run import blas_threads
 from nndl_exp.study import executors
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage
@@ -61,7 +62,8 @@ class Coordinator:
             with study.lock():
                 budget = study.config.study.budget
                 seconds = cfg.seconds(budget) if budget else None
-                with Stop(study.directory, seconds, lambda: self.on_stop()) as self._stop:
+                stop = Stop(study.directory, seconds, lambda: self.on_stop())
+                with stop as self._stop, blas_threads(1):
                     yield from self._lead()
         except Timeout:
             raise UserError(

@@ -7,7 +7,7 @@ import numpy as np
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.nn.regularizers import REGULARIZERS
-from nndl_exp.run import initial_network
+from nndl_exp.run import blas_threads, initial_network
 from nndl_exp.study.study import Study
 from nndl_exp.study.view import Plan, View
 from nndl_exp.training import evaluate
@@ -15,14 +15,18 @@ from nndl_exp.training.sgd import mini_batches, update_mini_batch
 
 _CONFIGURATIONS = 10
 _STEPS = 8
-_SHARE_OF_EPOCHS = 0.6  # early stopping and pruning end most trials before their last epoch
 _START = 2.0  # seconds until the workers have started
 
 
 def forecast(study: Study, workers: int, trials: int) -> float:
-    """About how many seconds ``trials`` trials will take; within a factor of two as a rule."""
-    epochs = study.config.run.training.epochs * _SHARE_OF_EPOCHS
-    seconds = [_seconds_an_epoch(config, study.dataset) for config in _random_configs(study)]
+    """About how many seconds ``trials`` trials will take; within a factor of two as a rule.
+
+    As if each trained to its last epoch: what early stopping and pruning save is spent by the
+    search, which comes to prefer larger networks and smaller mini-batches.
+    """
+    epochs = study.config.run.training.epochs
+    with blas_threads(1):
+        seconds = [_seconds_an_epoch(config, study.dataset) for config in _random_configs(study)]
     return _START + trials * float(np.mean(seconds)) * epochs / workers
 
 

@@ -1,6 +1,7 @@
 """MLflow, imported late and quiet, and where it keeps things."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -38,7 +39,7 @@ def ui_command(output: Path | str, tracking: TrackingConfig) -> str:
     if tracking.uri and tracking.uri.startswith("http"):
         return f"open {masked(tracking.uri)}"
     uri = masked(tracking.uri) if tracking.uri else f"sqlite:///{database(output).as_posix()}"
-    return f"mlflow ui --workers 1 --backend-store-uri {uri}"
+    return f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
 
 
 def masked(uri: str) -> str:

@@ -57,11 +57,15 @@ class MlflowView:
         name = tracking.experiment or experiment
         self._experiment = mlflow_client.experiment(self._client, output, tracking, name)
 
-    def open_study(self, name: str, settings: dict[str, Any], text: str) -> Parent:
-        """The parent run of a study, created if it is not there, and running from now on."""
+    def open_study(self, name: str, settings: dict[str, Any], text: str, started: float) -> Parent:
+        """The parent run of a study, created if it is not there, and running from now on.
+
+        ``started`` is when the study began, in seconds since 1970.
+        """
         parents = self._search(f"tags.`{RUN_TAG}` = '{name}'")
+        tags = {RUN_TAG: name, "mlflow.note.content": text}
         run = next(parents, None) or self._client.create_run(
-            self._experiment, run_name=name, tags={RUN_TAG: name, "mlflow.note.content": text}
+            self._experiment, int(started * 1000), tags, run_name=name
         )
         run_id = str(run.info.run_id)
         self._client.update_run(run_id, status="RUNNING")
@@ -134,9 +138,12 @@ class MlflowView:
             _LOGGED: result.weights["last"],
         }
         self._client.log_batch(child.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        status, ended = _STATUS[result.state], int(result.ended * 1000)
-        self._client.set_terminated(child.run_id, status, ended)
+        self._end(child.run_id, result)
         child.logged = result.weights["last"]
+
+    def _end(self, run_id: str, result: Result) -> None:
+        status, ended = _STATUS[result.state], int(result.ended * 1000)
+        self._client.set_terminated(run_id, status, ended)
 
     def log_model(self, run_id: str, directory: RunDirectory) -> None:
         """Store the run's best network as an MLflow model, unless that has been done."""
@@ -144,11 +151,19 @@ class MlflowView:
             outputs = self._client.get_run(run_id).outputs
             if outputs is None or not outputs.model_outputs:
                 log_model(self._output, self._tracking, run_id, directory)
+                result = directory.result()
+                assert result is not None
+                self._end(run_id, result)  # logging a model opens the run again, and ends it now
 
     def log_test(self, run_id: str, accuracy: float, low: float, high: float) -> None:
         """Add what the test set said, with its 95 % interval."""
         for key, value in (("", accuracy), ("_low", low), ("_high", high)):
             self._client.log_metric(run_id, f"test_accuracy{key}", value)
+
+    @property
+    def page(self) -> str:
+        """The part of the UI's address that shows this experiment's runs."""
+        return f"#/experiments/{self._experiment}/runs?workflowType=machine_learning"
 
     def find(self, name: str) -> str | None:
         """The MLflow id of a run of ours, None where MLflow does not have it."""

@@ -11,7 +11,9 @@ from nndl_exp.tracking.mlflow_view import Child, Parent
 class NoTracking:
     """Takes what ``MlflowView`` takes and does nothing with it."""
 
-    def open_study(self, name: str, settings: dict[str, Any], text: str) -> Parent:
+    page = ""
+
+    def open_study(self, name: str, settings: dict[str, Any], text: str, started: float) -> Parent:
         """A parent without children."""
         return Parent(name, "", {})
 

@@ -14,7 +14,12 @@ from nndl_exp.tracking.none import NoTracking
 class Tracker(Protocol):
     """What shows runs: ``MlflowView`` or ``NoTracking``; see there."""
 
-    def open_study(self, name: str, settings: dict[str, Any], text: str) -> Parent:
+    @property
+    def page(self) -> str:
+        """Where the runs are shown."""
+        ...
+
+    def open_study(self, name: str, settings: dict[str, Any], text: str, started: float) -> Parent:
         """Create or find the parent run."""
         ...
 
@@ -46,11 +51,18 @@ class Tracker(Protocol):
 class StudyView:
     """Shows one study. When MLflow stops answering, it says so once and the study goes on."""
 
-    def __init__(self, tracker: Tracker, name: str, settings: dict[str, Any], text: str) -> None:
+    def __init__(
+        self, tracker: Tracker, name: str, settings: dict[str, Any], text: str, started: float
+    ) -> None:
         self._tracker = tracker
         self._name = name
-        self._parent = tracker.open_study(name, settings, text)
+        self._parent = tracker.open_study(name, settings, text, started)
         self.outage: str | None = None
+
+    @property
+    def page(self) -> str:
+        """The part of the UI's address that shows the study; empty without tracking."""
+        return self._tracker.page
 
     def log(self, number: int, directory: RunDirectory, dataset: Dataset) -> None:
         """Show a settled trial, unless it is there already."""
