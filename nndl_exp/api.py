@@ -12,6 +12,7 @@ from nndl_exp.nn import Network
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import initial_network, run
 from nndl_exp.study.study import Study, Trial
+from nndl_exp.sweep import sweep_config
 from nndl_exp.training import Epoch, Streams, evaluate, train
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "initial_network",
     "load_config",
     "load_dataset",
+    "load_study",
     "run",
     "train",
 ]
@@ -40,3 +42,12 @@ def load_config(overrides: Sequence[str] = ()) -> RunConfig:
         UserError: a setting that does not exist, or a value that it can't have.
     """
     return run_config(compose("train", overrides).settings)
+
+
+def load_study(overrides: Sequence[str] = ()) -> Study:
+    """The study that the same words of ``python -m nndl_exp.sweep`` would lead; not yet led.
+
+    Raises:
+        UserError: a setting that does not exist, or a value that it can't have.
+    """
+    return Study(sweep_config(compose("sweep", overrides)))

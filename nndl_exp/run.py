@@ -160,8 +160,7 @@ class Run:
         monitor_size = training.monitor_size or len(data.validation)
         return train(
             self.network,
-            data.training.examples(data.n_out),
-            data.validation.examples(data.n_out),
+            *data.examples(),
             eta=training.eta,
             mini_batch_size=training.mini_batch_size,
             epochs=training.epochs,

@@ -258,10 +258,10 @@ def test_train_runs_one_and_multirun_several(cli):
     assert cli.ok("nndl_exp.reproduce", name).endswith("IDENTICAL\n")
     assert "test images" in cli.ok("nndl_exp.evaluate", name)
     assert f"run      {name}-2" in cli.ok("nndl_exp.train", *words), "again is another run"
-    cli.ok("nndl_exp.train", "--multirun", *words, "training.eta=0.025,0.25,2.5")
+    cli.ok("nndl_exp.train", "--multirun", *words, "training.eta=0.25,2.5")
     client = mlflow.MlflowClient(f"sqlite:///{cli.folder}/nndl-output/mlflow.db")
     etas = sorted(float(run.data.params["training.eta"]) for run in runs_of(client))
-    assert etas == [0.025, 0.25, 0.5, 0.5, 2.5]
+    assert etas == [0.25, 0.5, 0.5, 2.5]
     assert sorted(path.name for path in cli.folder.iterdir()) == ["nndl-output"]
 
 

@@ -50,6 +50,10 @@ class Dataset:
         """Classes: the output neurons."""
         return len(self.classes)
 
+    def examples(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """(x, y) of the training and of the validation set."""
+        return self.training.examples(self.n_out), self.validation.examples(self.n_out)
+
 
 def keep_classes(dataset: Dataset, classes: Sequence[int] | None) -> Dataset:
     """Only the examples of some classes, which are renumbered from 0 in the order given.

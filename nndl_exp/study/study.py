@@ -132,6 +132,13 @@ class Study:
         header = f"# the study {self.name}: what identifies it, and its total of trials\n"
         atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
 
+    def run(self) -> Iterator[Trial]:
+        """Lead the study to its end, or on from where it stopped; yields every trial in order."""
+        from nndl_exp.study.coordinator import Coordinator
+        from nndl_exp.study.storage import sqlite_url
+
+        yield from Coordinator(self, sqlite_url(self.config.output))
+
     def run_directory(self, number: int) -> RunDirectory:
         """The record of a trial."""
         return RunDirectory(self.directory / "trials" / str(number))
