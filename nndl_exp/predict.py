@@ -59,13 +59,13 @@ def read_examples(path: Path, n_in: int) -> list[tuple[str, Array]]:
 
 def _read_npz(path: Path, n_in: int) -> list[tuple[str, Array]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             x = file["x"]
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
     except KeyError:
         raise UserError(f"{path} must hold an array named x: got none") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile):
         raise UserError(f"{path} is not an .npz file of numbers") from None
     if x.ndim != 2 or x.shape[1] != n_in or x.dtype.kind not in "fiub" or not len(x):
         raise UserError(

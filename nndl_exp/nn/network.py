@@ -178,7 +178,8 @@ class Network:
             UserError: the file is missing, damaged, or not one that ``to_bytes`` made.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # Opened here, because np.load leaves a damaged file open.
+            with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 header = json.loads(str(file["network"]))
                 if header.pop("format") != FORMAT:
                     raise UserError(f"{path} has a newer format than this version reads ({FORMAT})")

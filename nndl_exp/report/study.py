@@ -70,7 +70,11 @@ class Presentation:
         counts = " · ".join(
             f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states))
         )
-        self._print(f"\ntrials   {len(trials)}: {counts or 'none settled'} · {seconds:.0f} s")
+        waited = report.idle / (report.busy + report.idle) if report.busy else 0.0
+        self._print(
+            f"\ntrials   {len(trials)}: {counts or 'none settled'} · {seconds:.0f} s · "
+            f"workers waited {100 * waited:.0f} % of their time"
+        )
         if report.stopped:
             self._print(f"stopped  {report.stopped}")
         best = winners.winner(self.study, trials)

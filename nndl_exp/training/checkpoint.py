@@ -46,7 +46,7 @@ class Checkpoint:
         come out identical.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 history = [Epoch(**epoch) for epoch in json.loads(str(file["history"]))]
                 last, best = (
                     Network(
