@@ -155,8 +155,8 @@ class Coordinator:
             self._fresh += self._advance_prefix()
 
     def _submit(self) -> None:
-        # A few more than there are workers, so that none waits while this process is busy.
-        room = 1 if self.workers == 1 else 2 * self.workers
+        # All that the lag allows, so that no worker waits while this process is busy.
+        room = 1 if self.workers == 1 else self.workers + self.study.plan.lag
         while self._waiting and len(self._running) < room and not self.report.stopped:
             number = self._waiting.pop(0)
             if self._storage.claim(number):
