@@ -26,6 +26,7 @@ Size = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -47,22 +48,42 @@ class NetworkConfig:
     activation: Literal["sigmoid", "tanh", "relu", "linear", "softmax"] = "sigmoid"
     output: Literal["sigmoid", "tanh", "relu", "linear", "softmax"] = "sigmoid"
     cost: Literal["quadratic", "cross_entropy", "log_likelihood"] = "cross_entropy"
-    initializer: Literal["default", "large"] = "default"
+    initializer: Literal["default", "large", "glorot", "he"] = "default"
     dtype: Literal["float32", "float64"] = "float32"
 
 
 @dataclass(frozen=True, config=_STRICT)
 class StoppingConfig:
-    """When to stop early: ``none``, or ``no_improvement`` of the best epoch in ``n`` epochs."""
+    """When to stop early: ``none``, ``no_improvement`` of the best epoch in ``n`` epochs, or an
+    ``average_gain`` an epoch, over ``n`` epochs, of less than ``gain``."""
 
-    name: Literal["none", "no_improvement"] = "no_improvement"
+    name: Literal["none", "no_improvement", "average_gain"] = "no_improvement"
     n: Size = 10
+    gain: NonNegative = 0.0001
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ScheduleConfig:
+    """The learning rate of later epochs.
+
+    ``plateau`` divides it by ``factor`` at no improvement in ``n`` epochs, and training ends when
+    it would fall to eta / ``end``; ``step`` divides it after each ``n`` epochs, ``exponential``
+    after each one.
+    """
+
+    name: Literal["constant", "plateau", "step", "exponential"] = "constant"
+    n: Size = 10
+    factor: Annotated[float, Field(gt=1)] = 2.0
+    end: Annotated[float, Field(gt=1)] = 128.0
 
 
 @dataclass(frozen=True, config=_STRICT)
 class TrainingConfig:
     """How the network learns.
 
+    ``dropout`` is the rate at which hidden neurons are dropped, one for all hidden layers or one
+    for each. ``momentum`` is μ: 0 for plain gradient descent, above 1 or below 0 to see what goes
+    wrong. ``target_accuracy`` (a fraction) and ``max_seconds`` of training end a run early.
     ``monitor_size`` is the number of training images that cost and accuracy are measured on after
     each epoch: null for as many as the validation set has, ``all`` for every one.
     """
@@ -72,7 +93,14 @@ class TrainingConfig:
     mini_batch_size: Size = 10
     epochs: Size = 30
     regularizer: Literal["none", "l2", "l1"] = "l2"
+    dropout: Rate | tuple[Rate, ...] = 0.0
+    max_norm: Positive | None = None
+    momentum: float = 0.0
+    nesterov: bool = False
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     stopping: StoppingConfig = field(default_factory=StoppingConfig)
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_seconds: Positive | None = None
     judged_by: Literal["validation_accuracy", "validation_cost"] = "validation_accuracy"
     monitor_size: Size | Literal["all"] | None = None
     blas_threads: Size = 1

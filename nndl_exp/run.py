@@ -10,7 +10,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import RunConfig, TrainingConfig
 from nndl_exp.datasets import Dataset, load_dataset
 from nndl_exp.errors import UserError
 from nndl_exp.nn.costs import pair
@@ -20,8 +20,9 @@ from nndl_exp.records.run_directory import State
 from nndl_exp.training import Epoch, Streams, train
 from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import best_epoch
-from nndl_exp.training.loop import stop_reason
-from nndl_exp.training.stopping import STOPPING, Stopping
+from nndl_exp.training.loop import Settings
+from nndl_exp.training.schedules import SCHEDULES, Schedule
+from nndl_exp.training.stopping import STOPPING, Stopping, first_of, seconds, target
 
 SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
@@ -35,6 +36,7 @@ def check(config: RunConfig) -> Dataset:
     """
     pair(config.network.cost, config.network.output)
     dataset = data_of(config)
+    settings_of(config, dataset)
     n = len(dataset.training)
     m = config.training.mini_batch_size
     if m > n:
@@ -67,6 +69,52 @@ def initial_network(config: RunConfig, dataset: Dataset) -> Network:
     )
 
 
+def settings_of(config: RunConfig, dataset: Dataset) -> Settings:
+    """How the run learns, as ``train`` takes it.
+
+    Raises:
+        UserError: more or fewer dropout rates than hidden layers.
+    """
+    t, streams, hidden = config.training, Streams(config.seed), config.network.hidden
+    dropout = t.dropout if isinstance(t.dropout, tuple) else (t.dropout,) * len(hidden)
+    if len(dropout) != len(hidden):
+        raise UserError(
+            f"training.dropout must be one rate, or one for each of the {len(hidden)} hidden "
+            f"layers: got {len(dropout)}"
+        )
+    monitor_size = t.monitor_size or len(dataset.validation)
+    return Settings(
+        eta=t.eta,
+        mini_batch_size=t.mini_batch_size,
+        epochs=t.epochs,
+        order=streams.order,
+        dropout_stream=streams.dropout,
+        regularizer=t.regularizer,
+        lmbda=t.lmbda,
+        momentum=t.momentum,
+        nesterov=t.nesterov,
+        max_norm=t.max_norm,
+        dropout=dropout,
+        schedule=_schedule(t),
+        stopping=_stopping(t),
+        monitor_size=None if monitor_size == "all" else monitor_size,
+    )
+
+
+def _schedule(t: TrainingConfig) -> Schedule:
+    s = t.schedule
+    return SCHEDULES[s.name](s.n, s.factor, s.end, t.judged_by)
+
+
+def _stopping(t: TrainingConfig) -> Stopping:
+    rules = [STOPPING[t.stopping.name](t.stopping.n, t.stopping.gain, t.judged_by)]
+    if t.target_accuracy is not None:
+        rules.append(target(t.target_accuracy))
+    if t.max_seconds is not None:
+        rules.append(seconds(t.max_seconds))
+    return first_of(*rules)
+
+
 class Run:
     """A run being trained into its directory, resumed from there if it was begun before.
 
@@ -82,6 +130,7 @@ class Run:
         self.history: list[Epoch] = []
         self.result: Result | None = None
         self._attrs: dict[str, Any] = {}
+        self.settings = settings_of(config, dataset)
         self._last_checkpoint = time.monotonic()
 
     def __enter__(self) -> "Run":
@@ -111,12 +160,12 @@ class Run:
             yield epoch
             if self.result is not None:
                 return
-        reason = stop_reason(self.history, self.config.training.epochs, self._stopping)
+        reason = self.settings.end(self.history)
         self._settle("diverged" if self.history[-1].diverged else "complete", reason or "")
 
     def is_over(self) -> bool:
         """Whether training would end by itself after the epochs so far."""
-        return stop_reason(self.history, self.config.training.epochs, self._stopping) is not None
+        return self.settings.end(self.history) is not None
 
     def prune(self, reason: str, attrs: dict[str, Any]) -> None:
         """End the run after the last epoch yielded."""
@@ -132,20 +181,18 @@ class Run:
 
     def suspend(self) -> None:
         """Keep the state after the last epoch yielded, to go on there another time."""
-        self.directory.save_checkpoint(Checkpoint(self.network, self.best, self.history))
+        self.directory.save_checkpoint(
+            Checkpoint(self.network, self.best, self.history, self.velocity)
+        )
 
     @property
     def _judged_by(self) -> Any:
         return self.config.training.judged_by
 
-    @property
-    def _stopping(self) -> Stopping:
-        stopping = self.config.training.stopping
-        return STOPPING[stopping.name](stopping.n, self._judged_by)
-
     def _restore(self) -> None:
         self.network = initial_network(self.config, self.dataset)
         self.best = self.network
+        self.velocity = self.settings.rule().velocity(self.network)
         if self.result is not None:
             self.history = self.directory.epochs()
             return
@@ -153,23 +200,16 @@ class Run:
         if checkpoint is not None:
             self.network, self.best = checkpoint.network, checkpoint.best
             self.history = list(checkpoint.history)
+            self.velocity = list(checkpoint.velocity)
         self.directory.rewind(self.history)
 
     def _train(self) -> Iterator[Epoch]:
-        training, data = self.config.training, self.dataset
-        monitor_size = training.monitor_size or len(data.validation)
         return train(
             self.network,
-            *data.examples(),
-            eta=training.eta,
-            mini_batch_size=training.mini_batch_size,
-            epochs=training.epochs,
-            order=Streams(self.config.seed).order,
-            stopping=self._stopping,
-            regularizer=training.regularizer,
-            lmbda=training.lmbda,
-            monitor_size=None if monitor_size == "all" else monitor_size,
+            *self.dataset.examples(),
             history=self.history,
+            velocity=self.velocity,
+            **vars(self.settings),
         )
 
     def _checkpoint_if_due(self) -> None:

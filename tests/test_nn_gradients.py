@@ -83,19 +83,21 @@ def test_the_books_loop_gives_the_same_gradient():
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
 
 
-def test_sgd_steps_are_those_of_scikit_learn():
+@pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, False), (0.8, True)])
+def test_sgd_steps_are_those_of_scikit_learn(momentum, nesterov):
     """An independent implementation: MLPClassifier, logistic hidden layer, softmax, L2."""
     from sklearn.neural_network import MLPClassifier
 
     from nndl_exp.nn.regularizers import REGULARIZERS
-    from nndl_exp.training.sgd import update_mini_batch
+    from nndl_exp.training.sgd import Rule, update_mini_batch
 
     rng = np.random.default_rng(3)
     x, labels = rng.random((40, 6)), rng.permutation(np.arange(40) % 3)
     eta, alpha, m = 0.3, 0.7, 10
     theirs = MLPClassifier(
         (4,), activation="logistic", solver="sgd", alpha=alpha, batch_size=m, shuffle=False,
-        learning_rate_init=eta, momentum=0.0, nesterovs_momentum=False, max_iter=1, random_state=0,
+        learning_rate_init=eta, momentum=momentum, nesterovs_momentum=nesterov, max_iter=1,
+        random_state=0,
     )  # fmt: skip
     theirs.partial_fit(x[:m], labels[:m], classes=[0, 1, 2])  # makes its arrays
     network = Network(
@@ -104,14 +106,56 @@ def test_sgd_steps_are_those_of_scikit_learn():
         Parts("sigmoid", "softmax", "log_likelihood"),
     )
     y = np.eye(3)[labels]
+    rule = Rule(REGULARIZERS["l2"], momentum, nesterov)
+    # Their velocities after the first step, in the order of ours.
+    velocity = rule.velocity(network)
+    for ours, v in zip(velocity, getattr(theirs._optimizer, "velocities", ()), strict=False):
+        ours[...] = v.T
     for i in range(0, 40, m):
         theirs.partial_fit(x[i : i + m], labels[i : i + m])
         # scikit-learn's penalty is alpha/2 w² over the mini-batch: ηλ/n is η alpha/m here
         update_mini_batch(
             network, x[i : i + m], y[i : i + m],
-            eta=eta, decay=eta * alpha / m, regularizer=REGULARIZERS["l2"],
+            eta=eta, decay=eta * alpha / m, rule=rule, velocity=velocity,
         )  # fmt: skip
     for ours, w in zip(network.weights, theirs.coefs_, strict=True):
         np.testing.assert_allclose(ours, w.T, rtol=0, atol=1e-10)
     for ours, b in zip(network.biases, theirs.intercepts_, strict=True):
         np.testing.assert_allclose(ours, b, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradients_with_dropout_are_the_central_differences(activation):
+    """The masks are fixed: then the thinned network is a function like any other."""
+    from nndl_exp.nn.dropout import draw_masks
+
+    parts = Parts(activation, "softmax", "log_likelihood")
+    network, x, y = network_and_batch(parts, (6, 5, 4, 3))
+    masks = draw_masks(np.random.default_rng(2), (0.5, 0.25), (5, 4), len(x), "float64")
+
+    def cost() -> float:
+        a = x
+        for layer, (w, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+            z = a @ w.T + b
+            a = network.activations[layer].value(z)
+            if layer < 2:
+                a = a * masks[layer]
+        return float(network.cost.value(z, a, y).sum())
+
+    nabla_b, nabla_w = network.backprop(x, y, masks)
+    for parameter, nabla in zip(network.biases + network.weights, nabla_b + nabla_w, strict=True):
+        for i in np.ndindex(parameter.shape):
+            before = parameter[i]
+            parameter[i] = before + 1e-6
+            above = cost()
+            parameter[i] = before - 1e-6
+            below = cost()
+            parameter[i] = before
+            assert nabla[i] == pytest.approx((above - below) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_the_gradient_of_the_input_is_the_central_difference():
+    network, x, y = network_and_batch(Parts(), (6, 4, 3))
+    gradient = network.input_gradient(x, y)
+    assert gradient.shape == x.shape
+    np.testing.assert_allclose(gradient, central_difference(network, x, x, y), rtol=1e-6, atol=1e-8)

@@ -79,14 +79,30 @@ def test_shrinking_is_a_gradient_step_on_the_penalty(name):
         step = np.zeros_like(w)
         step[i] = h
         gradient[i] = (penalty([w + step]) - penalty([w - step])) / (2 * h)
-    shrunk = w.copy()
-    REGULARIZERS[name].shrink(shrunk, amount)
+    shrunk, velocity = w.copy(), np.ones_like(w)
+    REGULARIZERS[name].descend(shrunk, shrunk, amount)
+    REGULARIZERS[name].descend(velocity, w, amount)
     np.testing.assert_allclose(shrunk, w - amount * gradient, atol=1e-10)
+    np.testing.assert_allclose(velocity, 1 - amount * gradient, atol=1e-10)
 
 
-@pytest.mark.parametrize(("name", "deviation"), [("default", 1 / np.sqrt(500)), ("large", 1.0)])
-def test_initial_weights_have_the_deviation_of_the_book(name, deviation):
-    w = INITIALIZERS[name](np.random.default_rng(0), 400, 500)
+DEVIATIONS = {
+    "default": 500**-0.5,
+    "large": 1.0,
+    "glorot": (2 / 900) ** 0.5,
+    "he": (2 / 500) ** 0.5,
+}
+
+
+def test_every_initializer_is_tested():
+    assert set(DEVIATIONS) == set(INITIALIZERS)
+
+
+@pytest.mark.parametrize(("name", "deviation"), DEVIATIONS.items())
+def test_initial_weights_have_their_deviation(name, deviation):
+    rng = np.random.default_rng(0)
+    w, b = INITIALIZERS[name].weights(rng, 400, 500), INITIALIZERS[name].biases(rng, 400)
+    assert b.any() == (name in ("default", "large")), "only the book's biases are random"
     assert w.shape == (400, 500)
     assert abs(w.mean()) < 5 * deviation / np.sqrt(w.size)
     assert w.std() == pytest.approx(deviation, rel=0.01)
@@ -98,5 +114,5 @@ def test_the_spread_of_z_is_that_of_the_book():
     x = np.zeros(1000)
     x[:500] = 1
     for name, expected in (("large", np.sqrt(501)), ("default", np.sqrt(1.5))):
-        z = INITIALIZERS[name](rng, 20_000, 1000) @ x + rng.standard_normal(20_000)
+        z = INITIALIZERS[name].weights(rng, 20_000, 1000) @ x + rng.standard_normal(20_000)
         assert z.std() == pytest.approx(expected, rel=0.02)

@@ -63,7 +63,7 @@ def test_a_folder_belongs_to_one_run(tmp_path):
         run(small(eta=0.1), tmp_path / "run")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     cuts=st.lists(st.integers(1, 6), max_size=3),
     dtype=st.sampled_from(["float32", "float64"]),
@@ -72,16 +72,35 @@ def test_a_folder_belongs_to_one_run(tmp_path):
          ("relu", "linear", "quadratic")]
     ),
     regularizer=st.sampled_from(["none", "l2", "l1"]),
-    stopping=st.sampled_from([{"name": "none", "n": 1}, {"name": "no_improvement", "n": 2}]),
+    stopping=st.sampled_from([{"name": "none"}, {"name": "no_improvement", "n": 2},
+                              {"name": "average_gain", "n": 2, "gain": 0.01}]),
+    schedule=st.sampled_from([{"name": "constant"}, {"name": "plateau", "n": 1, "end": 4.0},
+                              {"name": "step", "n": 2}, {"name": "exponential", "factor": 1.1}]),
+    momentum=st.sampled_from([(0.0, False), (0.9, False), (0.9, True)]),
+    dropout=st.sampled_from([0.0, 0.3]),
+    max_norm=st.sampled_from([None, 1.5]),
     judged_by=st.sampled_from(["validation_accuracy", "validation_cost"]),
     loses_checkpoint=st.booleans(),
 )  # fmt: skip
 def test_a_run_cut_between_epochs_ends_like_one_never_cut(
-    tmp_path_factory, cuts, dtype, network, regularizer, stopping, judged_by, loses_checkpoint
+    tmp_path_factory,
+    cuts,
+    dtype,
+    network,
+    regularizer,
+    stopping,
+    schedule,
+    momentum,
+    dropout,
+    max_norm,
+    judged_by,
+    loses_checkpoint,
 ):
     folder = tmp_path_factory.mktemp("cut")
     config = to_mapping(small(lmbda=0.5, eta=0.1, regularizer=regularizer, stopping=stopping,
-                              judged_by=judged_by))  # fmt: skip
+                              judged_by=judged_by, schedule=schedule, momentum=momentum[0],
+                              nesterov=momentum[1], dropout=dropout,
+                              max_norm=max_norm))  # fmt: skip
     config["network"] |= {"dtype": dtype, **dict(zip(("activation", "output", "cost"), network,
                                                      strict=True))}  # fmt: skip
     whole = run(run_config(config), folder / "whole")

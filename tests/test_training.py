@@ -9,6 +9,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.nn.network import Network, Parts
 from nndl_exp.training import Epoch, Streams, evaluate, train
 from nndl_exp.training.epoch import best_epoch
+from nndl_exp.training.schedules import SCHEDULES
 from nndl_exp.training.sgd import mini_batches
 from nndl_exp.training.statistics import wilson_interval
 from nndl_exp.training.stopping import STOPPING
@@ -127,11 +128,11 @@ def history(*accuracies: float) -> list[Epoch]:
 
 
 def test_no_improvement_in_n():
-    rule = STOPPING["no_improvement"](3, "validation_accuracy")
+    rule = STOPPING["no_improvement"](3, 0.0, "validation_accuracy")
     assert rule(history(0.1, 0.5, 0.4, 0.5)) is None
     assert rule(history(0.1, 0.5, 0.4, 0.5, 0.3)) == "no improvement in 3 epochs"
     assert rule(history(0.1, 0.5, 0.4, 0.5, 0.6)) is None
-    assert STOPPING["none"](3, "validation_accuracy")(history(0.5, 0.1, 0.1, 0.1, 0.1)) is None
+    assert STOPPING["none"](3, 0.0, "validation_accuracy")(history(0.5, 0.1, 0.1, 0.1, 0.1)) is None
 
 
 def test_the_best_epoch_is_the_first_of_equals():
@@ -141,9 +142,9 @@ def test_the_best_epoch_is_the_first_of_equals():
 
 
 def test_training_stops_early():
+    rule = STOPPING["no_improvement"](4, 0.0, "validation_accuracy")
     epochs = list(train(make(), (X, Y), (X, Y), eta=1e-9, mini_batch_size=10, epochs=50,
-                        order=Streams(0).order,
-                        stopping=STOPPING["no_improvement"](4, "validation_accuracy")))  # fmt: skip
+                        order=Streams(0).order, stopping=rule))  # fmt: skip
     assert len(epochs) == 5
 
 
@@ -164,3 +165,100 @@ def test_the_interval_is_wilsons():
     assert wilson_interval(1.0, 10)[1] == pytest.approx(1.0)
     assert wilson_interval(0.0, 10)[0] == pytest.approx(0.0, abs=1e-12)
     assert wilson_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+
+
+def test_momentum_is_that_of_the_book():
+    """Equations 107 and 108: v ← μv - η∇C, w ← w + v; with λ the gradient is of the whole cost."""
+    network, oracle = make(), make()
+    order, mu, eta, lmbda = Streams(1).order, 0.7, 0.3, 2.0
+    list(train(network, (X, Y), (X, Y), eta=eta, lmbda=lmbda, momentum=mu, mini_batch_size=10,
+               epochs=2, order=order))  # fmt: skip
+    v_w, v_b = ([np.zeros_like(p) for p in ps] for ps in (oracle.weights, oracle.biases))
+    for epoch in (1, 2):
+        rows = order(epoch, 90)
+        for k in range(0, 90, 10):
+            batch = rows[k : k + 10]
+            nabla_b, nabla_w = oracle.backprop(X[batch], Y[batch])
+            for i, w in enumerate(oracle.weights):
+                v_w[i] = mu * v_w[i] - eta * (nabla_w[i] / 10 + lmbda / 90 * w)
+                v_b[i] = mu * v_b[i] - eta * nabla_b[i] / 10
+            for i in range(2):
+                oracle.weights[i] = oracle.weights[i] + v_w[i]
+                oracle.biases[i] = oracle.biases[i] + v_b[i]
+    for a, b in zip(network.weights + network.biases, oracle.weights + oracle.biases, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_max_norm_bounds_every_neuron():
+    network = make()
+    list(train(network, (X, Y), (X, Y), eta=3.0, mini_batch_size=10, epochs=3,
+               order=Streams(0).order, max_norm=0.5))  # fmt: skip
+    norms = np.concatenate([np.linalg.norm(w, axis=1) for w in network.weights])
+    assert norms.max() <= 0.5 * (1 + 1e-12)
+    assert (norms > 0.49).any()
+
+
+def test_dropout_is_drawn_anew_and_keeps_the_mean():
+    from nndl_exp.nn.dropout import draw_masks
+
+    first, second = (
+        draw_masks(Streams(0).dropout(epoch), (0.5, 0.2), (300, 200), 50, "float32")
+        for epoch in (1, 2)
+    )
+    assert [mask.shape for mask in first] == [(50, 300), (50, 200)]
+    assert set(np.unique(first[0])) == {0.0, 2.0}
+    assert (first[1] == 0).mean() == pytest.approx(0.2, abs=0.02)
+    assert first[1].mean() == pytest.approx(1, abs=0.02)
+    assert (first[0] != second[0]).any()
+
+
+def test_dropout_thins_training_only():
+    network = make()
+    settings = {"eta": 1e-12, "mini_batch_size": 10, "epochs": 1, "order": Streams(0).order}
+    _, before = evaluate(network, (X, Y))
+    epoch = next(train(network, (X, Y), (X, Y), dropout=(0.5,), **settings))
+    assert epoch.validation_accuracy == before
+
+
+def etas(schedule, accuracies, eta=1.0):
+    epochs = []
+    for accuracy in accuracies:
+        now = schedule(epochs, eta)
+        if now is None:
+            break
+        epochs.append(Epoch(len(epochs) + 1, 1.0, 0.5, 1.0, accuracy, now, 0.1))
+    return [epoch.eta for epoch in epochs]
+
+
+def test_the_plateau_schedule_halves_to_its_end():
+    """The exercise: halve on no-improvement-in-n, end at 1/128."""
+    schedule = SCHEDULES["plateau"](2, 2.0, 128.0, "validation_accuracy")
+    flat = etas(schedule, [0.5] * 50)
+    assert flat[:5] == [1, 1, 1, 0.5, 0.5]
+    assert min(flat) == 1 / 128
+    assert len(flat) == 3 + 7 * 2, "then training ends"
+    rising = etas(schedule, [i / 100 for i in range(50)])
+    assert set(rising) == {1.0}
+    once = etas(schedule, [0.1, 0.2, 0.2, 0.2, 0.3, 0.4, 0.5, 0.6])
+    assert once == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]
+
+
+def test_step_exponential_and_constant_schedules():
+    by = "validation_accuracy"
+    assert etas(SCHEDULES["step"](2, 10.0, 2.0, by), [0.5] * 5) == [1, 1, 0.1, 0.1, 0.01]
+    assert etas(SCHEDULES["exponential"](9, 2.0, 2.0, by), [0.5] * 3) == [1, 0.5, 0.25]
+    assert etas(SCHEDULES["constant"](1, 2.0, 2.0, by), [0.5] * 3) == [1, 1, 1]
+
+
+def test_other_rules_stop_too():
+    from nndl_exp.training.stopping import first_of, seconds, target
+
+    gain = STOPPING["average_gain"](2, 0.01, "validation_accuracy")
+    assert gain(history(0.5, 0.6)) is None
+    assert gain(history(0.5, 0.6, 0.65)) is None
+    assert gain(history(0.5, 0.6, 0.605, 0.61)) == "average gain below 0.01 in 2 epochs"
+    assert target(0.6)(history(0.5, 0.6)) == "accuracy 60 % reached"
+    assert target(0.61)(history(0.5, 0.6)) is None
+    assert seconds(0.25)(history(0.1, 0.1, 0.1)) == "0.25 seconds of training"
+    assert seconds(0.35)(history(0.1, 0.1, 0.1)) is None
+    assert first_of(target(0.9), seconds(0.1))(history(0.5)) == "0.1 seconds of training"

@@ -63,7 +63,7 @@ class Network:
         initializer: str = "default",
         dtype: str = "float32",
     ) -> "Network":
-        """A network of ``sizes`` neurons a layer with random weights and N(0, 1) biases.
+        """A network of ``sizes`` neurons a layer with random weights and biases.
 
         All biases are drawn first, then all weights, layer by layer, in float64; the result is
         rounded to ``dtype``.
@@ -76,8 +76,8 @@ class Network:
                 f"a network has at least two layers of at least one neuron: got {sizes}"
             )
         draw = INITIALIZERS[initializer]
-        biases = [rng.standard_normal(n) for n in sizes[1:]]
-        weights = [draw(rng, n, n_in) for n_in, n in pairwise(sizes)]
+        biases = [draw.biases(rng, n) for n in sizes[1:]]
+        weights = [draw.weights(rng, n, n_in) for n_in, n in pairwise(sizes)]
         return cls([w.astype(dtype) for w in weights], [b.astype(dtype) for b in biases], parts)
 
     @property
@@ -123,35 +123,52 @@ class Network:
         p: Array = np.where(total > 0, a / np.where(total > 0, total, 1), 1 / a.shape[1])
         return p
 
-    def backprop(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
+    def backprop(
+        self, x: Array, y: Array, masks: Sequence[Array] | None = None
+    ) -> tuple[list[Array], list[Array]]:
         """(Σ ∂C_x/∂b, Σ ∂C_x/∂w) over the mini-batch, layer by layer, shaped as b and w.
 
-        ``x`` is (m, n), ``y`` (m, n_out), rows are examples. A whole mini-batch goes through as
-        one matrix (the problem "fully matrix-based approach" of chapter 2), so the outer products
-        δ aᵀ of BP4 are summed by one matrix product.
+        ``x`` is (m, n), ``y`` (m, n_out), rows are examples; ``masks`` are those of ``draw_masks``.
+        A whole mini-batch goes through as one matrix (the problem "fully matrix-based approach" of
+        chapter 2), so the outer products δ aᵀ of BP4 are summed by one matrix product.
         """
-        activations, deltas = self.errors(x, y)
+        activations, deltas = self.errors(x, y, masks)
         nabla_b: list[Array] = [delta.sum(axis=0) for delta in deltas]  # BP3
-        nabla_w: list[Array] = [
-            delta.T @ a for delta, a in zip(deltas, activations, strict=True)
-        ]  # BP4
+        nabla_w: list[Array] = [d.T @ a for d, a in zip(deltas, activations, strict=True)]  # BP4
         return nabla_b, nabla_w
 
-    def errors(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
+    def errors(
+        self, x: Array, y: Array, masks: Sequence[Array] | None = None
+    ) -> tuple[list[Array], list[Array]]:
         """For each layer its input activations a^(l-1), (m, n_in), and its errors δ^l, (m, n_out).
 
         Both lists start with the first hidden layer. They are all that BP3 and BP4 need.
         """
-        activations = [x]
-        for w, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
-            z = activations[-1] @ w.T
+        inputs, outputs = [x], []
+        for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            z = inputs[-1] @ w.T
             z += b
-            activations.append(activation.value(z))
-        deltas = [self.cost.delta(activations.pop(), y)]  # BP1
+            outputs.append(self.activations[layer].value(z))
+            dropped = masks is not None and layer < len(masks)
+            inputs.append(outputs[-1] * masks[layer] if dropped and masks else outputs[-1])
+        deltas = [self.cost.delta(inputs.pop(), y)]  # BP1
         for layer in range(len(self.weights) - 1, 0, -1):
             nabla_a = deltas[-1] @ self.weights[layer]
-            deltas.append(self.activations[layer - 1].backward(nabla_a, activations[layer]))  # BP2
-        return activations, deltas[::-1]
+            if masks is not None:
+                nabla_a *= masks[layer - 1]
+            # σ' is a function of the activation before dropout
+            deltas.append(self.activations[layer - 1].backward(nabla_a, outputs[layer - 1]))  # BP2
+        return inputs, deltas[::-1]
+
+    def input_gradient(self, x: Array, y: Array) -> Array:
+        """∂C_x/∂x of each example, shaped as x: which pixels would change the cost, and how.
+
+        Raises:
+            UserError: ``x`` is not a batch of rows with as many features as input neurons.
+        """
+        self._check_batch(x)
+        nabla_x: Array = self.errors(x, y)[1][0] @ self.weights[0]
+        return nabla_x
 
     def digest(self) -> str:
         """The SHA-256 of every bit of the weights and biases, with their shapes and dtype."""

@@ -6,12 +6,11 @@ import numpy as np
 
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
-from nndl_exp.nn.regularizers import REGULARIZERS
 from nndl_exp.run import blas_threads, initial_network
 from nndl_exp.study.study import Study
 from nndl_exp.study.view import Plan, View
 from nndl_exp.training import evaluate
-from nndl_exp.training.sgd import mini_batches, update_mini_batch
+from nndl_exp.training.sgd import Rule, mini_batches, update_mini_batch
 
 _CONFIGURATIONS = 10
 _STEPS = 8
@@ -51,9 +50,7 @@ def _seconds_an_epoch(config: RunConfig, dataset: Dataset) -> float:
         for steps, (xs, ys) in enumerate(batches):
             if steps == 1:
                 start = time.perf_counter()  # the first call is slower than the rest
-            update_mini_batch(
-                network, xs, ys, eta=0.01, decay=0.0, regularizer=REGULARIZERS["none"]
-            )
+            update_mini_batch(network, xs, ys, eta=0.01, decay=0.0, rule=Rule())
     training = (time.perf_counter() - start) / max(1, steps) * len(x) / m
     start, part = time.perf_counter(), min(len(x), 500)
     evaluate(network, (x[:part], y[:part]))

@@ -3,16 +3,20 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array, Indices
+from nndl_exp.nn.dropout import draw_masks
 from nndl_exp.nn.network import Network
 from nndl_exp.nn.regularizers import REGULARIZERS
 from nndl_exp.training.epoch import Epoch
-from nndl_exp.training.sgd import mini_batches, update_mini_batch
-from nndl_exp.training.stopping import Stopping
+from nndl_exp.training.schedules import Schedule, constant
+from nndl_exp.training.sgd import Rule, mini_batches, update_mini_batch
+from nndl_exp.training.stopping import Stopping, never
+from nndl_exp.training.streams import Streams
 
 Examples = tuple[Array, Array]
 """Inputs x of shape (n, n_in) and targets y of shape (n, n_out); rows are examples."""
@@ -35,57 +39,92 @@ class Regularization:
         return self.lmbda / self.n * REGULARIZERS[self.name].penalty(network.weights)
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How ``train`` learns, besides the data.
+
+    ``eta`` is the first learning rate, ``lmbda`` λ, ``mini_batch_size`` m, ``epochs`` the most
+    there may be. ``dropout`` has a rate for each hidden layer, or is empty. ``order`` maps (epoch,
+    n) to the order of the n examples in that epoch, ``dropout_stream`` an epoch to the stream of
+    its masks. Training cost and accuracy are measured on the first ``monitor_size`` images, on all
+    where it is None.
+    """
+
+    eta: float
+    mini_batch_size: int
+    epochs: int
+    order: Callable[[int, int], Indices]
+    dropout_stream: Callable[[int], np.random.Generator] = Streams(0).dropout
+    regularizer: str = "l2"
+    lmbda: float = 0.0
+    momentum: float = 0.0
+    nesterov: bool = False
+    max_norm: float | None = None
+    dropout: tuple[float, ...] = ()
+    schedule: Schedule = constant
+    stopping: Stopping = never
+    monitor_size: int | None = None
+
+    def rule(self) -> Rule:
+        """What an update does with the gradient."""
+        regularizer = REGULARIZERS[self.regularizer if self.lmbda else "none"]
+        return Rule(regularizer, self.momentum, self.nesterov, self.max_norm)
+
+    def end(self, history: Sequence[Epoch]) -> str | None:
+        """Why training is over after these epochs, or None where it goes on."""
+        if not history:
+            return None
+        if history[-1].diverged:
+            return f"cost is not finite at epoch {history[-1].number}"
+        reason = self.stopping(history)
+        if reason is None and self.schedule(history, self.eta) is None:
+            reason = "the learning rate has come to its end"
+        if reason is None and len(history) >= self.epochs:
+            reason = f"all {self.epochs} epochs"
+        return reason
+
+
 def train(
     network: Network,
     training: Examples,
     validation: Examples,
     *,
-    eta: float,
-    mini_batch_size: int,
-    epochs: int,
-    order: Callable[[int, int], Indices],
-    stopping: Stopping = lambda history: None,
-    regularizer: str = "l2",
-    lmbda: float = 0.0,
-    monitor_size: int | None = None,
     history: Sequence[Epoch] = (),
+    velocity: Sequence[Array] | None = None,
+    **settings: Any,
 ) -> Iterator[Epoch]:
     """Train ``network`` in place and yield each epoch after its last update.
 
-    Stops after ``epochs`` epochs, when ``stopping`` gives a reason, or when the network has
-    diverged. The network between two ``next`` calls is the network after the yielded epoch.
+    Stops when ``Settings.end`` says so. The network between two ``next`` calls is the network after
+    the yielded epoch.
 
     Args:
         network: the network, as it is after the epochs of ``history``.
         training: (x, y) of shapes (n, n_in) and (n, n_out).
         validation: the same for the validation set.
-        eta: the learning rate η.
-        mini_batch_size: m, between 1 and n.
-        epochs: how many epochs in all, those of ``history`` included.
-        order: (epoch, n) to the order of the n examples in that epoch.
-        stopping: see ``STOPPING``.
-        regularizer: a key of ``REGULARIZERS``.
-        lmbda: λ; the step of the weights is scaled by 1/n.
-        monitor_size: the training cost and accuracy are measured on the first that many images,
-            None for all of them.
         history: the epochs that were trained before, when training is resumed.
+        velocity: the velocities as they are then, changed in place; None for zeros.
+        settings: the fields of ``Settings``.
 
     Raises:
         UserError: ``mini_batch_size`` is out of range, or shapes do not fit the network.
     """
-    n = len(training[0])
-    if not 1 <= mini_batch_size <= n:
+    s, n = Settings(**settings), len(training[0])
+    if not 1 <= s.mini_batch_size <= n:
         raise UserError(
             "training.mini_batch_size must lie between 1 and the size of the training set "
-            f"({n}): got {mini_batch_size}"
+            f"({n}): got {s.mini_batch_size}"
         )
-    regularization = Regularization(regularizer, lmbda, n)
-    monitored = (training[0][:monitor_size], training[1][:monitor_size])
+    if velocity is None:
+        velocity = s.rule().velocity(network)
+    regularization = Regularization(s.regularizer, s.lmbda, n)
+    monitored = (training[0][: s.monitor_size], training[1][: s.monitor_size])
     past = list(history)
-    while not _is_over(past, epochs, stopping):
-        number = len(past) + 1
+    while s.end(past) is None:
+        number, eta = len(past) + 1, s.schedule(past, s.eta)
+        assert eta is not None
         start = time.perf_counter()
-        _epoch(network, training, eta, mini_batch_size, order(number, n), regularization)
+        _epoch(network, training, s, eta, number, velocity)
         seconds = time.perf_counter() - start
         past.append(
             Epoch(
@@ -120,34 +159,23 @@ def evaluate(
     return cost / len(x) + term, correct / len(x)
 
 
-def stop_reason(history: Sequence[Epoch], epochs: int, stopping: Stopping) -> str | None:
-    """Why training is over after these epochs, or None where it goes on."""
-    if not history:
-        return None
-    if history[-1].diverged:
-        return f"cost is not finite at epoch {history[-1].number}"
-    reason = stopping(history)
-    if reason is None and len(history) >= epochs:
-        reason = f"all {epochs} epochs"
-    return reason
-
-
-def _is_over(history: Sequence[Epoch], epochs: int, stopping: Stopping) -> bool:
-    return stop_reason(history, epochs, stopping) is not None
-
-
 def _epoch(
     network: Network,
     training: Examples,
+    s: Settings,
     eta: float,
-    mini_batch_size: int,
-    order: Indices,
-    regularization: Regularization,
+    number: int,
+    velocity: Sequence[Array],
 ) -> None:
-    regularizer = REGULARIZERS[regularization.name if regularization.lmbda else "none"]
-    decay = eta * regularization.lmbda / regularization.n
-    batches = mini_batches(*training, order, mini_batch_size, network.dtype.name)
+    n, rule, dtype = len(training[0]), s.rule(), network.dtype.name
+    masks, stream = None, s.dropout_stream(number) if any(s.dropout) else None
+    batches = mini_batches(*training, s.order(number, n), s.mini_batch_size, dtype)
     # A network on its way to diverging overflows; that is reported as such, at its epoch.
     with np.errstate(over="ignore", invalid="ignore"):
         for x, y in batches:
-            update_mini_batch(network, x, y, eta=eta, decay=decay, regularizer=regularizer)
+            if stream is not None:
+                masks = draw_masks(stream, s.dropout, network.sizes[1:-1], len(x), dtype)
+            update_mini_batch(
+                network, x, y,
+                eta=eta, decay=eta * s.lmbda / n, rule=rule, velocity=velocity, masks=masks,
+            )  # fmt: skip

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from nndl_exp.training.epoch import Epoch, JudgedBy, best_epoch
+from nndl_exp.training.epoch import Epoch, JudgedBy, best_epoch, score
 
 Stopping = Callable[[Sequence[Epoch]], str | None]
 """Given all epochs so far, the reason to stop now, or None."""
 
 
-def never(n: int, judged_by: JudgedBy) -> Stopping:
+def never(history: Sequence[Epoch]) -> str | None:
     """Train all epochs, so that overfitting shows."""
-    return lambda history: None
+    return None
 
 
 def no_improvement(n: int, judged_by: JudgedBy) -> Stopping:
@@ -23,7 +23,46 @@ def no_improvement(n: int, judged_by: JudgedBy) -> Stopping:
     return rule
 
 
-STOPPING: dict[str, Callable[[int, JudgedBy], Stopping]] = {
-    "none": never,
-    "no_improvement": no_improvement,
+def average_gain(n: int, gain: float, judged_by: JudgedBy) -> Stopping:
+    """Stop when the last n epochs gained less than ``gain`` each, on average.
+
+    Unlike no-improvement-in-n it ends a run that still creeps upwards, and does not hang on one
+    lucky epoch (the exercise that asks for another rule).
+    """
+
+    def rule(history: Sequence[Epoch]) -> str | None:
+        if len(history) <= n:
+            return None
+        gained = score(history[-1], judged_by) - score(history[-1 - n], judged_by)
+        return f"average gain below {gain:g} in {n} epochs" if gained < gain * n else None
+
+    return rule
+
+
+def target(accuracy: float) -> Stopping:
+    """Stop when the validation accuracy, a fraction, has been reached."""
+    return lambda history: (
+        f"accuracy {100 * accuracy:g} % reached"
+        if history[-1].validation_accuracy >= accuracy
+        else None
+    )
+
+
+def seconds(limit: float) -> Stopping:
+    """Stop when training has taken so many seconds; where it stops depends on the machine."""
+    return lambda history: (
+        f"{limit:g} seconds of training" if sum(e.seconds for e in history) >= limit else None
+    )
+
+
+def first_of(*rules: Stopping) -> Stopping:
+    """The reason of the first rule that has one."""
+    return lambda history: next((r for rule in rules if (r := rule(history))), None)
+
+
+STOPPING: dict[str, Callable[[int, float, JudgedBy], Stopping]] = {
+    "none": lambda n, gain, judged_by: never,
+    "no_improvement": lambda n, gain, judged_by: no_improvement(n, judged_by),
+    "average_gain": average_gain,
 }
+"""A rule for ``n`` epochs and a ``gain`` an epoch, by what the best epoch is judged by."""

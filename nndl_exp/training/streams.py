@@ -6,7 +6,7 @@ import numpy as np
 
 from nndl_exp.nn.arrays import Indices
 
-_INITIAL_VALUES, _SHUFFLING = 1, 2
+_INITIAL_VALUES, _SHUFFLING, _DROPOUT = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Streams:
     def order(self, epoch: int, n: int) -> Indices:
         """The order, a permutation of 0 .. n - 1, in which an epoch visits n examples."""
         return self._stream(_SHUFFLING, epoch).permutation(n)
+
+    def dropout(self, epoch: int) -> np.random.Generator:
+        """The stream that an epoch's dropout masks are drawn from."""
+        return self._stream(_DROPOUT, epoch)
 
     def _stream(self, *key: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
