@@ -52,6 +52,48 @@ def test_the_step_is_the_plain_one_to_rounding(m, dtype):
         np.testing.assert_allclose(a, b, atol=tolerance)
 
 
+FUSED = [
+    Parts("sigmoid", "sigmoid", "cross_entropy"),
+    Parts("tanh", "softmax", "log_likelihood"),
+    Parts("relu", "linear", "quadratic"),
+]
+
+
+@pytest.mark.parametrize("lmbda", [0.0, 2.0])
+@pytest.mark.parametrize("sizes", [(8, 3), (8, 5, 3), (8, 6, 5, 3)])
+@pytest.mark.parametrize("parts", FUSED, ids=lambda parts: parts.cost)
+@pytest.mark.parametrize("m", [1, 10, 60])
+def test_the_fused_step_is_the_plain_one_to_rounding(m, parts, sizes, lmbda):
+    from nndl_exp.nn.regularizers import REGULARIZERS
+    from nndl_exp.training.fused import FusedStep, can_fuse
+    from nndl_exp.training.sgd import Rule, update_mini_batch
+
+    network, oracle = make(parts=parts, sizes=sizes), make(parts=parts, sizes=sizes)
+    rule, eta = Rule(REGULARIZERS["l2"]), 0.05
+    assert can_fuse(network, rule, False)
+    step = FusedStep(network, m, eta, eta * lmbda / 90)
+    for start in range(0, 90 - m + 1, m):
+        x, y = X[start : start + m], Y[start : start + m]
+        step(x, y)
+        update_mini_batch(oracle, x, y, eta=eta, decay=eta * lmbda / 90, rule=rule)
+    for a, b in zip(network.weights + network.biases, oracle.weights + oracle.biases, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_what_cannot_be_fused_is_not():
+    from nndl_exp.nn.regularizers import REGULARIZERS
+    from nndl_exp.training.fused import can_fuse
+    from nndl_exp.training.sgd import Rule
+
+    l2 = REGULARIZERS["l2"]
+    assert not can_fuse(make(), Rule(REGULARIZERS["l1"]), False)
+    assert not can_fuse(make(), Rule(l2, momentum=0.9), False)
+    assert not can_fuse(make(), Rule(l2, max_norm=1.0), False)
+    assert not can_fuse(make(), Rule(l2), True)
+    assert not can_fuse(make(parts=Parts(cost="quadratic")), Rule(l2), False)
+    assert not can_fuse(make(parts=Parts("softmax")), Rule(l2), False)
+
+
 def test_l1_moves_every_weight_towards_zero_by_the_same_amount():
     network = make(sizes=(8, 3))
     before = network.weights[0].copy()

@@ -13,6 +13,7 @@ from nndl_exp.nn.dropout import draw_masks
 from nndl_exp.nn.network import Network
 from nndl_exp.nn.regularizers import REGULARIZERS
 from nndl_exp.training.epoch import Epoch
+from nndl_exp.training.fused import FusedStep, can_fuse
 from nndl_exp.training.schedules import Schedule, constant
 from nndl_exp.training.sgd import Rule, mini_batches, update_mini_batch
 from nndl_exp.training.stopping import Stopping, never
@@ -170,12 +171,19 @@ def _epoch(
     n, rule, dtype = len(training[0]), s.rule(), network.dtype.name
     masks, stream = None, s.dropout_stream(number) if any(s.dropout) else None
     batches = mini_batches(*training, s.order(number, n), s.mini_batch_size, dtype)
+    decay = eta * s.lmbda / n
+    fused = None
+    if can_fuse(network, rule, stream is not None):
+        fused = FusedStep(network, s.mini_batch_size, eta, decay)
     # A network on its way to diverging overflows; that is reported as such, at its epoch.
     with np.errstate(over="ignore", invalid="ignore"):
         for x, y in batches:
+            if fused is not None and len(x) == s.mini_batch_size:
+                fused(x, y)
+                continue
             if stream is not None:
                 masks = draw_masks(stream, s.dropout, network.sizes[1:-1], len(x), dtype)
             update_mini_batch(
                 network, x, y,
-                eta=eta, decay=eta * s.lmbda / n, rule=rule, velocity=velocity, masks=masks,
+                eta=eta, decay=decay, rule=rule, velocity=velocity, masks=masks,
             )  # fmt: skip
