@@ -53,7 +53,7 @@ def main() -> None:
     """The console script."""
     from nndl_exp.cli.errors import one_line_errors
 
-    one_line_errors(nndl)()
+    one_line_errors(nndl)(standalone_mode=False)
 
 
 if __name__ == "__main__":

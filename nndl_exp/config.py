@@ -26,6 +26,7 @@ Size = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0)]
+Folder = Annotated[str, Field(min_length=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -130,8 +131,8 @@ class TrainConfig:
     """What ``python -m nndl_exp.train`` does: one run, tracked."""
 
     run: RunConfig
-    tracking: TrackingConfig
-    output: str
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    output: Folder = "nndl-output"
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -172,7 +173,7 @@ class SweepConfig:
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     workers: Size | Literal["auto"] = "auto"
-    output: str = "nndl-output"
+    output: Folder = "nndl-output"
 
 
 def parse(cls: type[T], values: Setting, prefix: str = "") -> T:
@@ -264,7 +265,9 @@ def _explain(error: ValidationError, values: Setting, cls: type, prefix: str) ->
     if name.endswith("budget"):
         return f"{name} must be a duration such as 60s, 10m or 2h: got {first['input']!r}"
     rules = [e["msg"] for e in error.errors() if e["loc"][: len(loc)] == first["loc"][: len(loc)]]
-    rule = " or ".join(dict.fromkeys(r.removeprefix("Input should ") for r in rules))
+    rule = " or ".join(
+        dict.fromkeys(r.removeprefix("Input should ").removeprefix("String should ") for r in rules)
+    )
     return f"{name} must {rule}: got {first['input']!r}"
 
 

@@ -44,13 +44,12 @@ def command(run: str, again: bool, output: str, tracking_uri: str | None) -> Non
     looks_path = (found.study or found.directory.path.parent) / _file_name(found)
     looks = read_looks(looks_path)
     if looks and not again:
-        _refuse_or_repeat(found, looks)
-    else:
-        look = measure(found)
-        _write(looks_path, [*looks, look])
-        _log(found, look, output, tracking)
-        looks = [*looks, look]
-    show(looks[-1], len(looks))
+        show(_earlier(found, looks), 1)
+        return
+    look = measure(found)
+    _write(looks_path, [*looks, look])
+    show(look, len(looks) + 1)
+    _log(found, look, output, tracking)
 
 
 def measure(found: Found) -> Look:
@@ -76,7 +75,10 @@ def measure(found: Found) -> Look:
 
 def read_looks(path: Path) -> list[Look]:
     """The looks at the test set so far, the first one first."""
-    return [Look(**look) for look in json.loads(path.read_text())] if path.exists() else []
+    try:
+        return [Look(**look) for look in json.loads(path.read_bytes())] if path.exists() else []
+    except (ValueError, TypeError):
+        raise UserError(f"{path}, which says when the test set was looked at, is damaged") from None
 
 
 def show(look: Look, number: int) -> None:
@@ -90,16 +92,18 @@ def show(look: Look, number: int) -> None:
     console.print(f"run      {look.run} · {look.when}" + ("" if number == 1 else f" · {nth}"))
 
 
-def _refuse_or_repeat(found: Found, looks: list[Look]) -> None:
-    """Show the recorded look where it was at the same run; refuse to look at another one."""
-    last = looks[-1]
-    if last.run != found.name:
-        raise UserError(
-            f"the test set was looked at on {last.when}, at {last.run} "
-            f"({100 * last.accuracy:.2f} %); a second look, at {found.name}, needs --again"
-        )
+def _earlier(found: Found, looks: list[Look]) -> Look:
+    """What was seen of this run before; another run of a study that was looked at is refused."""
     what = "study" if found.study else "run"
-    make_console().print(f"the test set of this {what} was looked at before; what was seen then:")
+    for look in looks:
+        if look.run == found.name:
+            make_console().print(f"the test set of this {what} was looked at before; it said then:")
+            return look
+    last = looks[-1]
+    raise UserError(
+        f"the test set was looked at on {last.when}, at {last.run} "
+        f"({100 * last.accuracy:.2f} %); a second look, at {found.name}, needs --again"
+    )
 
 
 def _file_name(found: Found) -> str:
@@ -114,21 +118,25 @@ def _write(path: Path, looks: list[Look]) -> None:
 
 
 def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> None:
+    from nndl_exp.tracking import TrackingOutage
     from nndl_exp.tracking.client import database
     from nndl_exp.tracking.mlflow_view import MlflowView
 
     if tracking.uri is None and not database(output).exists():
         return  # the run was made with tracking=none
-    view = MlflowView(output, tracking, found.directory.config().dataset.name)
-    run_id = view.find(found.name)
-    if run_id is not None:
-        view.log_test(run_id, look.accuracy, look.low, look.high)
+    try:
+        view = MlflowView(output, tracking, found.directory.config().dataset.name)
+        run_id = view.find(found.name)
+        if run_id is not None:
+            view.log_test(run_id, look.accuracy, look.low, look.high)
+    except (UserError, TrackingOutage) as e:
+        make_console().print(f"MLflow does not show it: {e}")
 
 
 @one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    command(arguments)
+    command(arguments, standalone_mode=False)
 
 
 if __name__ == "__main__":

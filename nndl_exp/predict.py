@@ -82,7 +82,7 @@ def _read_npz(path: Path, n_in: int) -> list[tuple[str, Array]]:
 @one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    command(arguments)
+    command(arguments, standalone_mode=False)
 
 
 if __name__ == "__main__":

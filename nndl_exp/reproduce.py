@@ -63,6 +63,8 @@ def reproduce_run(name: str, directory: RunDirectory, console: Console) -> bool:
     if not recorded:
         raise UserError(f"{name} has no recorded epoch to compare with")
     dataset = check(config)
+    if directory.result() is not None:
+        directory.network()  # the file must be the network that the record speaks of
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
         again = RunDirectory(Path(folder) / "run")
         start = time.monotonic()
@@ -196,7 +198,7 @@ def _equal(a: float, b: float) -> bool:
 @one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    command(arguments)
+    command(arguments, standalone_mode=False)
 
 
 if __name__ == "__main__":

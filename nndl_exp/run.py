@@ -134,6 +134,7 @@ class Run:
         self._last_checkpoint = time.monotonic()
 
     def __enter__(self) -> "Run":
+        self.network = initial_network(self.config, self.dataset)  # may not fit into memory
         self.directory.create(self.config)
         self._lock = self.directory.lock()
         self._lock.acquire()
@@ -190,7 +191,6 @@ class Run:
         return self.config.training.judged_by
 
     def _restore(self) -> None:
-        self.network = initial_network(self.config, self.dataset)
         self.best = self.network
         self.velocity = self.settings.rule().velocity(self.network)
         if self.result is not None:

@@ -47,6 +47,8 @@ def sweep_config(composed: Composed) -> SweepConfig:
             raise UserError(no_such_setting(key, _SETTINGS + _RUN_SETTINGS))
     run = run_config(settings)
     others = {key: settings[key] for key in _SETTINGS if key in settings}
+    if not isinstance(others.get("search_space"), dict):
+        raise UserError("search_space must be settings with ranges: got none")
     others["search_space"] = _without(others["search_space"], composed.typed)
     return parse(SweepConfig, {"run": to_mapping(run), **others})
 
@@ -64,28 +66,36 @@ def _without(space: dict[str, object], typed: Sequence[str], prefix: str = "") -
 
 def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
     """Lead a study and show it; the exit status, 0 when it is complete or its time is up."""
+    from nndl_exp.cli.output import check_output
     from nndl_exp.cli.study_tracking import finish, open_view
     from nndl_exp.report.study import Presentation
     from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.storage import sqlite_url
     from nndl_exp.study.study import Study, Trial
+    from nndl_exp.tracking.client import check_database
 
     study = Study(config)
+    study.verify()
+    check_output(config.output)
+    view = None
+    if config.tracking.uri:
+        view = open_view(study)  # a server is asked at once whether it is there
+    elif config.tracking.name == "mlflow":
+        check_database(config.output)
     coordinator = Coordinator(study, sqlite_url(config.output))
     show = Presentation(study, console)
     show.plan(coordinator.workers)
     coordinator.on_stop = lambda: console.print("stopping after the epochs that are running ...")
     start = time.monotonic()
     trials: list[Trial] = []
-    # A server is asked at once whether it is there; our own database can't but be, and MLflow takes
-    # seconds to start, which workers had better use to train.
-    view = open_view(study) if config.tracking.uri else None
     with progress(console) as bar:
         task = bar.add_task("", total=study.n_trials)
         for trial in coordinator:
             trials.append(trial)
             console.print(show.line(trial))
             bar.update(task, advance=1, description=show.best())
+            # Our own database is opened here: MLflow takes seconds to start, and workers had better
+            # use them to train.
             view = view or open_view(study)
             view.log(trial.number, study.run_directory(trial.number), study.dataset)
     complete = len(trials) >= study.n_trials

@@ -71,7 +71,7 @@ def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
 @one_line_errors
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    command(arguments)
+    command(arguments, standalone_mode=False)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -11,7 +12,7 @@ from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.runs import name_of, new_run_directory
-from nndl_exp.config import TrackingConfig, TrainConfig, no_such_setting, parse, run_config
+from nndl_exp.config import TrainConfig, no_such_setting, parse, run_config, to_mapping
 from nndl_exp.errors import UserError
 
 _SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
@@ -44,20 +45,22 @@ def train_config(composed: Composed) -> TrainConfig:
     for key in settings:
         if key not in _SETTINGS:
             raise UserError(no_such_setting(key, _SETTINGS))
-    return TrainConfig(
-        run_config(settings), parse(TrackingConfig, settings["tracking"], "tracking."),
-        str(settings["output"]),
-    )  # fmt: skip
+    others: dict[str, Any] = {
+        key: settings[key] for key in ("tracking", "output") if key in settings
+    }
+    return parse(TrainConfig, {"run": to_mapping(run_config(settings)), **others})
 
 
 def train_one(config: TrainConfig, console: Console) -> None:
     """Train a run, or finish it, show its epochs as they come, and log it."""
+    from nndl_exp.cli.output import check_output
     from nndl_exp.cli.tracker import make_tracker
     from nndl_exp.report.curves import draw
     from nndl_exp.report.text import accuracy_text, dataset_text, run_text
     from nndl_exp.run import Run, check
 
     dataset = check(config.run)
+    check_output(config.output)
     directory = new_run_directory(Path(config.output), config.run)
     name = name_of(directory)
     network, training = run_text(config.run)

@@ -289,6 +289,17 @@ def test_train_takes_a_sweeps_winner_as_its_base(swept):
         ("sweep", ["sampler=grid"], "sampler=grid needs search_space.network.hidden as"),
         ("sweep", ["--multirun", "training.eta=1,2"], "a sweep is one study"),
         ("sweep", ["tracking.uri=http://127.0.0.1:9"], "tracking.uri http://127.0.0.1:9 does not"),
+        ("sweep", ["training=null"], "these settings can't be read"),
+        ("sweep", ["~search_space"], "search_space must be settings with ranges"),
+        ("sweep", ["search_space.training.eta.log=foo"], "log must be true or false: got 'foo'"),
+        ("sweep", ["sampler.n_startup_trials=abc"], "must be of the kind of 10: got 'abc'"),
+        ("sweep", ["pruner=hyperband", "pruner.reduction_factor=1"], "does not take these options"),
+        ("train", ["--foo"], "unrecognized arguments: --foo"),
+        ("train", ["training.eta=1", "--multirun", "seed=-1"], "seed must be greater than or"),
+        ("train", ["output=null"], "output must be a valid string: got None"),
+        ("train", ["from=[1]"], "from must be the path of a run's config: got [1]"),
+        ("train", ["network=relu", "training.dropout=[0.1,0.2]"], "training.dropout must be one"),
+        ("evaluate", [], "Missing argument 'RUN'"),
         ("train", ["network.cost=log_likelihood"], "the cost log_likelihood does not go with"),
         ("train", ["--multirun", "training.eta=0.5,-1"], "training.eta must be greater than 0"),
         ("train", ["dataset.classes=[0]"], "dataset.classes must be at least two different ones"),
@@ -329,3 +340,31 @@ def test_a_password_in_a_wrong_uri_is_not_shown(cli):
     assert done.returncode == 2
     assert "tracking.uri sqlite://me:***@/other.db does not answer" in done.stderr
     assert "s3cret" not in done.stdout + done.stderr
+
+
+def test_an_output_that_is_no_folder_is_refused(cli):
+    (cli.folder / "file").touch()
+    for module in ("train", "sweep"):
+        message = cli.refused(f"nndl_exp.{module}", "output=file/x")
+        assert message == "output must be a folder: got file/x (Not a directory)"
+
+
+def test_damaged_files_are_refused_in_one_line(swept, tmp_path):
+    shutil.copytree(swept[0].folder / "nndl-output", tmp_path / "nndl-output")
+    cli, output = CommandLine(tmp_path), tmp_path / "nndl-output"
+    trials = output / "studies/demo/trials"
+    shutil.copy(trials / "0/weights.npz", trials / "3/weights.npz")
+    for command in ("evaluate", "reproduce"):
+        assert "must be the network that the run left" in cli.refused(
+            f"nndl_exp.{command}", "demo/3"
+        )
+    (trials / "2/config.yaml").write_text("training: {eta: -1}")
+    assert "2/config.yaml is not a run's config" in cli.refused("nndl_exp.reproduce", "demo/2")
+    (output / "mlflow.db").write_text("junk")
+    assert "is not a database that MLflow can use" in cli.refused("nndl_exp.sync")
+    assert "is not a database that MLflow can use" in cli.refused("nndl_exp.sweep", *SWEEP)
+    shown = cli.ok("nndl_exp.evaluate", "demo/4", "--again")
+    assert "% of 1,000 test images" in shown
+    assert "MLflow does not show it" in shown
+    (output / "studies/demo/test_set.json").write_text("{")
+    assert "test_set.json, which says when" in cli.refused("nndl_exp.evaluate", "demo/4")

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from studies import SERIAL, SMALL, lead, run_small, study_of, table
 
+from nndl_exp.errors import UserError
 from nndl_exp.study.pruners import PRUNERS
 from nndl_exp.study.samplers import SAMPLERS
 
@@ -60,6 +62,33 @@ def test_losing_optunas_database_loses_nothing(tmp_path):
     lead(study)
     assert table(study).equals(whole)
     assert all(path.stat().st_mtime_ns == then for path, then in trained.items())
+
+
+@pytest.mark.parametrize("lost", ["trials/3", "trials/3/result.json", "trials"])
+def test_losing_a_record_trains_that_trial_again(tmp_path, lost):
+    """Optuna holds it as ended; but the run directory decides."""
+    study = study_of(tmp_path, *SERIAL)
+    lead(study)
+    whole = table(study)
+    path = study.directory / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert run_small(tmp_path, *SERIAL).equals(whole)
+
+
+def test_a_record_that_lost_epochs_is_refused(tmp_path):
+    study = study_of(tmp_path, *SERIAL, "study.n_trials=3")
+    lead(study)
+    (study.run_directory(1).path / "epochs.jsonl").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(
+        UserError, match="epochs: got 0; delete the folder to train the trial again"
+    ):
+        lead(study_of(tmp_path, *SERIAL, "study.n_trials=3"))
+
+
+def test_a_budget_of_nothing_trains_nothing(tmp_path):
+    study = study_of(tmp_path, *SERIAL, "study.budget=0s")
+    assert lead(study).report.stopped == "the time is up"
+    assert len(table(study)) == 0
 
 
 def test_the_clock_cuts_a_settled_prefix_and_the_rest_goes_on(tmp_path):
@@ -174,8 +203,6 @@ def test_a_trial_that_the_machine_keeps_breaking_stops_the_study(tmp_path, monke
 
 
 def test_a_second_sweep_of_the_same_study_is_refused(tmp_path):
-    from nndl_exp.errors import UserError
-
     study = study_of(tmp_path, *SERIAL)
     study.create()
     with study.lock(), pytest.raises(UserError, match="is being run by another process"):

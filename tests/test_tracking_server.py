@@ -83,7 +83,7 @@ def test_a_sweep_tracks_to_a_server_and_leaves_no_password(cli, monkeypatch, tmp
 
 def test_when_the_server_goes_away_the_study_goes_on(cli, tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("server"), free_port()
-    words = (*SWEEP, "training.epochs=80", "dataset.training_size=1500", "pruner=none",
+    words = (*SWEEP, "training.epochs=40", "dataset.training_size=1500", "pruner=none",
              "training.stopping.name=none")  # fmt: skip
     with server(folder, port) as uri:
         process = cli.start("nndl_exp.sweep", *words, f"tracking.uri={uri}")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from nndl_exp.config import RUN_KEYS, flatten, no_such_setting, run_config
 from nndl_exp.errors import UserError
@@ -42,7 +42,10 @@ def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
     """
     from hydra._internal.utils import get_args_parser
 
-    flags = get_args_parser().parse_args(list(arguments))
+    parser = get_args_parser()
+    # argparse would print the usage, over many lines.
+    parser.error = _refuse  # type: ignore[method-assign]
+    flags = parser.parse_intermixed_args(list(arguments))
     if flags.help or flags.hydra_help or flags.cfg or flags.info or flags.shell_completion:
         _let_hydra_answer(name, arguments)
         return None
@@ -100,6 +103,8 @@ def _compose(name: str, overrides: list[str], config_dir: str | None) -> Compose
     plain: dict[str, Any] = {str(key): value for key, value in settings.items()}
     base = plain.pop("from", None)
     if base is not None:
+        if not isinstance(base, str) or not base:
+            raise UserError(f"from must be the path of a run's config: got {base!r}")
         _start_from(Path(base), plain, typed)
     return Composed(plain, typed)
 
@@ -132,6 +137,10 @@ def _start_from(path: Path, settings: dict[str, Any], typed: Sequence[str]) -> N
     settings.update(base)
 
 
+def _refuse(message: str) -> NoReturn:
+    raise UserError(f"{message} (--help explains)")
+
+
 def _let_hydra_answer(name: str, arguments: Sequence[str]) -> None:
     import hydra
 
@@ -149,6 +158,9 @@ def _explain(error: Exception, name: str) -> Exception:
     from omegaconf.errors import OmegaConfBaseException
 
     if not isinstance(error, HydraException | OmegaConfBaseException):
+        if isinstance(error, ValueError | TypeError | KeyError | AttributeError):
+            # What Hydra's own code trips over when a group is given a value, or a key is deleted.
+            return UserError(f"these settings can't be read: {error}")
         return error
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
@@ -156,7 +168,13 @@ def _explain(error: Exception, name: str) -> Exception:
         return UserError(f"no such {group}: {option} (there are {known})")
     message = str(error)
     if found := re.search(r"Could not (?:override|append to config|delete)[^']*'([^'@]*)", message):
-        return UserError(no_such_setting(found[1], _known(name)))
+        names = list(_known(name))
+        if any(key == found[1] or key.startswith(f"{found[1]}.") for key in names):
+            return UserError(
+                f"{found[1]} has other keys; to put something else in its place, delete it and add "
+                f"it: '~{found[1]}' '+{found[1]}=...'"
+            )
+        return UserError(no_such_setting(found[1], names))
     first = message.splitlines()[0]
     if first.startswith("Ambiguous value"):
         return UserError(f"{first}: give one value, or --multirun to run each of several")

@@ -26,23 +26,24 @@ def read_picture(path: Path) -> Array:
     try:
         with Image.open(path) as image:
             image.load()
-            grey = _on_white(image).convert("L")
+            inks = [_ink(_grey(image, paper)) for paper in ("white", "black")]
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         raise UserError(f"{path} is not a picture that can be read (PNG, JPEG, ...)") from None
-    ink = _ink(np.asarray(grey, dtype=np.float64) / 255)
+    ink = inks[0] if inks[0] is not None else inks[1]
     if ink is None:
         raise UserError(f"{path} shows nothing: all its pixels are alike")
     return _centre(_scale(ink)).astype(np.float32).reshape(1, SIDE * SIDE) * np.float32(255 / 256)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image
-    background = Image.new("RGBA", image.size, "white")
-    background.alpha_composite(image.convert("RGBA"))
-    return background
+def _grey(image: Image.Image, paper: str) -> NDArray[np.float64]:
+    """The picture in grey, 0 for black to 1 for white; what is transparent shows the paper."""
+    if "A" in image.getbands() or "transparency" in image.info:
+        background = Image.new("RGBA", image.size, paper)
+        background.alpha_composite(image.convert("RGBA"))
+        image = background
+    return np.asarray(image.convert("L"), dtype=np.float64) / 255
 
 
 def _ink(grey: NDArray[np.float64]) -> NDArray[np.float64] | None:

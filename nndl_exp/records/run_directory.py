@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock
+from pydantic import TypeAdapter
 
 from nndl_exp.config import RunConfig, read_yaml, run_config, to_mapping, to_yaml
 from nndl_exp.errors import UserError
@@ -93,7 +94,11 @@ class RunDirectory:
         Raises:
             UserError: there is none, or it is not a run's.
         """
-        return run_config(read_yaml(self.config_path))
+        settings = read_yaml(self.config_path)
+        try:
+            return run_config(settings)
+        except UserError as e:
+            raise UserError(f"{self.config_path} is not a run's config: {e}") from None
 
     def provenance(self) -> dict[str, Any]:
         """What ``provenance()`` said when the run was started; empty where that was not kept."""
@@ -104,7 +109,7 @@ class RunDirectory:
         """The recorded epochs. A line that was cut short by a crash ends the list."""
         path = self.path / "epochs.jsonl"
         epochs: list[Epoch] = []
-        for line in path.read_text().splitlines() if path.exists() else []:
+        for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
                 epochs.append(Epoch(**json.loads(line)))
             except (ValueError, TypeError):
@@ -150,19 +155,25 @@ class RunDirectory:
         """
         path = self.path / "result.json"
         try:
-            return Result(**json.loads(path.read_text()))
+            return TypeAdapter(Result).validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):
+        except ValueError:  # pydantic's ValidationError is one
             raise UserError(f"{path} is damaged; delete it to train the run again") from None
 
     def network(self) -> Network:
         """The network at its best epoch.
 
         Raises:
-            UserError: the run has not ended, or the file is damaged.
+            UserError: the file is missing, damaged, or not the one that the run left.
         """
-        return Network.load(self.weights_path)
+        network, result = Network.load(self.weights_path), self.result()
+        if result is not None and network.digest() != result.weights["best"]:
+            raise UserError(
+                f"{self.weights_path} must be the network that the run left "
+                f"(sha256 {result.weights['best'][:12]}...): got {network.digest()[:12]}..."
+            )
+        return network
 
     def _write(self, name: str, text: str, *, durable: bool = False) -> None:
         atomic.write(self.path / name, text.encode(), durable=durable)

@@ -14,7 +14,7 @@ from nndl_exp.study import executors
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.study.trial import Outcome, Task, run_trial
+from nndl_exp.study.trial import Outcome, Task, ready, run_trial
 from nndl_exp.study.view import Proposal, Settled, View
 
 
@@ -94,9 +94,7 @@ class Coordinator:
         for proposal in self._proposals:
             self._take_up(proposal.number)
         self.report.resumed = len(self._ended)
-        prefix = self._advance_prefix()
-        self._view.restore(self._proposals, self._settled)
-        self._fresh = prefix
+        self._fresh = self._advance_prefix()
 
     def _take_up(self, number: int) -> None:
         """Settle a trial from its record if it has one, else put it on the list of those to run."""
@@ -148,6 +146,8 @@ class Coordinator:
             and len(self._proposals) < self.study.n_trials
             and len(self._settled) > len(self._proposals) - lag
         ):
+            if not len(self._view):
+                self._view.restore(self._proposals, self._settled)
             proposal = self._view.ask(self._settled)
             self._storage.add(proposal, self.study.space.distributions)
             self._proposals.append(proposal)
@@ -157,7 +157,11 @@ class Coordinator:
     def _submit(self) -> None:
         # All that the lag allows, so that no worker waits while this process is busy.
         room = 1 if self.workers == 1 else self.workers + self.study.plan.lag
+        # Where an early record was lost, trials that may look at it wait until it is there again.
+        visible = len(self._settled) + self.study.plan.lag
         while self._waiting and len(self._running) < room and not self.report.stopped:
+            if self._waiting[0] >= visible:
+                return
             number = self._waiting.pop(0)
             if self._storage.claim(number):
                 self._start(number)
@@ -165,6 +169,8 @@ class Coordinator:
     def _start(self, number: int) -> None:
         if self._executor is None:
             self._executor = executors.EXECUTORS[self.study.config.executor.name](self.workers)
+            self._executor.submit(ready).result()
+            self._stop.start_clock()
         proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
         task = Task(

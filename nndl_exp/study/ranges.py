@@ -42,7 +42,9 @@ def distribution_of(name: str, entry: Any, current: Any) -> BaseDistribution:
 
 def _range(name: str, entry: Mapping[str, Any], current: Any) -> BaseDistribution:
     low, high = entry["low"], entry["high"]
-    log, step = bool(entry.get("log", False)), entry.get("step")
+    log, step = entry.get("log", False), entry.get("step")
+    if not isinstance(log, bool):
+        raise UserError(f"search_space.{name}.log must be true or false: got {log!r}")
     for key in ("low", "high"):
         if isinstance(entry[key], bool) or not isinstance(entry[key], int | float):
             raise UserError(f"search_space.{name}.{key} must be a number: got {entry[key]!r}")

@@ -62,6 +62,13 @@ def check_options(group: str, cls: type, options: Mapping[str, Any]) -> None:
             raise UserError(
                 f"no such setting: {group}.{key} ({cls.__name__} takes {', '.join(sorted(known))})"
             )
+        default = inspect.signature(cls).parameters[key].default
+        wanted = type(default) if isinstance(default, bool | int | float) else object
+        got = type(options[key])
+        if not (got is wanted or wanted is object or (wanted is float and got is int)):
+            raise UserError(
+                f"{group}.{key} must be of the kind of {default!r}: got {options[key]!r}"
+            )
 
 
 class _StaticQMC(QMCSampler):

@@ -22,7 +22,8 @@ class Stop:
         for stale in folder.glob(".stop-*"):
             stale.unlink(missing_ok=True)
         self.flag = folder / f".stop-{uuid.uuid4().hex}"
-        self.deadline = time.time() + budget if budget else float("inf")
+        self.deadline = float("inf")
+        self._budget = budget
         self.signal: int | None = None
         self._on_signal = on_signal
         self._before: dict[int, Any] = {}
@@ -47,6 +48,11 @@ class Stop:
     def requested(self) -> bool:
         """Whether no further trial may start."""
         return self.signal is not None or time.time() >= self.deadline
+
+    def start_clock(self) -> None:
+        """Count the budget from now, when the first worker is up, unless it runs already."""
+        if self._budget is not None and self.deadline == float("inf"):
+            self.deadline = time.time() + self._budget
 
     def request(self) -> None:
         """Ask running trials to stop after their epoch."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import optuna
 import sqlalchemy
+import sqlalchemy.exc
 from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nndl_exp.errors import UserError
 from nndl_exp.study.view import Proposal, Settled
 
 _STUDY_ATTRS = "study_attrs"
@@ -23,6 +25,11 @@ def sqlite_url(output: Path | str) -> str:
     return f"sqlite:///{(folder / 'optuna.db').as_posix()}"
 
 
+def name_of(url: str) -> str:
+    """A database's address without its password."""
+    return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+
+
 class Storage:
     """The trials of one study in a database that ``url`` names.
 
@@ -31,7 +38,13 @@ class Storage:
     """
 
     def __init__(self, url: str, name: str, directions: Sequence[StudyDirection]) -> None:
-        self._storage = optuna.storages.RDBStorage(url)
+        try:
+            self._storage = optuna.storages.RDBStorage(url)
+        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
+            raise UserError(
+                f"{name_of(url)} is not a database that can be used ({type(e).__name__}); move it "
+                "away and try again: the trials' folders are the record"
+            ) from None
         if self._storage.engine.dialect.name == "sqlite":
             sqlalchemy.event.listen(self._storage.engine, "connect", _fast_sqlite)
             self._storage.engine.dispose()  # connections made before the listener
@@ -65,7 +78,13 @@ class Storage:
         self._ids.append(self._storage.create_new_trial(self._id, trial))
 
     def claim(self, number: int) -> bool:
-        """Take a waiting trial; only one process ever succeeds."""
+        """Take a waiting trial; only one process ever succeeds.
+
+        A trial that has ended here but whose record was lost may be trained again: it comes out
+        the same.
+        """
+        if self._state(number).is_finished():
+            return True
         return self._storage.set_trial_state_values(self._ids[number], TrialState.RUNNING)
 
     def release(self, number: int) -> None:

@@ -23,10 +23,9 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import check, sizes_of
-from nndl_exp.study import objectives, samplers
-from nndl_exp.study.pruners import make_pruner
+from nndl_exp.study import objectives
 from nndl_exp.study.search_space import SearchSpace
-from nndl_exp.study.view import Plan, Settled
+from nndl_exp.study.view import Judge, Plan, Settled, View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +74,7 @@ class Study:
             lag=config.study.lag,
             enqueue=enqueue,
         )
-        make_pruner(pruner)
-        samplers.sampler_for(config.sampler, self.space, config.study.seed, 0)
+        self._try_out()
         self.name = self._name()
 
     @classmethod
@@ -117,15 +115,24 @@ class Study:
         """Whether the study was created before."""
         return (self.directory / "study.yaml").is_file()
 
-    def create(self) -> None:
-        """Make the study's folder, or check that the study in it is this one.
+    def verify(self) -> None:
+        """Check that the study that has this name, if there is one, is this one.
 
         Raises:
-            UserError: the folder holds a study of another identity; the message says what differs.
+            UserError: it has another identity; the message says what differs.
         """
         path = self.directory / "study.yaml"
         if path.is_file():
             self._check_same(_load(path, self.config.output))
+
+    def create(self) -> None:
+        """Make the study's folder.
+
+        Raises:
+            UserError: see ``verify``.
+        """
+        self.verify()
+        path = self.directory / "study.yaml"
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = {key: to_mapping(self.config)[key] for key in _SAVED}
         settings["study"]["name"] = self.name
@@ -152,7 +159,13 @@ class Study:
 
     def settled(self, trial: Trial) -> Settled:
         """A trial's result as samplers and pruners see it."""
-        history = self.run_directory(trial.number).epochs()
+        directory = self.run_directory(trial.number)
+        history = directory.epochs()
+        if len(history) != trial.result.epochs:
+            raise UserError(
+                f"{directory.path} must hold {trial.result.epochs} epochs: got {len(history)}; "
+                "delete the folder to train the trial again"
+            )
         sizes = sizes_of(trial.config, self.dataset)
         second = self.config.study.second_objective
         return objectives.settled(trial.config, sizes, trial.result, history, second)
@@ -232,6 +245,14 @@ class Study:
             "give them again, or another study.name"
         )
 
+    def _try_out(self) -> None:
+        """Propose and judge once, so that options that fail do so before anything is trained."""
+        try:
+            View(self.plan).ask([])
+            Judge(self.plan, 0, []).prunes([0.5])
+        except (TypeError, ValueError, ArithmeticError) as e:
+            raise UserError(f"the sampler or pruner does not take these options: {e}") from None
+
     def _check_mini_batch_size(self) -> None:
         distribution = self.space.distributions.get("training.mini_batch_size")
         choices = getattr(distribution, "choices", None)
@@ -249,7 +270,11 @@ def dataset_line(dataset: Dataset) -> str:
 
 
 def _load(path: Path, output: Path | str) -> SweepConfig:
-    return parse(SweepConfig, {**read_yaml(path), "output": str(output)})
+    settings = read_yaml(path)
+    try:
+        return parse(SweepConfig, {**settings, "output": str(output)})
+    except UserError as e:
+        raise UserError(f"{path} is not a study's settings: {e}") from None
 
 
 def _settings(config: SweepConfig) -> dict[str, Any]:

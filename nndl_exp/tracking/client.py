@@ -69,7 +69,7 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
         logging.getLogger(name).setLevel(logging.ERROR)
     uri = tracking_uri(output, tracking)
     if tracking.uri is None:
-        relocate(output)
+        check_database(output)
     try:
         client = MlflowClient(uri, registry_uri=uri)
         client.search_experiments(max_results=1)
@@ -133,3 +133,20 @@ def _former_locations(connection: Any, tables: Any, new: str) -> set[str]:
 def artifact_location(output: Path | str, name: str) -> str:
     """Where the artifacts of an experiment lie, as MLflow wants it: an absolute URI."""
     return f"{(Path(output).resolve() / _ARTIFACTS).as_uri()}/{name}"
+
+
+def check_database(output: Path | str) -> None:
+    """Refuse a file that is no database, before a study starts.
+
+    Raises:
+        UserError: it is not one, or can't be read.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        relocate(output)
+    except (SQLAlchemyError, OSError) as e:
+        raise UserError(
+            f"{database(output)} is not a database that MLflow can use ({type(e).__name__}); "
+            "move it away: python -m nndl_exp.sync makes it again"
+        ) from None
