@@ -354,10 +354,9 @@ def test_damaged_files_are_refused_in_one_line(swept, tmp_path):
     cli, output = CommandLine(tmp_path), tmp_path / "nndl-output"
     trials = output / "studies/demo/trials"
     shutil.copy(trials / "0/weights.npz", trials / "3/weights.npz")
-    for command in ("evaluate", "reproduce"):
-        assert "must be the network that the run left" in cli.refused(
-            f"nndl_exp.{command}", "demo/3"
-        )
+    for words in (("evaluate", "demo/3", "--again"), ("reproduce", "demo/3")):
+        message = cli.refused(f"nndl_exp.{words[0]}", *words[1:])
+        assert "must be the network that the run left" in message
     (trials / "2/config.yaml").write_text("training: {eta: -1}")
     assert "2/config.yaml is not a run's config" in cli.refused("nndl_exp.reproduce", "demo/2")
     (output / "mlflow.db").write_text("junk")

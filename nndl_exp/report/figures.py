@@ -43,4 +43,4 @@ def save_learning_curves(
     path: Path, history: Sequence[Epoch], best: int | None, title: str
 ) -> None:
     """Write the learning curves as a PNG."""
-    learning_curves(history, best, title).savefig(path, dpi=100)
+    learning_curves(history, best, title).savefig(path, dpi=100, pil_kwargs={"compress_level": 1})
