@@ -357,8 +357,11 @@ def test_damaged_files_are_refused_in_one_line(swept, tmp_path):
     for words in (("evaluate", "demo/3", "--again"), ("reproduce", "demo/3")):
         message = cli.refused(f"nndl_exp.{words[0]}", *words[1:])
         assert "must be the network that the run left" in message
-    (trials / "2/config.yaml").write_text("training: {eta: -1}")
+    config = trials / "2/config.yaml"
+    content = config.read_text()
+    config.write_text("training: {eta: -1}")
     assert "2/config.yaml is not a run's config" in cli.refused("nndl_exp.reproduce", "demo/2")
+    config.write_text(content)
     (output / "mlflow.db").write_text("junk")
     assert "is not a database that MLflow can use" in cli.refused("nndl_exp.sync")
     assert "is not a database that MLflow can use" in cli.refused("nndl_exp.sweep", *SWEEP)

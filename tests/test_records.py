@@ -63,7 +63,7 @@ def test_a_folder_belongs_to_one_run(tmp_path):
         run(small(eta=0.1), tmp_path / "run")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     cuts=st.lists(st.integers(1, 6), max_size=3),
     dtype=st.sampled_from(["float32", "float64"]),

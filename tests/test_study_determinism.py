@@ -129,7 +129,7 @@ def test_a_killed_study_ends_like_one_never_killed(tmp_path, never_killed, kind)
     seed = random.SystemRandom().randrange(10**6)
     print(f"kill times drawn from seed {seed}")  # shown when the test fails
     times, kills = random.Random(seed), 0
-    for _ in range(3):
+    for _ in range(2):
         process = start(tmp_path, *LONG)
         time.sleep(times.uniform(0.8, 4.0))
         if kind == "worker":
