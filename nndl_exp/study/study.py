@@ -19,7 +19,6 @@ from nndl_exp.config import (
     to_mapping,
     to_yaml,
 )
-from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import check, sizes_of
@@ -262,11 +261,6 @@ class Study:
                 "search_space.training.mini_batch_size must not exceed the size of the training "
                 f"set ({n}): got {largest}"
             )
-
-
-def dataset_line(dataset: Dataset) -> str:
-    """The sizes of the sets, for a reader."""
-    return f"{len(dataset.training):,} train · {len(dataset.validation):,} validate"
 
 
 def _load(path: Path, output: Path | str) -> SweepConfig:
