@@ -115,6 +115,16 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The process ids of a study's workers, once there are any."""
+    deadline = time.monotonic() + 60
+    while not (workers := children(process.pid)):
+        assert process.poll() is None, "the study ended without workers"
+        assert time.monotonic() < deadline, "no worker was started in a minute"
+        time.sleep(0.05)
+    return workers
+
+
 LONG = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
         "study.name=killed", "workers=2")  # fmt: skip
 
@@ -131,15 +141,15 @@ def test_a_killed_study_ends_like_one_never_killed(tmp_path, never_killed, kind)
     times, kills = random.Random(seed), 0
     for _ in range(2):
         process = start(tmp_path, *LONG)
-        time.sleep(times.uniform(0.8, 4.0))
         if kind == "worker":
-            workers = children(process.pid)
-            for victim in workers[:1]:
-                os.kill(victim, signal.SIGKILL)
-                kills += 1
-            process.communicate(timeout=120)
-            assert process.returncode == 0
+            workers = workers_of(process)
+            time.sleep(times.uniform(0.0, 1.5))
+            os.kill(workers[0], signal.SIGKILL)
+            kills += 1
+            output, _ = process.communicate(timeout=120)
+            assert process.returncode == 0, output
             break
+        time.sleep(times.uniform(0.8, 3.0))
         if process.poll() is None:
             process.send_signal(getattr(signal, kind))
             kills += 1
@@ -158,12 +168,10 @@ def test_a_killed_study_ends_like_one_never_killed(tmp_path, never_killed, kind)
 
 def test_workers_end_with_a_killed_coordinator(tmp_path):
     process = start(tmp_path, *LONG, "training.epochs=5000")
-    deadline = time.monotonic() + 60
-    while not (workers := children(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert workers
+    workers = workers_of(process)
     process.kill()
     process.communicate(timeout=30)
+    deadline = time.monotonic() + 60
     while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(_alive(pid) for pid in workers)

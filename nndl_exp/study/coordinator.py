@@ -53,6 +53,7 @@ class Coordinator:
         self._ended: dict[int, Trial] = {}
         self._running: dict[Future[Outcome], int] = {}
         self._attempts: dict[int, int] = {}
+        self._broken_starts = 0
         self._executor: Executor | None = None
 
     def __iter__(self) -> Iterator[Trial]:
@@ -167,10 +168,6 @@ class Coordinator:
                 self._start(number)
 
     def _start(self, number: int) -> None:
-        if self._executor is None:
-            self._executor = executors.EXECUTORS[self.study.config.executor.name](self.workers)
-            self._executor.submit(ready).result()
-            self._stop.start_clock()
         proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
         task = Task(
@@ -183,10 +180,24 @@ class Coordinator:
             deadline=self._stop.deadline,
         )
         try:
-            self._running[self._executor.submit(run_trial, task)] = number
-        except BrokenExecutor:  # a worker died a moment ago; its future tells next
+            self._running[self._open_executor().submit(run_trial, task)] = number
+        except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
             self._storage.release(number)
             self._waiting.insert(0, number)
+            self._drop_executor()
+            self._broken_starts += 1
+            if self._broken_starts > self.study.config.study.max_retries:
+                self.report.stopped = f"workers die as they start ({type(e).__name__}: {e})"
+
+    def _open_executor(self) -> Executor:
+        if self._executor is None:
+            self._executor = executors.EXECUTORS[self.study.config.executor.name](self.workers)
+            self._executor.submit(ready).result()
+            self._stop.start_clock()
+        return self._executor
+
+    def _drop_executor(self) -> None:
+        if self._executor is not None:
             self._executor.shutdown(wait=False)
             self._executor = None
 
@@ -194,7 +205,7 @@ class Coordinator:
         number = self._running.pop(future)
         error = future.exception()
         if error is None:
-            outcome = future.result()
+            outcome, self._broken_starts = future.result(), 0
             self.report.spans.append((outcome.started, outcome.ended))
             if outcome.result is not None:
                 directory = self.study.run_directory(number)
@@ -211,9 +222,8 @@ class Coordinator:
 
     def _retry(self, number: int, error: BaseException) -> None:
         """Run a trial again, unchanged, that the machine broke; give up after ``max_retries``."""
-        if isinstance(error, BrokenExecutor) and self._executor is not None:
-            self._executor.shutdown(wait=False)
-            self._executor = None
+        if isinstance(error, BrokenExecutor):
+            self._drop_executor()
         self._storage.release(number)
         if self.study.run_directory(number).result() is not None:
             self._take_up(number)  # it had ended; only the news of it was lost
