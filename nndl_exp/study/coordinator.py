@@ -168,9 +168,21 @@ class Coordinator:
                 self._start(number)
 
     def _start(self, number: int) -> None:
+        try:
+            executor = self._open_executor()  # before the task is made: it starts the clock
+            self._running[executor.submit(run_trial, self._task(number))] = number
+        except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
+            self._storage.release(number)
+            self._waiting.insert(0, number)
+            self._drop_executor()
+            self._broken_starts += 1
+            if self._broken_starts > self.study.config.study.max_retries:
+                self.report.stopped = f"workers die as they start ({type(e).__name__}: {e})"
+
+    def _task(self, number: int) -> Task:
         proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
-        task = Task(
+        return Task(
             number=number,
             config=self.study.space.apply(self.study.config.run, proposal.params),
             directory=self.study.run_directory(number).path,
@@ -179,15 +191,6 @@ class Coordinator:
             stop_flag=self._stop.flag,
             deadline=self._stop.deadline,
         )
-        try:
-            self._running[self._open_executor().submit(run_trial, task)] = number
-        except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
-            self._storage.release(number)
-            self._waiting.insert(0, number)
-            self._drop_executor()
-            self._broken_starts += 1
-            if self._broken_starts > self.study.config.study.max_retries:
-                self.report.stopped = f"workers die as they start ({type(e).__name__}: {e})"
 
     def _open_executor(self) -> Executor:
         if self._executor is None:
