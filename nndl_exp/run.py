@@ -1,18 +1,15 @@
 """One run: config -> data -> network -> training -> record."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
-
 from nndl_exp.config import RunConfig, TrainingConfig
 from nndl_exp.datasets import Dataset, load_dataset
 from nndl_exp.errors import UserError
+from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.costs import pair
 from nndl_exp.nn.network import Network, Parts
 from nndl_exp.records import Result, RunDirectory
@@ -252,18 +249,3 @@ def run(
             on_epoch(epoch)
     assert training.result is not None
     return training.result
-
-
-def blas_threads(number: int) -> AbstractContextManager[Any]:
-    """A context in which matrix products use so many threads.
-
-    More of them are no faster at these sizes, and give other last bits.
-    """
-    limit: AbstractContextManager[Any] = _blas().limit(limits=number, user_api="blas")
-    return limit
-
-
-@functools.cache
-def _blas() -> ThreadpoolController:
-    # Looking for the loaded BLAS libraries takes 10 ms; a worker trains many runs.
-    return ThreadpoolController()

@@ -28,8 +28,9 @@ ROOM_OF_LIBRARY = {
     "PIL": {"datasets"},
     "rich": {"cli", "report", "commands"},
     "click": {"cli", "commands"},
+    "threadpoolctl": {"nn", "records"},
 }
-CORE = {"numpy", "scipy"}
+CORE, OPTIONAL = {"numpy", "scipy"}, {"threadpoolctl"}
 COMMANDS = {"__init__", "__main__", "api", "train", "sweep", "reproduce", "evaluate", "predict",
             "sync"}  # fmt: skip
 
@@ -75,7 +76,7 @@ def test_the_core_needs_numpy_and_scipy_only(name):
     for path in (PACKAGE / name).rglob("*.py"):
         for module in imports(path):
             top = module.split(".")[0]
-            assert top in {*CORE, "nndl_exp"} or top in sys.stdlib_module_names, module
+            assert top in {*CORE, *OPTIONAL, "nndl_exp"} or top in sys.stdlib_module_names, module
 
 
 def test_no_room_is_called_utils():

@@ -16,6 +16,7 @@ from nndl_exp.nn.activations import ACTIVATIONS
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.costs import pair
 from nndl_exp.nn.initializers import INITIALIZERS
+from nndl_exp.nn.products import times_transpose
 
 FORMAT = 1
 """The version of the file format written by ``Network.save``."""
@@ -104,7 +105,7 @@ class Network:
         self._check_batch(x)
         a = z = x
         for w, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
-            z = a @ w.T + b
+            z = times_transpose(a, w) + b
             a = activation.value(z)
         return z, a
 
@@ -146,7 +147,7 @@ class Network:
         """
         inputs, outputs = [x], []
         for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            z = inputs[-1] @ w.T
+            z = times_transpose(inputs[-1], w)
             z += b
             outputs.append(self.activations[layer].value(z))
             dropped = masks is not None and layer < len(masks)

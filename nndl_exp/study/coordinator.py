@@ -9,7 +9,7 @@ from filelock import Timeout
 
 from nndl_exp import config as cfg
 from nndl_exp.errors import UserError
-from nndl_exp.run import blas_threads
+from nndl_exp.nn.blas import blas_threads
 from nndl_exp.study import executors
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage

@@ -6,7 +6,8 @@ import numpy as np
 
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
-from nndl_exp.run import blas_threads, initial_network
+from nndl_exp.nn.blas import blas_threads
+from nndl_exp.run import initial_network
 from nndl_exp.study.study import Study
 from nndl_exp.study.view import Plan, View
 from nndl_exp.training import evaluate

@@ -4,32 +4,33 @@
 for the networks of the book: plain gradient descent with L2 or no regularization, no dropout, and
 an output layer whose error is δ = a - y. It gains by
 
-- buffers that are made once, activations and errors lying transposed in them: at m = 10 the product
-  w aᵀ into columns takes 34 µs where a wᵀ into rows takes 45 ([784, 100], one thread, float32);
-- scaling δ of the output by η/m once, after which every product is a step;
-- adding δ aᵀ to w inside BLAS (gemm with beta = 1) for small m, see ``_subtract_product``.
+- buffers, and views of them in the tiles of ``nn.products``, that are made once;
+- weight decay, scaling by η/m and accumulation in one call of BLAS (gemm with alpha and beta), and
+  the step of the biases in another (gemv), for small m.
 
-Measured against it, one thread, float32: 60 against 72 µs a step for [784, 30, 10] and m = 10,
-110 against 127 for [784, 100, 10]; 4 % at m = 100. ``benchmarks/training.py`` measures it again.
+Measured against it, one thread, float32: 23 against 44 µs a step for [784, 30, 10] and m = 10,
+50 against 76 for [784, 100, 10]; 364 against 410 for m = 100, 3.6 against 3.8 ms for m = 1,000.
+``benchmarks/training.py`` measures it again.
 """
 
 from collections.abc import Callable
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
-from scipy.linalg.blas import dgemm, sgemm
-from scipy.special import expit
+from scipy.linalg.blas import dgemv, sgemv
 
+from nndl_exp.nn.activations import sigmoid
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import Network
+from nndl_exp.nn.products import blocks, gemm_for, multiplier
 from nndl_exp.nn.regularizers import REGULARIZERS
-from nndl_exp.training.sgd import ACCUMULATE_UP_TO, Rule
+from nndl_exp.training.sgd import Rule
 
-_GEMM = {"f": sgemm, "d": dgemm}
+_GEMV = {"f": sgemv, "d": dgemv}
 
 
 def _sigmoid(z: Array) -> None:
-    expit(z, out=z)
+    sigmoid(z, out=z)
 
 
 def _tanh(z: Array) -> None:
@@ -45,14 +46,14 @@ def _linear(z: Array) -> None:
 
 
 def _softmax(z: Array) -> None:
-    z -= z.max(axis=0)
+    z -= z.max(axis=1, keepdims=True)
     np.exp(z, out=z)
-    z /= z.sum(axis=0)
+    z /= z.sum(axis=1, keepdims=True)
 
 
 def _sigmoid_slope(a: Array, out: Array) -> None:
-    np.subtract(1, a, out=out)
-    np.multiply(out, a, out=out)
+    np.multiply(a, a, out=out)
+    np.subtract(a, out, out=out)
 
 
 def _tanh_slope(a: Array, out: Array) -> None:
@@ -104,58 +105,67 @@ class FusedStep:
     """
 
     def __init__(self, network: Network, m: int, eta: float, decay: float) -> None:
-        self._weights, self._biases = network.weights, network.biases
-        self._columns = [b[:, np.newaxis] for b in network.biases]
-        dtype = network.dtype
-        self._a = [np.empty((len(b), m), dtype) for b in network.biases]
-        self._delta = [np.empty((len(b), m), dtype) for b in network.biases]
-        self._slope = [np.empty((len(b), m), dtype) for b in network.biases]
-        self._sum = [np.empty(len(b), dtype) for b in network.biases]
         parts = network.parts
         hidden = [_VALUES[parts.activation]] * (len(network.biases) - 1)
-        self._value = [*hidden, _VALUES[parts.output]]
+        self._layers = [
+            _Layer(w, b, value, m, eta / m, 1 - decay)
+            for w, b, value in zip(
+                network.weights, network.biases, [*hidden, _VALUES[parts.output]], strict=True
+            )
+        ]
+        self._backwards = [(layer, before) for before, layer in pairwise(self._layers)][::-1]
         self._slope_of = _SLOPES[parts.activation]
-        self._rate = dtype.type(eta / m)
-        self._keep = None if decay == 0 else dtype.type(1 - decay)
-        small = m <= ACCUMULATE_UP_TO
-        self._gemm: Any = _GEMM[dtype.char] if small else None
-        self._nabla = [] if small else [np.empty_like(w) for w in network.weights]
 
     def __call__(self, x: Array, y: Array) -> None:
         """One update; ``x`` has shape (m, n_in), ``y`` (m, n_out), both contiguous rows."""
-        weights, activations, deltas = self._weights, self._a, self._delta
-        a = x.T
-        for w, column, out, value in zip(
-            weights, self._columns, activations, self._value, strict=True
-        ):
-            np.matmul(w, a, out=out)
-            out += column
-            value(out)
-            a = out
-        delta = np.subtract(a, y.T, out=deltas[-1])  # BP1
-        delta *= self._rate
-        for layer in range(len(weights) - 1, 0, -1):  # BP2
-            delta = np.matmul(weights[layer].T, delta, out=deltas[layer - 1])
-            self._slope_of(activations[layer - 1], self._slope[layer - 1])
-            delta *= self._slope[layer - 1]
-        inputs = x
-        for layer, w in enumerate(weights):  # BP3, BP4
-            self._descend(layer, w, inputs)
-            inputs = activations[layer].T
+        a = x
+        for layer in self._layers:
+            a = layer.forward(a)
+        np.subtract(a, y, out=self._layers[-1].delta)  # BP1
+        for layer, before in self._backwards:  # BP2
+            delta = np.dot(layer.delta, layer.w, out=before.delta)
+            self._slope_of(before.a, before.slope)
+            delta *= before.slope
+        a = x
+        for layer in self._layers:  # BP3, BP4
+            layer.descend(a)
+            a = layer.a
 
-    def _descend(self, layer: int, w: Array, inputs: Array) -> None:
-        delta = self._delta[layer]
-        if self._keep is not None:
-            w *= self._keep
-        if self._gemm is not None:
-            # wᵀ ← wᵀ - aᵀ δᵀ on Fortran-ordered views; a row-ordered input goes in as it lies
-            b = delta.T
-            if layer == 0:
-                self._gemm(-1.0, inputs.T, b, 1.0, w.T, overwrite_c=1)
-            else:
-                self._gemm(-1.0, inputs, b, 1.0, w.T, trans_a=1, overwrite_c=1)
-        else:
-            w -= np.matmul(delta, inputs, out=self._nabla[layer])
-        np.add.reduce(delta, axis=1, out=self._sum[layer])
-        bias = self._biases[layer]
-        bias -= self._sum[layer]
+
+class _Layer:
+    """The weights of a layer, and the buffers that a mini-batch passes through."""
+
+    def __init__(
+        self, w: Array, b: Array, value: Callable[[Array], None], m: int, rate: float, keep: float
+    ) -> None:
+        self.w, self._b, self._value = w, b, value
+        self.a, self.delta, self.slope = (np.empty((m, len(b)), w.dtype) for _ in range(3))
+        self._multiply = multiplier(w, self.a)
+        self._rate, self._keep = rate, keep
+        self._gemm = gemm_for(w, self.delta, np.empty((m, w.shape[1]), w.dtype))
+        self._blocks = [
+            (self.delta[:, rows].T, w[rows].T) for rows in blocks(len(w), m * w.shape[1])
+        ]
+        self._gemv, self._ones = _GEMV[w.dtype.char], np.ones(m, w.dtype)
+        self._product = None if self._gemm is not None else np.empty_like(w)
+
+    def forward(self, inputs: Array) -> Array:
+        self._multiply(inputs)
+        a = self.a
+        a += self._b
+        self._value(a)
+        return a
+
+    def descend(self, inputs: Array) -> None:
+        delta, rate = self.delta, self._rate
+        self._gemv(-rate, delta.T, self._ones, 1, self._b, 0, 1, 0, 1, 0, 1)
+        if self._product is None:
+            inputs = inputs.T
+            for delta_t, w_t in self._blocks:
+                self._gemm(-rate, inputs, delta_t, self._keep, w_t, 0, 1, 1)
+            return
+        delta *= delta.dtype.type(rate)
+        product, w = np.matmul(delta.T, inputs, out=self._product), self.w
+        if self._keep != 1:
+            w *= w.dtype.type(self._keep)
+        w -= product
