@@ -79,6 +79,25 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class ExpansionConfig:
+    """More training pictures: ``shifts`` by whole pixels, ``distortions`` that turn, move and bend.
+
+    Each epoch sees other ones, unless they are made ``once``: four shifts of each picture, down,
+    up, right and left, or ``copies`` distortions of each. ``shift`` is the most, in pixels,
+    ``rotation`` in degrees; ``alpha`` is the strength of bending and ``sigma`` its smoothness in
+    pixels.
+    """
+
+    name: Literal["none", "shifts", "distortions"] = "none"
+    once: bool = False
+    copies: Size = 4
+    shift: Annotated[int, Field(ge=0)] = 1
+    rotation: NonNegative = 10.0
+    alpha: NonNegative = 34.0
+    sigma: Positive = 4.0
+
+
+@dataclass(frozen=True, config=_STRICT)
 class TrainingConfig:
     """How the network learns.
 
@@ -86,7 +105,9 @@ class TrainingConfig:
     for each. ``momentum`` is μ: 0 for plain gradient descent, above 1 or below 0 to see what goes
     wrong. ``target_accuracy`` (a fraction) and ``max_seconds`` of training end a run early.
     ``monitor_size`` is the number of training images that cost and accuracy are measured on after
-    each epoch: null for as many as the validation set has, ``all`` for every one.
+    each epoch: null for as many as the validation set has, ``all`` for every one;
+    ``monitor_every`` so many images of an epoch they are measured inside it too. With
+    ``layer_metrics`` each layer's gradient, weights and saturation are.
     """
 
     eta: Positive = 0.5
@@ -103,7 +124,10 @@ class TrainingConfig:
     target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
     max_seconds: Positive | None = None
     judged_by: Literal["validation_accuracy", "validation_cost"] = "validation_accuracy"
+    expansion: ExpansionConfig = field(default_factory=ExpansionConfig)
     monitor_size: Size | Literal["all"] | None = None
+    monitor_every: Size | None = None
+    layer_metrics: bool = False
     blas_threads: Size = 1
 
 

@@ -1,5 +1,10 @@
 """The one exception that stands for a user's mistake."""
 
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 class UserError(Exception):
     """A mistake that the user can mend: one line with the rule, the value and what is accepted.
@@ -7,3 +12,14 @@ class UserError(Exception):
     The command line prints it as ``error: ...`` and exits with status 2; nothing else is shown.
     Every other exception is a defect of the program and keeps its traceback.
     """
+
+
+def one_of(table: Mapping[str, T], name: str, what: str) -> T:
+    """The entry of a table of alternatives.
+
+    Raises:
+        UserError: there is none of that name; the message says what ``what`` can be.
+    """
+    if name not in table:
+        raise UserError(f"{what} must be one of {', '.join(table)}: got {name}")
+    return table[name]

@@ -106,6 +106,13 @@ def compare(directory: RunDirectory, again: RunDirectory, weights: dict[str, str
         largest = max((abs(a - b) for a, b in pairs), default=float("nan"))
         text = f"different from epoch {first} on, by up to {largest:.3g}"
         lines.append(Line(what, text, False))
+    for name, what in (("within", "inside epochs"), ("layers", "layers")):
+        if any(getattr(epoch, name) for epoch in then):
+            same = sum(repr(getattr(a, name)) == repr(getattr(b, name))
+                       for a, b in zip(then, now, strict=False))  # fmt: skip
+            identical = same == len(then) == len(now)
+            text = f"{'identical' if identical else 'different'} ({same} of {len(then)} epochs)"
+            lines.append(Line(what, text, identical))
     result = directory.result()
     for which, what in (("best", "weights, best"), ("last", "weights, last")):
         if result is None:

@@ -17,6 +17,7 @@ from nndl_exp.records.run_directory import State
 from nndl_exp.training import Epoch, Streams, train
 from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import best_epoch
+from nndl_exp.training.expansion import make_expansion
 from nndl_exp.training.loop import Settings
 from nndl_exp.training.schedules import SCHEDULES, Schedule
 from nndl_exp.training.stopping import STOPPING, Stopping, first_of, seconds, target
@@ -70,7 +71,8 @@ def settings_of(config: RunConfig, dataset: Dataset) -> Settings:
     """How the run learns, as ``train`` takes it.
 
     Raises:
-        UserError: more or fewer dropout rates than hidden layers.
+        UserError: more or fewer dropout rates than hidden layers, an expansion of examples that
+            are not pictures.
     """
     t, streams, hidden = config.training, Streams(config.seed), config.network.hidden
     dropout = t.dropout if isinstance(t.dropout, tuple) else (t.dropout,) * len(hidden)
@@ -95,6 +97,10 @@ def settings_of(config: RunConfig, dataset: Dataset) -> Settings:
         schedule=_schedule(t),
         stopping=_stopping(t),
         monitor_size=None if monitor_size == "all" else monitor_size,
+        monitor_every=t.monitor_every,
+        layer_metrics=t.layer_metrics,
+        expansion=make_expansion(shape=dataset.shape, **vars(t.expansion)),
+        expansion_stream=streams.expansion,
     )
 
 

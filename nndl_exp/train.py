@@ -56,7 +56,7 @@ def train_one(config: TrainConfig, console: Console) -> None:
     from nndl_exp.cli.output import check_output
     from nndl_exp.cli.tracker import make_tracker
     from nndl_exp.report.curves import draw
-    from nndl_exp.report.text import accuracy_text, dataset_text, run_text
+    from nndl_exp.report.text import accuracy_text, dataset_text, measured_text, run_text
     from nndl_exp.run import Run, check
 
     dataset = check(config.run)
@@ -71,11 +71,9 @@ def train_one(config: TrainConfig, console: Console) -> None:
     with Run(config.run, directory, dataset) as run, progress(console) as bar:
         task = bar.add_task("", total=config.run.training.epochs, completed=len(run.history))
         for epoch in run:
-            console.print(
-                f"{epoch.number:>6}   {epoch.training_cost:>13.4f}  "
-                f"{100 * epoch.training_accuracy:>8.2f}   {epoch.validation_cost:>15.4f}  "
-                f"{100 * epoch.validation_accuracy:>8.2f}  {epoch.seconds:>6.2f}"
-            )
+            for moment in epoch.within:
+                console.print(f"{moment.epoch:>6.2f}   {measured_text(moment)}")
+            console.print(f"{epoch.number:>6}   {measured_text(epoch)}  {epoch.seconds:>6.2f}")
             bar.update(task, completed=epoch.number)
     result = run.result
     assert result is not None

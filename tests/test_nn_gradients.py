@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nndl_exp.nn.activations import ACTIVATIONS
 from nndl_exp.nn.costs import OUTPUTS_OF
 from nndl_exp.nn.network import Network, Parts
+from nndl_exp.nn.regularizers import REGULARIZERS
+from nndl_exp.training.sgd import Rule, update_mini_batch
 
 PAIRS = [(cost, output) for cost, outputs in OUTPUTS_OF.items() for output in outputs]
 
@@ -50,6 +54,54 @@ def test_gradients_are_the_central_differences(cost, output, activation, hidden)
         )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("regularizer", REGULARIZERS)
+@pytest.mark.parametrize("hidden", [(), (4,), (5, 3)], ids=["no hidden layer", "one", "two"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("cost", "output"), PAIRS)
+def test_a_step_goes_down_the_central_differences_of_the_whole_cost(
+    cost, output, activation, hidden, regularizer, dtype
+):
+    """C = 1/m Σ C_x + λ/n R, differenced in float64; the step is taken in ``dtype``."""
+    network, x, y = network_and_batch(Parts(activation, output, cost), (6, *hidden, 3))
+    for array in network.weights + network.biases + [x]:
+        array[...] = array.astype(dtype)
+    stepped = Network(
+        [w.astype(dtype) for w in network.weights],
+        [b.astype(dtype) for b in network.biases],
+        network.parts,
+    )
+    eta, lmbda, n = 0.5, 3.0, 20
+    rule = Rule(REGULARIZERS[regularizer])
+    update_mini_batch(
+        stepped, x.astype(dtype), y.astype(dtype), eta=eta, decay=eta * lmbda / n, rule=rule
+    )
+    penalty = REGULARIZERS[regularizer].penalty
+    h, tolerance = 1e-6, {"float32": 3e-6, "float64": 1e-8}[dtype]
+    for before, after in zip(
+        network.weights + network.biases, stepped.weights + stepped.biases, strict=True
+    ):
+        slope = central_difference(network, before, x, y) / len(x)
+        for i in np.ndindex(before.shape):
+            at = before[i]
+            before[i] = at + h
+            above = penalty(network.weights)
+            before[i] = at - h
+            slope[i] += lmbda / n * (above - penalty(network.weights)) / (2 * h)
+            before[i] = at
+        np.testing.assert_allclose(after, before - eta * slope, atol=tolerance)
+
+
+@given(st.permutations(range(5)), st.sampled_from(PAIRS), st.sampled_from(sorted(ACTIVATIONS)))
+def test_the_order_in_a_mini_batch_does_not_matter_beyond_rounding(order, pair, activation):
+    network, x, y = network_and_batch(Parts(activation, pair[1], pair[0]), (6, 4, 3))
+    for given_, permuted in zip(
+        network.backprop(x, y), network.backprop(x[order], y[order]), strict=True
+    ):
+        for a, b in zip(given_, permuted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(("cost", "output"), PAIRS)
 def test_a_batch_is_the_sum_of_its_examples(cost, output, activation):
@@ -87,9 +139,6 @@ def test_the_books_loop_gives_the_same_gradient():
 def test_sgd_steps_are_those_of_scikit_learn(momentum, nesterov):
     """An independent implementation: MLPClassifier, logistic hidden layer, softmax, L2."""
     from sklearn.neural_network import MLPClassifier
-
-    from nndl_exp.nn.regularizers import REGULARIZERS
-    from nndl_exp.training.sgd import Rule, update_mini_batch
 
     rng = np.random.default_rng(3)
     x, labels = rng.random((40, 6)), rng.permutation(np.arange(40) % 3)

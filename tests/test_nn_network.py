@@ -95,6 +95,37 @@ def test_wrong_shapes_are_refused():
             make(sizes)
 
 
+X, Y = np.ones((2, 6), np.float32), np.ones((2, 3), np.float32)
+REFUSED = [
+    (lambda n: n.predict(X * np.nan), "a batch must hold finite values"),
+    (lambda n: n.predict(X[0]), r"shape \(examples, 6\): got \(6,\)"),
+    (lambda n: n.probabilities(X[:, :5]), r"got \(2, 5\)"),
+    (lambda n: n.backprop(X, Y[:, :2]), r"targets must have the shape \(2, 3\): got \(2, 2\)"),
+    (lambda n: n.backprop(X, Y[0]), r"targets must have the shape \(2, 3\): got \(3,\)"),
+    (lambda n: n.backprop(X[0], Y), r"got \(6,\)"),
+    (lambda n: n.input_gradient(X, Y[:1]), r"targets must have .*: got \(1, 3\)"),
+    (lambda n: make(dtype="int32"), "dtype must be one of float32, float64: got int32"),
+    (lambda n: Network([X, X[:, :2]], [X[:, 0], X[:, 0].astype("f8")], Parts()),
+     "must all be float32, or all float64: got float32, float64"),
+    (lambda n: Network([X.astype(int)], [X[:, 0].astype(int)], Parts()), "got int64"),
+    (lambda n: make(parts=Parts("step")), "an activation must be one of sigmoid"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), REFUSED)
+def test_what_makes_no_sense_is_refused_in_one_line(call, message):
+    with pytest.raises(UserError, match=message) as error:
+        call(make())
+    assert "\n" not in str(error.value)
+
+
+def test_many_examples_are_predicted_as_they_are_one_by_one():
+    network, x = make(dtype="float64"), np.random.default_rng(0).random((1203, 6))
+    one_by_one = np.concatenate([network.feedforward(row)[1] for row in x[:, np.newaxis]])
+    np.testing.assert_allclose(network.predict(x), one_by_one, rtol=1e-12)
+    assert network.predict(x[:0]).shape == (0, 3)
+
+
 @pytest.mark.parametrize("output", ["sigmoid", "tanh", "softmax", "linear"])
 def test_probabilities_sum_to_one(output):
     cost = "log_likelihood" if output == "softmax" else "quadratic"

@@ -44,9 +44,51 @@ def test_the_error_vanishes_at_the_target(cost, output):
     assert not pair(cost, output).delta(y, y).any()
 
 
+@given(ROWS, hnp.arrays(np.float64, (3, 4), elements=st.floats(0.01, 0.99)))
+def test_costs_are_never_negative_and_least_where_the_output_is_the_target(z, y):
+    for cost, output in PAIRS:
+        value, activation = pair(cost, output).value, ACTIVATIONS[output].value
+        target = y / y.sum(axis=1, keepdims=True) if output == "softmax" else y
+        at_target = {
+            "sigmoid": np.log(target / (1 - target)),
+            "tanh": np.arctanh(target),
+            "softmax": np.log(target),
+        }.get(output, target)
+        least = value(at_target, activation(at_target), target)
+        here = value(z, activation(z), target)
+        assert (least >= 0).all()
+        assert (here >= least - 1e-9).all(), (cost, output)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_slope_is_the_derivative_and_has_its_largest_value(name):
+    z, h = np.linspace(-3, 3, 61)[:, np.newaxis] + [0.013, 0.0, 0.5], 1e-6
+    a, moved = ACTIVATIONS[name].value(z.copy()), z.copy()
+    moved[:, 0] += h
+    back = z.copy()
+    back[:, 0] -= h
+    derivative = (ACTIVATIONS[name].value(moved) - ACTIVATIONS[name].value(back))[:, 0] / (2 * h)
+    slope = ACTIVATIONS[name].slope(a)
+    np.testing.assert_allclose(slope[:, 0], derivative, atol=1e-8)
+    assert slope.max() <= ACTIVATIONS[name].steepest
+
+
+@pytest.mark.parametrize("n", [10, 999, 1000, 5000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_sigmoid_of_many_is_the_sigmoid_of_few(n, dtype):
+    z = np.linspace(-800, 800, n).astype(dtype)
+    expected = np.concatenate([ACTIVATIONS["sigmoid"].value(z[i : i + 1]) for i in range(n)])
+    a = ACTIVATIONS["sigmoid"].value(z)
+    np.testing.assert_allclose(a, expected, rtol=1e-6 if dtype == "float32" else 1e-14, atol=1e-37)
+
+
 def test_a_pair_that_is_not_allowed_is_refused_with_those_that_are():
     with pytest.raises(UserError, match="log_likelihood does not go with sigmoid outputs; allowed"):
         pair("log_likelihood", "sigmoid")
+    with pytest.raises(UserError, match=r"a cost must be one of quadratic, .*: got hinge"):
+        pair("hinge", "sigmoid")
+    with pytest.raises(UserError, match=r"an output activation must be one of .*: got step"):
+        pair("quadratic", "step")
 
 
 @given(ROWS, st.floats(-100, 100))

@@ -80,6 +80,9 @@ def test_a_folder_belongs_to_one_run(tmp_path):
     dropout=st.sampled_from([0.0, 0.3]),
     max_norm=st.sampled_from([None, 1.5]),
     judged_by=st.sampled_from(["validation_accuracy", "validation_cost"]),
+    expansion=st.sampled_from([{"name": "none"}, {"name": "shifts"}, {"name": "distortions"},
+                               {"name": "distortions", "once": True, "copies": 1}]),
+    watched=st.sampled_from([(None, False), (70, True)]),
     loses_checkpoint=st.booleans(),
 )  # fmt: skip
 def test_a_run_cut_between_epochs_ends_like_one_never_cut(
@@ -94,13 +97,16 @@ def test_a_run_cut_between_epochs_ends_like_one_never_cut(
     dropout,
     max_norm,
     judged_by,
+    expansion,
+    watched,
     loses_checkpoint,
 ):
     folder = tmp_path_factory.mktemp("cut")
     config = to_mapping(small(lmbda=0.5, eta=0.1, regularizer=regularizer, stopping=stopping,
                               judged_by=judged_by, schedule=schedule, momentum=momentum[0],
-                              nesterov=momentum[1], dropout=dropout,
-                              max_norm=max_norm))  # fmt: skip
+                              nesterov=momentum[1], dropout=dropout, max_norm=max_norm,
+                              expansion=expansion, monitor_every=watched[0],
+                              layer_metrics=watched[1]))  # fmt: skip
     config["network"] |= {"dtype": dtype, **dict(zip(("activation", "output", "cost"), network,
                                                      strict=True))}  # fmt: skip
     whole = run(run_config(config), folder / "whole")

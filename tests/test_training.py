@@ -1,5 +1,6 @@
 """Stochastic gradient descent, the loop as a generator, early stopping, divergence."""
 
+import json
 import math
 
 import numpy as np
@@ -304,3 +305,97 @@ def test_other_rules_stop_too():
     assert seconds(0.25)(history(0.1, 0.1, 0.1)) == "0.25 seconds of training"
     assert seconds(0.35)(history(0.1, 0.1, 0.1)) is None
     assert first_of(target(0.9), seconds(0.1))(history(0.5)) == "0.1 seconds of training"
+
+
+def settings(**more):
+    return {"eta": 0.5, "mini_batch_size": 10, "epochs": 2, "order": Streams(0).order, **more}
+
+
+BAD = [
+    ((X[:0], Y[:0]), "the training set must have at least one example"),
+    ((X[:, :7], Y), r"training inputs must have the shape \(90, 8\): got \(90, 7\)"),
+    ((X[0], Y), r"training inputs must have the shape"),
+    ((X, Y[:80]), r"training targets must have the shape \(90, 3\): got \(80, 3\)"),
+    ((X, LABELS), r"training targets must have the shape \(90, 3\): got \(90,\)"),
+    ((np.where(X > 0.5, np.nan, X), Y), "training inputs must be finite: got NaN"),
+    ((X, np.where(Y > 0, np.inf, Y)), "training targets must be finite: got NaN or infinity"),
+]
+
+
+@pytest.mark.parametrize(("examples", "message"), BAD, ids=[message[:30] for _, message in BAD])
+def test_examples_that_make_no_sense_are_refused(examples, message):
+    with pytest.raises(UserError, match=message):
+        next(train(make(), examples, (X, Y), **settings()))
+    with pytest.raises(UserError, match=message.replace("training", "validation")):
+        next(train(make(), (X, Y), examples, **settings()))
+
+
+def test_labels_and_rows_must_go_together():
+    from nndl_exp.datasets import Labelled
+
+    with pytest.raises(UserError, match="labels must lie between 0 and 2: got 0 to 3"):
+        Labelled(X[:2], np.array([0, 3])).examples(3)
+    with pytest.raises(UserError, match="labels must lie between 0 and 2: got -1 to 0"):
+        Labelled(X[:2], np.array([0, -1])).examples(3)
+    with pytest.raises(UserError, match=r"got the shapes \(8,\) and \(8,\)"):
+        Labelled(X[0], np.zeros(8, int))
+    with pytest.raises(UserError, match="at least one example"):
+        evaluate(make(), (X[:0], Y[:0]))
+    with pytest.raises(UserError, match="a regularizer must be one of none, l2, l1: got l3"):
+        next(train(make(), (X, Y), (X, Y), **settings(regularizer="l3", lmbda=1.0)))
+
+
+def test_measuring_inside_epochs_changes_nothing_and_measures_then():
+    plain, watched, stopped = make(), make(), make()
+    quiet = list(train(plain, (X, Y), (X[:30], Y[:30]), **settings()))
+    epochs = list(train(watched, (X, Y), (X[:30], Y[:30]), **settings(monitor_every=25)))
+    assert watched.digest() == plain.digest()
+    assert [e.validation_cost for e in epochs] == [e.validation_cost for e in quiet]
+    assert [m.images for m in epochs[0].within] == [0, 30, 50, 80]
+    assert [m.images for m in epochs[1].within] == [120, 140, 170]
+    assert [m.epoch for m in epochs[1].within] == pytest.approx([12 / 9, 14 / 9, 17 / 9])
+    cost, accuracy = evaluate(make(), (X[:30], Y[:30]))
+    start = epochs[0].within[0]
+    assert (start.validation_cost, start.validation_accuracy) == (cost, accuracy)
+    # after 50 images the network is the one that has been trained on the first 50 of the order
+    rows = Streams(0).order(1, 90)[:50]
+    plain_sgd(stopped, X[rows], Y[rows], 0.5, 0.0, 10, np.arange(50))
+    cost, _ = evaluate(stopped, (X[:30], Y[:30]))
+    assert epochs[0].within[2].validation_cost == pytest.approx(cost, rel=1e-9)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear", "softmax"])
+def test_layer_metrics_are_what_they_say(activation):
+    network = make(parts=Parts(activation, "softmax", "log_likelihood"), sizes=(8, 6, 5, 3))
+    (epoch,) = train(network, (X, Y), (X, Y), **settings(epochs=1, layer_metrics=True))
+    _, nabla_w = network.backprop(X, Y)
+    assert len(epoch.layers) == 3
+    for layer, nabla, w in zip(epoch.layers, nabla_w, network.weights, strict=True):
+        assert layer.gradient_norm == pytest.approx(np.sqrt((nabla**2).sum()) / 90)
+        assert layer.weight_norm == pytest.approx(np.sqrt((w**2).sum()))
+        assert 0 <= layer.saturated <= 1
+
+
+def test_saturation_is_seen_where_it_is():
+    """With weights of a hundred a sigmoid neuron is at 0 or 1, with small ones in between."""
+    for scale, saturated in ((1e-3, 0.0), (1e3, 1.0)):
+        network = make()
+        network.weights[0] *= scale
+        network.biases[0] *= scale
+        (epoch,) = train(network, (X, Y), (X, Y), **settings(eta=1e-12, epochs=1,
+                                                            layer_metrics=True))  # fmt: skip
+        assert epoch.layers[0].saturated == pytest.approx(saturated, abs=0.02)
+    relu = make(parts=Parts("relu"))
+    relu.biases[0][:] = -1000
+    (epoch,) = train(relu, (X, Y), (X, Y), **settings(eta=1e-12, epochs=1, layer_metrics=True))
+    assert epoch.layers[0].saturated == 1.0
+    assert epoch.layers[0].gradient_norm == 0.0, "a layer that is off does not learn"
+
+
+def test_an_epoch_survives_json():
+    (epoch,) = train(make(), (X, Y), (X, Y), **settings(epochs=1, layer_metrics=True,
+                                                       monitor_every=40))  # fmt: skip
+    assert Epoch.from_mapping(json.loads(json.dumps(epoch.to_mapping()))) == epoch
+    (plain,) = train(make(), (X, Y), (X, Y), **settings(epochs=1))
+    assert set(plain.to_mapping()).isdisjoint({"within", "layers"})
+    assert Epoch.from_mapping(plain.to_mapping()) == plain

@@ -19,11 +19,13 @@ CLOTHES = (
 
 @dataclass(frozen=True)
 class Entry:
-    """How to read a source, the sizes of its three sets, and the names of its classes."""
+    """How to read a source, the sizes of its three sets, the names of its classes, and the
+    (height, width) of its examples where they are pictures."""
 
     read: Callable[[], Source]
     sizes: tuple[int, int, int]
     classes: tuple[str, ...]
+    shape: tuple[int, int] | None = (28, 28)
 
 
 SOURCES: dict[str, Entry] = {
@@ -62,7 +64,15 @@ def load_dataset(
         Labelled(x[end - size : end], labels[end - size : end])
         for size, end in zip(entry.sizes, ends, strict=True)
     )
-    whole = Dataset(name, training, validation, testing if test else None, entry.classes, sha256)
+    whole = Dataset(
+        name,
+        training,
+        validation,
+        testing if test else None,
+        entry.classes,
+        sha256,
+        entry.shape,
+    )
     whole = keep_classes(whole, classes)
     return replace(
         whole,

@@ -16,11 +16,27 @@ class Labelled:
     x: Array
     labels: Indices
 
+    def __post_init__(self) -> None:
+        if self.x.ndim != 2 or self.labels.shape != self.x.shape[:1]:
+            raise UserError(
+                "examples must be rows x (n, n_in) with labels (n,): got the shapes "
+                f"{self.x.shape} and {self.labels.shape}"
+            )
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def examples(self, n_out: int) -> tuple[Array, Array]:
-        """(x, y), with the targets y, of shape (n, n_out), 1 at the label and 0 elsewhere."""
+        """(x, y), with the targets y, of shape (n, n_out), 1 at the label and 0 elsewhere.
+
+        Raises:
+            UserError: a label that is not one of the ``n_out`` classes.
+        """
+        if len(self) and not 0 <= self.labels.min() <= self.labels.max() < n_out:
+            raise UserError(
+                f"labels must lie between 0 and {n_out - 1}: got {self.labels.min()} to "
+                f"{self.labels.max()}"
+            )
         return self.x, np.eye(n_out, dtype=self.x.dtype)[self.labels]
 
 
@@ -30,7 +46,7 @@ class Dataset:
 
     ``test`` is None unless it was asked for: a study never holds the set that it is judged by in
     the end. ``classes`` are the names of the labels; ``sha256`` is that of the source, before it
-    was cut down.
+    was cut down. ``shape`` is the (height, width) of an example that is a picture, else None.
     """
 
     name: str
@@ -39,6 +55,7 @@ class Dataset:
     test: Labelled | None
     classes: tuple[str, ...]
     sha256: str
+    shape: tuple[int, int] | None = None
 
     @property
     def n_in(self) -> int:

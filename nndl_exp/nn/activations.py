@@ -16,14 +16,17 @@ from nndl_exp.nn.arrays import Array
 
 @dataclass(frozen=True)
 class Activation:
-    """σ and the product of ∂C/∂a with the Jacobian of σ.
+    """σ, its slope, and the product of ∂C/∂a with the Jacobian of σ.
 
     ``value(z)`` returns a, of the shape of z. ``backward(nabla_a, a)`` returns ∂C/∂z: for an
-    element-wise σ it is ``nabla_a * σ'(z)``, the second factor of BP1 and BP2.
+    element-wise σ it is ``nabla_a * σ'(z)``, the second factor of BP1 and BP2. ``slope(a)`` is
+    ∂a_j/∂z_j of each neuron, ``steepest`` the largest value that it can have.
     """
 
     value: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
+    slope: Callable[[Array], Array]
+    steepest: float = 1.0
 
 
 _MANY = 1000
@@ -56,12 +59,17 @@ def softmax(z: Array) -> Array:
     return a
 
 
-def _sigmoid_backward(nabla_a: Array, a: Array) -> Array:
-    return nabla_a * (a * (1 - a))
+def _sigmoid_slope(a: Array) -> Array:
+    return a * (1 - a)
 
 
-def _tanh_backward(nabla_a: Array, a: Array) -> Array:
-    return nabla_a * (1 - a * a)
+def _tanh(z: Array) -> Array:
+    a: Array = np.tanh(z)
+    return a
+
+
+def _tanh_slope(a: Array) -> Array:
+    return 1 - a * a
 
 
 def _relu(z: Array) -> Array:
@@ -69,8 +77,8 @@ def _relu(z: Array) -> Array:
     return a
 
 
-def _relu_backward(nabla_a: Array, a: Array) -> Array:
-    return nabla_a * (a > 0)
+def _relu_slope(a: Array) -> Array:
+    return (a > 0).astype(a.dtype)
 
 
 def _linear(z: Array) -> Array:
@@ -87,15 +95,16 @@ def _softmax_backward(nabla_a: Array, a: Array) -> Array:
     return product
 
 
-def _tanh(z: Array) -> Array:
-    a: Array = np.tanh(z)
-    return a
+def _element_wise(
+    value: Callable[[Array], Array], slope: Callable[[Array], Array], steepest: float = 1.0
+) -> Activation:
+    return Activation(value, lambda nabla_a, a: nabla_a * slope(a), slope, steepest)
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "sigmoid": Activation(sigmoid, _sigmoid_backward),
-    "tanh": Activation(_tanh, _tanh_backward),
-    "relu": Activation(_relu, _relu_backward),
-    "linear": Activation(_linear, _linear_backward),
-    "softmax": Activation(softmax, _softmax_backward),
+    "sigmoid": _element_wise(sigmoid, _sigmoid_slope, 0.25),
+    "tanh": _element_wise(_tanh, _tanh_slope),
+    "relu": _element_wise(_relu, _relu_slope),
+    "linear": Activation(_linear, _linear_backward, np.ones_like),
+    "softmax": Activation(softmax, _softmax_backward, _sigmoid_slope, 0.25),
 }

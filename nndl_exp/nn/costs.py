@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nndl_exp.errors import UserError
+from nndl_exp.errors import UserError, one_of
 from nndl_exp.nn.activations import ACTIVATIONS
 from nndl_exp.nn.arrays import Array
 
@@ -65,9 +65,11 @@ def pair(cost: str, output: str) -> Cost:
     """The cost for an output layer of the given activation.
 
     Raises:
-        UserError: the two do not go together; the message lists the pairs that do.
+        UserError: there is no such cost or activation, or the two do not go together; the message
+            lists the pairs that do.
     """
-    if output not in OUTPUTS_OF[cost]:
+    one_of(ACTIVATIONS, output, "an output activation")
+    if output not in one_of(OUTPUTS_OF, cost, "a cost"):
         pairs = ", ".join(f"{c} with {' or '.join(outputs)}" for c, outputs in OUTPUTS_OF.items())
         raise UserError(f"the cost {cost} does not go with {output} outputs; allowed are {pairs}")
     if cost == "quadratic":

@@ -11,12 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from nndl_exp.errors import UserError
+from nndl_exp.errors import UserError, one_of
 from nndl_exp.nn.activations import ACTIVATIONS
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.costs import pair
 from nndl_exp.nn.initializers import INITIALIZERS
 from nndl_exp.nn.products import times_transpose
+
+ROWS_AT_ONCE = 500
+"""Examples that go through the network at a time where there are many: they stay in the cache."""
+
+_DTYPES = ("float32", "float64")
 
 FORMAT = 1
 """The version of the file format written by ``Network.save``."""
@@ -42,7 +47,7 @@ class Network:
     The arrays are kept, not copied: training changes them in place. All have one dtype.
 
     Raises:
-        UserError: the shapes do not fit together, or output activation and cost do not.
+        UserError: the shapes or dtypes do not fit together, or output activation and cost do not.
     """
 
     def __init__(self, weights: Sequence[Array], biases: Sequence[Array], parts: Parts) -> None:
@@ -51,7 +56,7 @@ class Network:
         self.biases = list(biases)
         self.parts = parts
         self.cost = pair(parts.cost, parts.output)
-        hidden = ACTIVATIONS[parts.activation]
+        hidden = one_of(ACTIVATIONS, parts.activation, "an activation")
         self.activations = [hidden] * (len(weights) - 1) + [ACTIVATIONS[parts.output]]
 
     @classmethod
@@ -70,13 +75,16 @@ class Network:
         rounded to ``dtype``.
 
         Raises:
-            UserError: fewer than two sizes, or one that is less than 1.
+            UserError: fewer than two sizes, or one that is less than 1; no such initializer, dtype
+                or part.
         """
         if len(sizes) < 2 or min(sizes) < 1:
             raise UserError(
                 f"a network has at least two layers of at least one neuron: got {sizes}"
             )
-        draw = INITIALIZERS[initializer]
+        if dtype not in _DTYPES:
+            raise UserError(f"a network's dtype must be one of {', '.join(_DTYPES)}: got {dtype}")
+        draw = one_of(INITIALIZERS, initializer, "an initializer")
         biases = [draw.biases(rng, n) for n in sizes[1:]]
         weights = [draw.weights(rng, n, n_in) for n_in, n in pairwise(sizes)]
         return cls([w.astype(dtype) for w in weights], [b.astype(dtype) for b in biases], parts)
@@ -110,8 +118,19 @@ class Network:
         return z, a
 
     def predict(self, x: Array) -> Array:
-        """The outputs a, of shape (m, n_out), for a batch x of shape (m, n)."""
-        return self.feedforward(x)[1]
+        """The outputs a, of shape (m, n_out), for a batch x of shape (m, n), however large.
+
+        Raises:
+            UserError: ``x`` is not such a batch, or holds values that are not finite.
+        """
+        self._check_batch(x)
+        a = np.empty((len(x), self.sizes[-1]), self.dtype)
+        for i in range(0, len(x), ROWS_AT_ONCE):
+            rows = x[i : i + ROWS_AT_ONCE].astype(self.dtype, copy=False)
+            if not np.isfinite(rows).all():
+                raise UserError("a batch must hold finite values: got NaN or infinity")
+            a[i : i + ROWS_AT_ONCE] = self.feedforward(rows)[1]
+        return a
 
     def probabilities(self, x: Array) -> Array:
         """A probability for each class, (m, n_out), rows summing to 1, for a batch x (m, n).
@@ -144,7 +163,14 @@ class Network:
         """For each layer its input activations a^(l-1), (m, n_in), and its errors δ^l, (m, n_out).
 
         Both lists start with the first hidden layer. They are all that BP3 and BP4 need.
+
+        Raises:
+            UserError: x and y are not batches of equally many rows that fit the network.
         """
+        self._check_batch(x)
+        expected = (len(x), len(self.biases[-1]))
+        if y.shape != expected:
+            raise UserError(f"targets must have the shape {expected}: got {y.shape}")
         inputs, outputs = [x], []
         for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             z = times_transpose(inputs[-1], w)
@@ -165,9 +191,8 @@ class Network:
         """∂C_x/∂x of each example, shaped as x: which pixels would change the cost, and how.
 
         Raises:
-            UserError: ``x`` is not a batch of rows with as many features as input neurons.
+            UserError: as for ``errors``.
         """
-        self._check_batch(x)
         nabla_x: Array = self.errors(x, y)[1][0] @ self.weights[0]
         return nabla_x
 
@@ -212,7 +237,7 @@ class Network:
             ) from None
 
     def _check_batch(self, x: Array) -> None:
-        if x.ndim != 2 or x.shape[1] != self.sizes[0]:
+        if x.ndim != 2 or x.shape[1] != self.weights[0].shape[1]:
             raise UserError(
                 f"a batch must have the shape (examples, {self.sizes[0]}): got {x.shape}"
             )
@@ -238,3 +263,7 @@ def _check_shapes(weights: Sequence[Array], biases: Sequence[Array]) -> None:
                 f"w (n_out, {n_in}) and b (n_out,) do not fit: got {w.shape} and {b.shape}"
             )
         n_in = w.shape[0]
+    dtypes = {array.dtype.name for array in (*weights, *biases)}
+    if len(dtypes) > 1 or not dtypes <= set(_DTYPES):
+        found = ", ".join(sorted(dtypes))
+        raise UserError(f"weights and biases must all be float32, or all float64: got {found}")

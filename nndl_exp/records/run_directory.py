@@ -111,8 +111,8 @@ class RunDirectory:
         epochs: list[Epoch] = []
         for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
-                epochs.append(Epoch(**json.loads(line)))
-            except (ValueError, TypeError):
+                epochs.append(Epoch.from_mapping(json.loads(line)))
+            except (ValueError, TypeError, AttributeError):
                 break
         return epochs
 
@@ -120,11 +120,11 @@ class RunDirectory:
         """Record an epoch. It reaches the operating system now and the disk when the run settles:
         until then an epoch that is lost comes out identical when it is trained again."""
         with (self.path / "epochs.jsonl").open("a") as file:
-            file.write(json.dumps(asdict(epoch)) + "\n")
+            file.write(json.dumps(epoch.to_mapping()) + "\n")
 
     def rewind(self, history: Sequence[Epoch]) -> None:
         """Make ``history`` the recorded epochs, when training goes on from a checkpoint."""
-        lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)
+        lines = "".join(json.dumps(epoch.to_mapping()) + "\n" for epoch in history)
         self._write("epochs.jsonl", lines)
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
@@ -142,7 +142,7 @@ class RunDirectory:
         atomic.write(self.weights_path, best.to_bytes(), durable=True)
         if result.weights["last"] != result.weights["best"]:
             atomic.write(self.path / "weights_last.npz", last.to_bytes(), durable=True)
-        lines = "".join(json.dumps(asdict(epoch)) + "\n" for epoch in history)
+        lines = "".join(json.dumps(epoch.to_mapping()) + "\n" for epoch in history)
         self._write("epochs.jsonl", lines, durable=True)
         self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
         (self.path / "checkpoint.npz").unlink(missing_ok=True)

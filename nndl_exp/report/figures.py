@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nndl_exp.training import Epoch
+from nndl_exp.training.epoch import Epoch, Moment
 
 # Told apart in grey and by the colour-blind (Okabe and Ito).
 TRAINING, VALIDATION = "#E69F00", "#0072B2"
@@ -19,12 +19,15 @@ def learning_curves(history: Sequence[Epoch], best: int | None, title: str) -> F
     # Fixed margins: a computed layout draws everything twice, and a study has many figures.
     figure.subplots_adjust(left=0.08, right=0.985, bottom=0.15, top=0.88, wspace=0.2)
     cost, accuracy = figure.subplots(1, 2)
-    epochs = [epoch.number for epoch in history]
+    moments: list[Epoch | Moment] = []
+    for epoch in history:
+        moments += [*epoch.within, epoch]
+    epochs = [m.epoch if isinstance(m, Moment) else m.number for m in moments]
     for name, colour, style in (("training", TRAINING, "--"), ("validation", VALIDATION, "-")):
-        costs = [getattr(epoch, f"{name}_cost") for epoch in history]
-        percent = [100 * getattr(epoch, f"{name}_accuracy") for epoch in history]
+        costs = [getattr(moment, f"{name}_cost") for moment in moments]
+        percent = [100 * getattr(moment, f"{name}_accuracy") for moment in moments]
         drawn = [c if math.isfinite(c) else math.nan for c in costs]
-        marker = "o" if len(history) == 1 else ""
+        marker = "o" if len(moments) == 1 else ""
         cost.plot(epochs, drawn, style, color=colour, label=name, marker=marker)
         accuracy.plot(epochs, percent, style, color=colour, label=name, marker=marker)
     for axes, label in ((cost, "cost C"), (accuracy, "accuracy (%)")):

@@ -6,6 +6,7 @@ from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
+from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
 
 _SHORT = {"mini_batch_size": "m"}
@@ -107,6 +108,14 @@ def run_text(config: RunConfig) -> tuple[str, str]:
     training = f"eta {t.eta:g} · lmbda {t.lmbda:g} ({t.regularizer}) · mini-batches of "
     training += f"{t.mini_batch_size} · up to {t.epochs} epochs"
     return network.replace("_", "-"), training
+
+
+def measured_text(at: Epoch | Moment) -> str:
+    """Costs and accuracies as the columns that ``train`` prints."""
+    return (
+        f"{at.training_cost:>13.4f}  {100 * at.training_accuracy:>8.2f}   "
+        f"{at.validation_cost:>15.4f}  {100 * at.validation_accuracy:>8.2f}"
+    )
 
 
 def seconds_text(seconds: float) -> str:

@@ -1,17 +1,19 @@
 """How long a study will take, from a few mini-batches of a few of its configurations."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.nn.blas import blas_threads
-from nndl_exp.run import initial_network
+from nndl_exp.run import initial_network, settings_of
 from nndl_exp.study.study import Study
 from nndl_exp.study.view import Plan, View
-from nndl_exp.training import evaluate
-from nndl_exp.training.sgd import Rule, mini_batches, update_mini_batch
+from nndl_exp.training import evaluate, train
+from nndl_exp.training.schedules import constant
+from nndl_exp.training.stopping import never
 
 _CONFIGURATIONS = 10
 _STEPS = 8
@@ -44,15 +46,14 @@ def _seconds_an_epoch(config: RunConfig, dataset: Dataset) -> float:
     network = initial_network(config, dataset)
     x, y = dataset.training.examples(dataset.n_out)
     m = config.training.mini_batch_size
-    n = min(len(x), (_STEPS + 1) * m)
-    batches = mini_batches(x, y, np.arange(n), m, network.dtype.name)
-    start, steps = time.perf_counter(), 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for steps, (xs, ys) in enumerate(batches):
-            if steps == 1:
-                start = time.perf_counter()  # the first call is slower than the rest
-            update_mini_batch(network, xs, ys, eta=0.01, decay=0.0, rule=Rule())
-    training = (time.perf_counter() - start) / max(1, steps) * len(x) / m
-    start, part = time.perf_counter(), min(len(x), 500)
+    n, part = min(len(x), _STEPS * m), min(len(x), 500)
+    # The first epoch of the two is slower than the rest.
+    settings = replace(settings_of(config, dataset), epochs=2, stopping=never, schedule=constant,
+                       mini_batch_size=min(m, n), monitor_size=1, monitor_every=None,
+                       layer_metrics=False)  # fmt: skip
+    few = (x[:n], y[:n])
+    *_, last = train(network, few, (x[:1], y[:1]), **vars(settings))
+    training = last.seconds * len(x) / n
+    start = time.perf_counter()
     evaluate(network, (x[:part], y[:part]))
     return training + (time.perf_counter() - start) / part * 2 * len(dataset.validation)

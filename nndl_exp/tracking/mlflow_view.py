@@ -243,6 +243,14 @@ def _metrics(directory: RunDirectory, result: Result) -> Iterator["Metric"]:
         for name, value in values.items():
             if math.isfinite(value):
                 yield Metric(name, value, time, epoch.number)
+        for number, layer in enumerate(epoch.layers, 1):
+            for name, value in vars(layer).items():
+                if math.isfinite(value):
+                    yield Metric(f"layer_{number}/{name}", value, time, epoch.number)
+        for moment in epoch.within:  # the step counts images here
+            for name in _CURVES:
+                if math.isfinite(value := getattr(moment, name)):
+                    yield Metric(f"within_epochs/{name}", value, time, moment.images)
     for name in ("validation_accuracy", "validation_cost"):
         if (value := getattr(result, name)) is not None:
             yield Metric(f"best_{name}", value, int(result.ended * 1000), result.best or 0)

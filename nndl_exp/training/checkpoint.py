@@ -9,7 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ class Checkpoint:
             for i, array in enumerate(layers)
         }
         arrays |= {f"velocity_{i}": v for i, v in enumerate(self.velocity)}
-        history = np.array(json.dumps([asdict(epoch) for epoch in self.history]))
+        history = np.array(json.dumps([epoch.to_mapping() for epoch in self.history]))
         np.savez(file, history=history, **arrays)  # type: ignore[arg-type]
         return file.getvalue()
 
@@ -51,7 +51,7 @@ class Checkpoint:
         """
         try:
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                history = [Epoch(**epoch) for epoch in json.loads(str(file["history"]))]
+                history = [Epoch.from_mapping(epoch) for epoch in json.loads(str(file["history"]))]
                 count = sum(name.startswith("velocity_") for name in file.files)
                 velocity = [file[f"velocity_{i}"] for i in range(count)]
                 last, best = (

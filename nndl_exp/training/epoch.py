@@ -1,12 +1,43 @@
 """What one epoch of training leaves to be looked at."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 JudgedBy = Literal["validation_accuracy", "validation_cost"]
 """What the best epoch is chosen by: the largest accuracy or the smallest cost."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The network measured inside an epoch.
+
+    ``epoch`` is how many epochs have passed, with a fraction, ``images`` how many training images
+    have been seen since the first epoch began.
+    """
+
+    epoch: float
+    images: int
+    training_cost: float
+    training_accuracy: float
+    validation_cost: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class LayerMetrics:
+    """What shows whether a layer learns, measured on some training images.
+
+    The norms are the lengths of ∂C/∂w, without the regularization term, and of w, all elements
+    taken as one vector. ``saturated`` is the fraction of the layer's activations that lie where
+    the activation function has less than 5 % of its largest slope: a neuron that sits there hardly
+    learns (chapter 3, "The cross-entropy cost function"); for ReLU, where it is off.
+    """
+
+    gradient_norm: float
+    weight_norm: float
+    saturated: float
 
 
 @dataclass(frozen=True)
@@ -14,7 +45,9 @@ class Epoch:
     """One pass through the training data, measured after its last update.
 
     Costs include the regularization term; accuracies are fractions between 0 and 1; ``seconds`` is
-    the time that training took, without the measuring.
+    the time that training took, without the measuring. ``within`` are the measurements inside the
+    epoch, ``layers`` those of each layer at its end, the first hidden layer first; both are empty
+    unless they were asked for.
     """
 
     number: int
@@ -24,15 +57,29 @@ class Epoch:
     validation_accuracy: float
     eta: float
     seconds: float
+    within: tuple[Moment, ...] = ()
+    layers: tuple[LayerMetrics, ...] = ()
 
     @property
     def diverged(self) -> bool:
         """Whether a cost is infinite or not a number: no later epoch can mend that."""
         return not (math.isfinite(self.training_cost) and math.isfinite(self.validation_cost))
 
-    def results(self) -> dict[str, float]:
+    def results(self) -> dict[str, Any]:
         """All that must come out the same when the run is repeated: everything but the time."""
         return {name: value for name, value in asdict(self).items() if name != "seconds"}
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The epoch as JSON takes it, without what was not asked for."""
+        optional = ("within", "layers")
+        return {k: v for k, v in asdict(self).items() if v or k not in optional}
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> "Epoch":
+        """The inverse of ``to_mapping``; raises TypeError where names are missing or unknown."""
+        within = tuple(Moment(**moment) for moment in mapping.get("within", ()))
+        layers = tuple(LayerMetrics(**layer) for layer in mapping.get("layers", ()))
+        return cls(**{**mapping, "within": within, "layers": layers})
 
 
 def score(epoch: Epoch, judged_by: JudgedBy) -> float:

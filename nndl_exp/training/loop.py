@@ -1,5 +1,6 @@
 """The training loop as a generator of epochs, and the evaluation of a network on a set."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from nndl_exp.errors import UserError
+from nndl_exp.errors import UserError, one_of
 from nndl_exp.nn.arrays import Array, Indices
 from nndl_exp.nn.dropout import draw_masks
-from nndl_exp.nn.network import Network
+from nndl_exp.nn.network import ROWS_AT_ONCE, Network
 from nndl_exp.nn.regularizers import REGULARIZERS
-from nndl_exp.training.epoch import Epoch
+from nndl_exp.training.epoch import Epoch, Moment
+from nndl_exp.training.expansion import Expansion
 from nndl_exp.training.fused import FusedStep, can_fuse
+from nndl_exp.training.layer_metrics import layer_metrics
 from nndl_exp.training.schedules import Schedule, constant
 from nndl_exp.training.sgd import Rule, mini_batches, update_mini_batch
 from nndl_exp.training.stopping import Stopping, never
@@ -22,7 +25,7 @@ from nndl_exp.training.streams import Streams
 Examples = tuple[Array, Array]
 """Inputs x of shape (n, n_in) and targets y of shape (n, n_out); rows are examples."""
 
-_ROWS_AT_ONCE = 2000
+_ROWS_FOR_LAYERS = 1000
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,11 @@ class Regularization:
         """λ/n R(w), the regularization term of the cost."""
         if self.lmbda == 0:
             return 0.0
-        return self.lmbda / self.n * REGULARIZERS[self.name].penalty(network.weights)
+        return (
+            self.lmbda
+            / self.n
+            * one_of(REGULARIZERS, self.name, "a regularizer").penalty(network.weights)
+        )
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,11 @@ class Settings:
     ``eta`` is the first learning rate, ``lmbda`` λ, ``mini_batch_size`` m, ``epochs`` the most
     there may be. ``dropout`` has a rate for each hidden layer, or is empty. ``order`` maps (epoch,
     n) to the order of the n examples in that epoch, ``dropout_stream`` an epoch to the stream of
-    its masks. Training cost and accuracy are measured on the first ``monitor_size`` images, on all
-    where it is None.
+    its masks, ``expansion_stream`` one to that of its expansion of the data.
+
+    Training cost and accuracy are measured on the first ``monitor_size`` images as they are, on all
+    where it is None; inside an epoch too, after each ``monitor_every`` images; and with
+    ``layer_metrics`` the layers, on up to 1,000 of them.
     """
 
     eta: float
@@ -65,10 +75,16 @@ class Settings:
     schedule: Schedule = constant
     stopping: Stopping = never
     monitor_size: int | None = None
+    monitor_every: int | None = None
+    layer_metrics: bool = False
+    expansion: Expansion | None = None
+    expansion_stream: Callable[[int], np.random.Generator] = Streams(0).expansion
 
     def rule(self) -> Rule:
         """What an update does with the gradient."""
-        regularizer = REGULARIZERS[self.regularizer if self.lmbda else "none"]
+        regularizer = one_of(
+            REGULARIZERS, self.regularizer if self.lmbda else "none", "a regularizer"
+        )
         return Rule(regularizer, self.momentum, self.nesterov, self.max_norm)
 
     def end(self, history: Sequence[Epoch]) -> str | None:
@@ -108,9 +124,16 @@ def train(
         settings: the fields of ``Settings``.
 
     Raises:
-        UserError: ``mini_batch_size`` is out of range, or shapes do not fit the network.
+        UserError: ``mini_batch_size`` is out of range, or the examples are not ones for this
+            network (see ``check_examples``).
     """
-    s, n = Settings(**settings), len(training[0])
+    s = Settings(**settings)
+    check_examples(network, training, "training")
+    check_examples(network, validation, "validation")
+    monitored = (training[0][: s.monitor_size], training[1][: s.monitor_size])
+    if s.expansion is not None and s.expansion.once:
+        training = s.expansion.enlarge(*training, s.expansion_stream(0))
+    n = len(training[0])
     if not 1 <= s.mini_batch_size <= n:
         raise UserError(
             "training.mini_batch_size must lie between 1 and the size of the training set "
@@ -119,24 +142,48 @@ def train(
     if velocity is None:
         velocity = s.rule().velocity(network)
     regularization = Regularization(s.regularizer, s.lmbda, n)
-    monitored = (training[0][: s.monitor_size], training[1][: s.monitor_size])
+
+    def measure() -> tuple[float, float, float, float]:
+        return (
+            *evaluate(network, monitored, regularization),
+            *evaluate(network, validation, regularization),
+        )
+
     past = list(history)
     while s.end(past) is None:
         number, eta = len(past) + 1, s.schedule(past, s.eta)
         assert eta is not None
-        start = time.perf_counter()
-        _epoch(network, training, s, eta, number, velocity)
-        seconds = time.perf_counter() - start
-        past.append(
-            Epoch(
-                number,
-                *evaluate(network, monitored, regularization),
-                *evaluate(network, validation, regularization),
-                eta,
-                seconds,
-            )
-        )
+        seconds, start, within = 0.0, time.perf_counter(), []
+        for seen in _epoch(network, training, s, eta, number, velocity):
+            seconds += time.perf_counter() - start
+            passed = number - 1 + seen / n
+            within.append(Moment(passed, (number - 1) * n + seen, *measure()))
+            start = time.perf_counter()
+        seconds += time.perf_counter() - start
+        layers = layer_metrics(network, *_first(monitored, network)) if s.layer_metrics else ()
+        past.append(Epoch(number, *measure(), eta, seconds, tuple(within), layers))
         yield past[-1]
+
+
+def check_examples(network: Network, examples: Examples, name: str) -> None:
+    """Refuse a set that ``network`` can't be trained on or judged by.
+
+    Raises:
+        UserError: it is empty, x and y do not fit the network or each other, or hold values that
+            are not finite.
+    """
+    n_in, n_out = network.sizes[0], network.sizes[-1]
+    for what, array, columns in zip(("inputs", "targets"), examples, (n_in, n_out), strict=True):
+        if array.ndim != 2 or array.shape[1] != columns or len(array) != len(examples[0]):
+            raise UserError(
+                f"the {name} {what} must have the shape ({len(examples[0])}, {columns}): "
+                f"got {array.shape}"
+            )
+        if len(array) == 0:
+            raise UserError(f"the {name} set must have at least one example: got none")
+        for i in range(0, len(array), ROWS_AT_ONCE):
+            if not np.isfinite(array[i : i + ROWS_AT_ONCE]).all():
+                raise UserError(f"the {name} {what} must be finite: got NaN or infinity")
 
 
 def evaluate(
@@ -148,16 +195,23 @@ def evaluate(
     network reads is the output neuron with the largest activation.
     """
     x, y = examples
+    if len(x) == 0:
+        raise UserError("a network is evaluated on at least one example: got none")
     cost, correct = 0.0, 0
     with np.errstate(over="ignore", invalid="ignore"):
-        for i in range(0, len(x), _ROWS_AT_ONCE):
-            xs = x[i : i + _ROWS_AT_ONCE].astype(network.dtype, copy=False)
-            ys = y[i : i + _ROWS_AT_ONCE].astype(network.dtype, copy=False)
+        for i in range(0, len(x), ROWS_AT_ONCE):
+            xs = x[i : i + ROWS_AT_ONCE].astype(network.dtype, copy=False)
+            ys = y[i : i + ROWS_AT_ONCE].astype(network.dtype, copy=False)
             z, a = network.feedforward(xs)
             cost += float(network.cost.value(z, a, ys).sum(dtype=np.float64))
             correct += int((a.argmax(axis=1) == ys.argmax(axis=1)).sum())
         term = regularization.term(network) if regularization else 0.0
     return cost / len(x) + term, correct / len(x)
+
+
+def _first(examples: Examples, network: Network) -> Examples:
+    x, y = (part[:_ROWS_FOR_LAYERS].astype(network.dtype, copy=False) for part in examples)
+    return x, y
 
 
 def _epoch(
@@ -167,23 +221,35 @@ def _epoch(
     eta: float,
     number: int,
     velocity: Sequence[Array],
-) -> None:
+) -> Iterator[int]:
+    """Train one epoch, and yield the number of images seen in it whenever it is time to measure."""
     n, rule, dtype = len(training[0]), s.rule(), network.dtype.name
     masks, stream = None, s.dropout_stream(number) if any(s.dropout) else None
-    batches = mini_batches(*training, s.order(number, n), s.mini_batch_size, dtype)
+    vary = None
+    if s.expansion is not None and not s.expansion.once:
+        vary = functools.partial(s.expansion.vary, rng=s.expansion_stream(number))
+    batches = mini_batches(*training, s.order(number, n), s.mini_batch_size, dtype, vary)
     decay = eta * s.lmbda / n
     fused = None
     if can_fuse(network, rule, stream is not None):
         fused = FusedStep(network, s.mini_batch_size, eta, decay)
+    every = s.monitor_every or n
+    seen, due = 0, every
+    if s.monitor_every and number == 1:
+        yield 0
     # A network on its way to diverging overflows; that is reported as such, at its epoch.
     with np.errstate(over="ignore", invalid="ignore"):
         for x, y in batches:
             if fused is not None and len(x) == s.mini_batch_size:
                 fused(x, y)
-                continue
-            if stream is not None:
-                masks = draw_masks(stream, s.dropout, network.sizes[1:-1], len(x), dtype)
-            update_mini_batch(
-                network, x, y,
-                eta=eta, decay=decay, rule=rule, velocity=velocity, masks=masks,
-            )  # fmt: skip
+            else:
+                if stream is not None:
+                    masks = draw_masks(stream, s.dropout, network.sizes[1:-1], len(x), dtype)
+                update_mini_batch(
+                    network, x, y,
+                    eta=eta, decay=decay, rule=rule, velocity=velocity, masks=masks,
+                )  # fmt: skip
+            seen += len(x)
+            if due <= seen < n:
+                yield seen
+                due = (seen // every + 1) * every

@@ -1,6 +1,6 @@
 """Stochastic gradient descent: the update step and an epoch of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,12 +107,29 @@ def _bound(w: Array, longest: float) -> None:
 
 
 def mini_batches(
-    x: Array, y: Array, order: Indices, size: int, dtype: str
+    x: Array,
+    y: Array,
+    order: Indices,
+    size: int,
+    dtype: str,
+    vary: Callable[[Array], Array] | None = None,
 ) -> Iterator[tuple[Array, Array]]:
-    """The examples in the given order, ``size`` at a time; the last mini-batch may be smaller."""
+    """The examples in the given order, ``size`` at a time; the last mini-batch may be smaller.
+
+    An x of uint8 is pictures in 256 shades of grey, which become 0 to 1. ``vary`` is applied to the
+    rows of x that are gathered at a time.
+    """
     block = size * max(1, ROWS_AT_ONCE // size)
     for start in range(0, len(order), block):
         rows = order[start : start + block]
-        xs, ys = x[rows].astype(dtype, copy=False), y[rows].astype(dtype, copy=False)
+        ys = y[rows].astype(dtype, copy=False)
+        xs = x[rows]
+        xs = (
+            np.divide(xs, 255, dtype=dtype)
+            if xs.dtype == np.uint8
+            else xs.astype(dtype, copy=False)
+        )
+        if vary is not None:
+            xs = vary(xs)
         for i in range(0, len(rows), size):
             yield xs[i : i + size], ys[i : i + size]

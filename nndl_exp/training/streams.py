@@ -6,7 +6,7 @@ import numpy as np
 
 from nndl_exp.nn.arrays import Indices
 
-_INITIAL_VALUES, _SHUFFLING, _DROPOUT = 1, 2, 3
+_INITIAL_VALUES, _SHUFFLING, _DROPOUT, _EXPANSION = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Streams:
     def dropout(self, epoch: int) -> np.random.Generator:
         """The stream that an epoch's dropout masks are drawn from."""
         return self._stream(_DROPOUT, epoch)
+
+    def expansion(self, epoch: int) -> np.random.Generator:
+        """The stream of an epoch's expansion of the data; epoch 0 is before the first."""
+        return self._stream(_EXPANSION, epoch)
 
     def _stream(self, *key: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
