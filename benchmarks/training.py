@@ -1,7 +1,7 @@
 """One training step here and elsewhere: the same network, data, mini-batches and updates.
 
     python -m pip install -e '.[bench]'
-    NNDL_DATA_DIR=... python -m benchmarks.training    # one thread; writes benchmarks/README.md
+    NNDL_DATA_DIR=... python -m benchmarks.training    # writes benchmarks/README.md
 
 Each contender runs in a process of its own, one after another in alternation, so that a change in
 the machine's speed hits all of them; medians over the rounds. A contender that is not installed is
@@ -18,10 +18,11 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.readme import write_section
 
 CASES = [((784, 30, 10), 10), ((784, 100, 10), 10), ((784, 100, 10), 100), ((784, 800, 10), 100),
          ((784, 100, 100, 10), 100), ((784, 100, 10), 1000)]  # fmt: skip
@@ -275,21 +276,18 @@ def _installed(name: str, module: str | None) -> bool:
 
 
 def main() -> None:
-    """Measure and write the table."""
+    """Measure on one thread and on all, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         name, m, *sizes = arguments.measure
         print(json.dumps(measure(name, tuple(map(int, sizes)), int(m))))
         return
-    text = table(arguments.rounds, arguments.threads)
-    path = Path(__file__).with_name("README.md")
-    head, mark, rest = path.read_text().partition(f"<!-- {arguments.threads} -->\n")
-    path.write_text(head + mark + text + "\n" + rest.partition("<!-- end -->")[1]
-                    + rest.partition("<!-- end -->")[2])  # fmt: skip
+    for section, threads in (("one thread", 1), ("all threads", os.cpu_count() or 1)):
+        print(f"{section}: {threads}", flush=True)
+        write_section(section, table(arguments.rounds, threads))
 
 
 if __name__ == "__main__":

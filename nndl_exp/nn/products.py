@@ -30,7 +30,7 @@ RESULTS = 1200
 """What a product may have to be computed by a small kernel."""
 
 _GEMM = {"f": sgemm, "d": dgemm}
-_FEW_EXAMPLES = 100
+_FEW_EXAMPLES, _VERY_FEW_EXAMPLES = 100, 20
 _WORTHWHILE = 100
 
 
@@ -102,8 +102,11 @@ def gemm_for(target: Array, delta: Array, a: Array) -> Any:
     """The gemm that does ``subtract_product``, or None where NumPy's product is the faster way."""
     if not _lie_in_rows(target, delta, a) or target.dtype != a.dtype:
         return None
-    small = len(a) * target.size <= MULTIPLY_ADDS
-    few = _FEW_EXAMPLES if has_small_kernels() and (small or one_thread()) else 1
+    few = 1
+    if has_small_kernels():
+        # On several threads NumPy's product is shared among them; the smallest are not.
+        small = len(a) * target.size <= MULTIPLY_ADDS
+        few = _FEW_EXAMPLES if one_thread() else _VERY_FEW_EXAMPLES if small else 1
     return _GEMM[target.dtype.char] if len(a) <= few else None
 
 

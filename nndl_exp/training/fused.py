@@ -158,13 +158,15 @@ class _Layer:
 
     def descend(self, inputs: Array) -> None:
         delta, rate = self.delta, self._rate
-        self._gemv(-rate, delta.T, self._ones, 1, self._b, 0, 1, 0, 1, 0, 1)
         if self._product is None:
+            self._gemv(-rate, delta.T, self._ones, 1, self._b, 0, 1, 0, 1, 0, 1)
             inputs = inputs.T
             for delta_t, w_t in self._blocks:
                 self._gemm(-rate, inputs, delta_t, self._keep, w_t, 0, 1, 1)
             return
         delta *= delta.dtype.type(rate)
+        b = self._b
+        b -= np.add.reduce(delta, axis=0)
         product, w = np.matmul(delta.T, inputs, out=self._product), self.w
         if self._keep != 1:
             w *= w.dtype.type(self._keep)
