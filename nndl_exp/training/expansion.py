@@ -40,7 +40,7 @@ class Expansion:
     def enlarge(self, x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         """The set with the variants of all its pictures behind it, in 256 shades of grey.
 
-        x comes back as uint8, 0 to 255, of shape ((1 + copies) n, n_in): a quarter of the memory;
+        x comes back as uint8, in 256ths as the digits are, of shape ((1 + copies) n, n_in): a quarter of the memory;
         ``mini_batches`` knows what it means.
 
         Raises:
@@ -55,7 +55,9 @@ class Expansion:
         for copy in range(1 + self.copies):
             for start in range(0, len(x), _ROWS_AT_ONCE):
                 rows = slice(start, start + _ROWS_AT_ONCE)
-                larger[copy, rows] = np.rint(255 * self._variant(x[rows], copy, rng))
+                larger[copy, rows] = np.minimum(
+                    np.rint(256 * self._variant(x[rows], copy, rng)), 255
+                )
         return larger.reshape(-1, x.shape[1]), np.tile(y, (1 + self.copies, 1))
 
     def _variant(self, x: Array, copy: int, rng: np.random.Generator) -> Array:

@@ -116,7 +116,7 @@ def mini_batches(
 ) -> Iterator[tuple[Array, Array]]:
     """The examples in the given order, ``size`` at a time; the last mini-batch may be smaller.
 
-    An x of uint8 is pictures in 256 shades of grey, which become 0 to 1. ``vary`` is applied to the
+    An x of uint8 is pictures in 256 shades of grey, which become 0 to 255/256, the book's scale. ``vary`` is applied to the
     rows of x that are gathered at a time.
     """
     block = size * max(1, ROWS_AT_ONCE // size)
@@ -125,7 +125,7 @@ def mini_batches(
         ys = y[rows].astype(dtype, copy=False)
         xs = x[rows]
         xs = (
-            np.divide(xs, 255, dtype=dtype)
+            np.divide(xs, 256, dtype=dtype)
             if xs.dtype == np.uint8
             else xs.astype(dtype, copy=False)
         )
