@@ -23,8 +23,8 @@ for absent in ("threadpoolctl", "pydantic", "optuna", "mlflow", "pandas", "hydra
         continue
     sys.exit(f"{absent} is installed here: this environment proves nothing")
 
-from nndl_exp.nn.network import Network, Parts
-from nndl_exp.training import Streams, train
+from nndl_exp.nn.network import Network, Parts  # noqa: E402
+from nndl_exp.training import Streams, train  # noqa: E402
 
 x = np.random.default_rng(0).random((200, 20), dtype=np.float32)
 y = np.eye(2, dtype=np.float32)[(x[:, 0] > 0.5).astype(int)]

@@ -179,6 +179,22 @@ class StudyConfig:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class StrategyConfig:
+    """The stages of a study, in order.
+
+    ``stages`` of joint alone is a plain search with Optuna. ``epochs`` is the work that a study of
+    several stages may take, in epochs of a network with 100 hidden neurons on the training set;
+    ``shares`` are the parts of it that stages get, ``options`` what each stage takes.
+    """
+
+    name: str = "joint"
+    stages: tuple[str, ...] = ("joint",)
+    epochs: Size = 4000
+    shares: dict[str, Positive] = field(default_factory=dict)
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_STRICT)
 class ExecutorConfig:
     """What trains the trials: spawned processes, or this process alone."""
 
@@ -194,6 +210,7 @@ class SweepConfig:
     sampler: dict[str, Any]
     pruner: dict[str, Any]
     study: StudyConfig = field(default_factory=StudyConfig)
+    strategy: StrategyConfig = field(default_factory=StrategyConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     workers: Size | Literal["auto"] = "auto"

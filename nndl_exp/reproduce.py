@@ -18,7 +18,9 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 
 if TYPE_CHECKING:
-    from nndl_exp.study.study import Study
+    from nndl_exp.config import RunConfig
+    from nndl_exp.study.strategy import StagedStudy
+    from nndl_exp.study.study import Study, Trial
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,11 @@ def show(lines: list[Line], directory: RunDirectory, console: Console) -> bool:
 
 def reproduce_study(output: str, name: str, console: Console) -> bool:
     """Repeat the search in a folder of its own and compare the table and every trial."""
-    from nndl_exp.study.study import Study
+    from nndl_exp.study.strategy import StagedStudy, open_study
 
-    study = Study.open(output, name)
+    study = open_study(output, name)
+    if isinstance(study, StagedStudy):
+        return reproduce_stages(study, console)
     recorded = study.trials()
     if not recorded:
         raise UserError(f"the study {name} has no settled trial to compare with")
@@ -160,6 +164,81 @@ def reproduce_study(output: str, name: str, console: Console) -> bool:
     if differing:
         show([Line("table", "different", False)], study.run_directory(differing[0]), console)
     return not differing
+
+
+def reproduce_stages(study: "StagedStudy", console: Console) -> bool:
+    """Play every stage again: the decisions from the record, every trial by training it."""
+    from nndl_exp.study import executors
+    from nndl_exp.study.strategy import StagedStudy
+
+    workers = executors.count(study.config.workers, study.config.executor.name)
+    pool, identical = executors.Pool(study.config.executor.name, workers), True
+    with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
+        named = replace(study.config.study, name=study.name)
+        again = StagedStudy(replace(study.config, output=folder, study=named))
+        try:
+            for stage in study.stages():
+                trials = stage.trials()
+                if not trials:
+                    break
+                copy = again.stage_like(stage)
+                tasks = [(trial.config, copy.run_directory(trial.number).path) for trial in trials]
+                with progress(console) as bar:
+                    task = bar.add_task(stage.title, total=len(trials))
+                    epochs = [len(stage.run_directory(t.number).epochs()) for t in trials]
+                    for _ in pool.open().map(_train_again, tasks, epochs):
+                        bar.update(task, advance=1)
+                differing = sorted(
+                    {*_differing(stage, copy, trials), *_proposed_otherwise(stage, trials)}
+                )
+                decided = stage.decision()
+                said = decided.words[0] if decided else "no decision yet"
+                console.print(
+                    f"{stage.title}: {len(trials) - len(differing)} of {len(trials)} trials "
+                    f"identical · decided again: {said}"
+                )
+                for number in differing:
+                    console.print(f"  trial {number} is different")
+                identical = identical and not differing
+        finally:
+            pool.close()
+    return identical
+
+
+def _train_again(task: "tuple[RunConfig, Path]", epochs: int) -> None:
+    """Train a recorded run again, up to its last recorded epoch."""
+    from nndl_exp.run import Run, check
+
+    config, path = task
+    with Run(config, RunDirectory(path), check(config)) as run:
+        for epoch in run:
+            if epoch.number == epochs and not run.is_over():
+                run.prune("as recorded", {})
+
+
+def _proposed_otherwise(stage: "Study", trials: "list[Trial]") -> list[int]:
+    """The numbers of the trials that the stage would not ask for again, given the record."""
+    proposer, settled = stage.proposer(), [stage.settled(trial) for trial in trials]
+    configs = [stage.space.apply(stage.config.run, proposer.ask(settled).params) for _ in trials]
+    pairs = zip(trials, configs, strict=True)
+    return [trial.number for trial, config in pairs if trial.config != config]
+
+
+def _differing(stage: "Study", copy: "Study", trials: "list[Trial]") -> list[int]:
+    """The numbers of the trials that differ in any epoch or in the weights."""
+    differing = []
+    for trial in trials:
+        then, now = stage.run_directory(trial.number), copy.run_directory(trial.number)
+        result = now.result()
+        same = (
+            result is not None
+            and result.weights == trial.result.weights
+            and repr([e.results() for e in then.epochs()])
+            == repr([e.results() for e in now.epochs()])
+        )
+        if not same:
+            differing.append(trial.number)
+    return differing
 
 
 def _search_again(study: "Study", trials: int, folder: str, console: Console) -> "Study":

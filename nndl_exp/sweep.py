@@ -3,17 +3,26 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 
 from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.hydra_config import Composed, compose_all
-from nndl_exp.config import SweepConfig, no_such_setting, parse, run_config, to_mapping
+from nndl_exp.config import (
+    SweepConfig,
+    no_such_setting,
+    parse,
+    run_config,
+    seconds,
+    to_mapping,
+)
 from nndl_exp.errors import UserError
 
 _SETTINGS = (
-    "search_space", "sampler", "pruner", "study", "executor", "tracking", "workers", "output",
+    "search_space", "sampler", "pruner", "study", "strategy", "executor", "tracking", "workers",
+    "output",
 )  # fmt: skip
 TIME_IS_UP = "the time is up"
 _RUN_SETTINGS = ("dataset", "network", "training", "seed")
@@ -32,11 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from nndl_exp.run import check
 
     check(config.run)  # before the heavier imports: a mistake is answered at once
-    sys.exit(sweep(config, make_console(), words))
+    from nndl_exp.study.strategy import is_staged
+
+    lead = staged_sweep if is_staged(config) else sweep
+    sys.exit(lead(config, make_console(), words))
 
 
 def sweep_config(composed: Composed) -> SweepConfig:
-    """The configuration of a study from composed settings. What was typed is not searched.
+    """The configuration of a study from composed settings.
+
+    What was typed is not searched, unless the strategy has stages: they start from it.
 
     Raises:
         UserError: a setting that does not exist, or a value that it can't have.
@@ -49,7 +63,8 @@ def sweep_config(composed: Composed) -> SweepConfig:
     others = {key: settings[key] for key in _SETTINGS if key in settings}
     if not isinstance(others.get("search_space"), dict):
         raise UserError("search_space must be settings with ranges: got none")
-    others["search_space"] = _without(others["search_space"], composed.typed)
+    if others.get("strategy", {}).get("stages") in (None, ["joint"]):
+        others["search_space"] = _without(others["search_space"], composed.typed)
     return parse(SweepConfig, {"run": to_mapping(run), **others})
 
 
@@ -108,6 +123,66 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
         )
     show.commands(best, complete, words, view.page if view else "")
     return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
+
+
+def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
+    """Lead a study in stages and show it; the exit status as for ``sweep``."""
+    from nndl_exp.cli.output import check_output
+    from nndl_exp.cli.study_tracking import StagedViews
+    from nndl_exp.report.staged import StagedPresentation
+    from nndl_exp.study import executors
+    from nndl_exp.study.forecast import seconds_of
+    from nndl_exp.study.strategy import Stage, StagedStudy
+
+    study = StagedStudy(config)
+    study.verify()
+    check_output(config.output)
+    views = StagedViews(study)
+    workers = executors.count(config.workers, config.executor.name)
+    show = StagedPresentation(study, console)
+    show.plan(workers, seconds_of(study.work(), config.run, study.dataset, workers))
+    pool = executors.Pool(config.executor.name, workers)
+    start, count, decision, stopped, name = time.monotonic(), 0, None, None, None
+    led: list[Stage] = []
+    deadline = start + seconds(config.study.budget) if config.study.budget else None
+    try:
+        for position, (stage, coordinator) in enumerate(study.lead(pool), 1):
+            if deadline is not None:
+                left = max(0.001, deadline - time.monotonic())
+                settings = replace(stage.config.study, budget=f"{left:.3f}s")
+                stage.config = replace(stage.config, study=settings)
+            show.begin(position, stage)
+            views.begin(stage)
+            coordinator.on_stop = lambda: console.print("stopping after the epochs that run ...")
+            trials = []
+            with progress(console) as bar:
+                task = bar.add_task(stage.title, total=None)
+                for trial in coordinator:
+                    trials.append(trial)
+                    console.print(show.line(trial))
+                    bar.update(task, advance=1)
+                    views.log(stage, trial)
+            count += len(trials)
+            stopped, reached = coordinator.report.stopped, stage.decision()
+            views.end(stage, trials, reached)
+            if reached is None:
+                break
+            stage.conclude(reached)
+            show.decided(reached)
+            decision = reached
+            led.append(stage)
+    finally:
+        pool.close()
+    complete = stopped is None and decision is not None and not decision.stop
+    if decision is not None and not decision.stop:
+        trained = (stage.trained(decision.config) for stage in reversed(led))
+        name = next((found for found in trained if found), None)
+        show.end(decision, name, count, time.monotonic() - start)
+    elif stopped:
+        console.print(f"stopped  {stopped}")
+    views.close(complete=complete)
+    show.commands(words, complete, views.look, name)
+    return 0 if complete or stopped == TIME_IS_UP else 1
 
 
 if __name__ == "__main__":

@@ -30,14 +30,17 @@ def command(output: str, tracking_uri: str | None) -> None:
 
 def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> int:
     """Log all studies of an output folder; how many there are."""
-    from nndl_exp.cli.study_tracking import finish, open_view
-    from nndl_exp.study.study import Study
+    from nndl_exp.cli.study_tracking import StagedViews, finish, open_view
+    from nndl_exp.study.strategy import StagedStudy, open_study
     from nndl_exp.study.winner import winner
 
     names = sorted(path.parent.name for path in output.glob("studies/*/study.yaml"))
     for name in names:
-        study = Study.open(output, name)
+        study = open_study(output, name)
         study.config = replace(study.config, tracking=tracking)
+        if isinstance(study, StagedStudy):
+            StagedViews(study).show_all()
+            continue
         trials = study.trials()
         view = open_view(study)
         with progress(console) as bar:

@@ -51,9 +51,17 @@ def new_run_directory(output: Path, config: RunConfig) -> "RunDirectory":
 
 
 def name_of(directory: "RunDirectory") -> str:
-    """A run's name: STUDY/NUMBER for a trial, else that of its folder."""
+    """A run's name: STUDY/NUMBER or STUDY/STAGE/NUMBER for a trial, else that of its folder."""
     path = directory.path
-    return f"{path.parent.parent.name}/{path.name}" if path.parent.name == "trials" else path.name
+    if path.parent.name != "trials":
+        return path.name
+    study = path.parent.parent
+    inside = study.parent.name == "stages"
+    return (
+        f"{study.parent.parent.name}/{study.name}/{path.name}"
+        if inside
+        else (f"{study.name}/{path.name}")
+    )
 
 
 def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
@@ -67,10 +75,12 @@ def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
         directory = _by_mlflow_id(reference, output, tracking)
     if directory is None or not directory.config_path.exists():
         raise UserError(
-            f"no such run: {reference} (give a name such as STUDY/17, a run's folder, a best.yaml, "
-            f"or an MLflow run id; looked in {output})"
+            f"no such run: {reference} (give a name such as STUDY/17 or STUDY/STAGE/17, a run's "
+            f"folder, a best.yaml, or an MLflow run id; looked in {output})"
         )
     study = directory.path.parent.parent if directory.path.parent.name == "trials" else None
+    if study is not None and study.parent.name == "stages":
+        study = study.parent.parent
     return Found(name_of(directory), directory, study)
 
 
@@ -93,8 +103,13 @@ def _by_path(path: Path) -> "RunDirectory | None":
         return RunDirectory(path.resolve().parent)
     if path.is_file() and path.suffix in (".yaml", ".yml"):
         origin = read_yaml(path).get("origin")
+        if isinstance(origin, dict) and isinstance(origin.get("run"), str):
+            inside = origin["run"].split("/")[1:]
+            if len(inside) == 2:
+                stage, number = inside
+                return RunDirectory(path.resolve().parent / "stages" / stage / "trials" / number)
         if not isinstance(origin, dict) or "trial" not in origin:
-            raise UserError(f"{path} does not say which run it is from (origin.trial)")
+            raise UserError(f"{path} does not say which run it is from (origin)")
         return RunDirectory(path.resolve().parent / "trials" / str(origin["trial"]))
     return None
 
@@ -104,8 +119,13 @@ def _by_name(name: str, output: Path) -> "RunDirectory | None":
 
     if ".." in name.split("/") or name.startswith("/"):
         return None
-    study, slash, number = name.partition("/")
-    path = output / "studies" / study / "trials" / number if slash else output / "runs" / name
+    match name.split("/"):
+        case [study, stage, number]:
+            path = output / "studies" / study / "stages" / stage / "trials" / number
+        case [study, number]:
+            path = output / "studies" / study / "trials" / number
+        case _:
+            path = output / "runs" / name
     return RunDirectory(path.resolve()) if (path / "config.yaml").is_file() else None
 
 

@@ -9,7 +9,10 @@ from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
 from nndl_exp.report.curves import draw
 from nndl_exp.study import executors
+from nndl_exp.study.script import Decision
+from nndl_exp.study.strategy import Stage, StagedStudy
 from nndl_exp.study.study import Study, Trial
+from nndl_exp.tracking.client import check_database, ui_command
 from nndl_exp.tracking.study_view import StudyView
 
 
@@ -71,6 +74,92 @@ def finish(
             view.log_figure(trial.number, path)
     view.close(complete=complete, tags=tags, metrics=metrics)
     return view
+
+
+class StagedViews:
+    """A study in stages in MLflow: its run, below it one for each stage, below that the trials.
+
+    MLflow is opened when the first trial has settled, since it takes seconds to start.
+    """
+
+    def __init__(self, study: StagedStudy) -> None:
+        self._study = study
+        self._root: StudyView | None = None
+        self._view: StudyView | None = None
+        self._position = 0
+        if study.config.tracking.uri:
+            self._open()  # a server is asked at once whether it is there
+        elif study.config.tracking.name == "mlflow":
+            check_database(study.config.output)
+
+    @property
+    def look(self) -> str:
+        """What to type to see the study."""
+        config = self._study.config
+        return "" if config.tracking.name == "none" else ui_command(config.output, config.tracking)
+
+    def begin(self, stage: Stage) -> None:
+        """A stage has begun."""
+        self._view = None
+        self._position += 1
+
+    def log(self, stage: Stage, trial: Trial) -> None:
+        """Show a settled trial of the stage."""
+        directory = stage.run_directory(trial.number)
+        self._stage(stage).log(trial.number, directory, stage.dataset)
+
+    def end(self, stage: Stage, trials: Sequence[Trial], decision: Decision | None) -> None:
+        """A stage has ended, or was stopped."""
+        if self._study.config.tracking.name == "none":
+            return
+        view = self._stage(stage)
+        tags = {"nndl.trials": str(len(trials)), "nndl.complete": str(decision is not None).lower()}
+        if decision is not None:
+            tags["nndl.decided"] = "; ".join(decision.words)[:5000]
+            tags["mlflow.note.content"] = "\n\n".join(decision.words)
+        view.close(complete=decision is not None, tags=tags, metrics={})
+
+    def close(self, *, complete: bool) -> None:
+        """The study has ended, or was stopped."""
+        if self._root is not None:
+            path = self._study.directory / "best.yaml"
+            self._root.log_study([path] if path.exists() else [], None)
+            self._root.close(complete=complete, tags={}, metrics={})
+
+    def show_all(self) -> None:
+        """Show what has been recorded of all stages."""
+        complete = True
+        for stage in self._study.stages():
+            self.begin(stage)
+            trials = stage.trials()
+            for trial in trials:
+                self.log(stage, trial)
+            decision = stage.decision()
+            self.end(stage, trials, decision)
+            complete = decision is not None and not decision.stop
+        self.close(complete=complete)
+
+    def _stage(self, stage: Stage) -> StudyView:
+        if self._view is None:
+            root = self._open()
+            self._view = StudyView(
+                self._tracker, stage.name, {"stage": stage.title}, stage.title, time.time(),
+                root.run_id,
+            )  # fmt: skip
+        return self._view
+
+    def _open(self) -> StudyView:
+        if self._root is None:
+            config, name = self._study.config, self._study.name
+            self._tracker = make_tracker(config.output, config.tracking, config.run.dataset.name)
+            settings = dict(flatten(to_mapping(config.run)))
+            settings |= {"strategy": config.strategy.name}
+            text = (
+                f"Study **{name}** in stages: {', '.join(config.strategy.stages)}\n\n"
+                f"Reproduce it: `python -m nndl_exp.reproduce {name}`"
+            )
+            self._root = StudyView(self._tracker, name, settings, text, time.time())
+        return self._root
 
 
 @contextmanager

@@ -20,6 +20,10 @@ class TrialLines:
         self.by_cost = study.config.run.training.judged_by == "validation_cost"
         self._names = study.space.settings
         self._widths = {name: max(7, len(_heading(name)) + 1) for name in self._names}
+        for name in study.space.settings:
+            choices = getattr(study.space.distributions.get(name), "choices", ())
+            longest = max((len(str(choice)) for choice in choices), default=0)
+            self._widths[name] = max(self._widths[name], min(longest, 20) + 1)
         if "network.hidden" in self._widths:
             self._widths["network.hidden"] = 13
         self.best: float | None = None

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
 
 from filelock import Timeout
@@ -14,8 +14,8 @@ from nndl_exp.study import executors
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.study.trial import Outcome, Task, ready, run_trial
-from nndl_exp.study.view import Proposal, Settled, View
+from nndl_exp.study.trial import Outcome, Task, run_trial
+from nndl_exp.study.view import Proposal, Settled
 
 
 @dataclass
@@ -40,13 +40,16 @@ class Coordinator:
     so that what is shown does not depend on which worker was faster.
     """
 
-    def __init__(self, study: Study, storage_url: str) -> None:
+    def __init__(self, study: Study, storage_url: str, pool: executors.Pool | None = None) -> None:
         self.study = study
         self.report = Report()
-        self.workers = executors.count(study.config.workers, study.config.executor.name)
+        kind = study.config.executor.name
+        self.workers = executors.count(study.config.workers, kind)
+        self._pool = pool or executors.Pool(kind, self.workers)
+        self._own_pool = pool is None
         self.on_stop: Callable[[], None] = lambda: None
         self._storage_url = storage_url
-        self._view = View(study.plan)
+        self._view = study.proposer()
         self._proposals: list[Proposal] = []
         self._settled: list[Settled] = []
         self._waiting: list[int] = []
@@ -54,7 +57,6 @@ class Coordinator:
         self._running: dict[Future[Outcome], int] = {}
         self._attempts: dict[int, int] = {}
         self._broken_starts = 0
-        self._executor: Executor | None = None
 
     def __iter__(self) -> Iterator[Trial]:
         study = self.study
@@ -83,8 +85,8 @@ class Coordinator:
         finally:
             for number in self._running.values():
                 storage.release(number)
-            if self._executor is not None:
-                self._executor.shutdown(cancel_futures=True)
+            if self._own_pool:
+                self._pool.close()
             storage.close()
             self._account()
 
@@ -137,14 +139,14 @@ class Coordinator:
             self.report.stopped = "stopped" if by_signal else "the time is up"
         if self.report.stopped and not self._stop.flag.exists():
             self._stop.request()
-        finished = len(self._settled) >= self.study.n_trials
+        finished = len(self._settled) >= self.study.total(len(self._settled))
         return bool(self._running or self._fresh) or not (self.report.stopped or finished)
 
     def _propose(self) -> None:
         lag = self.study.plan.lag
         while (
             not self.report.stopped
-            and len(self._proposals) < self.study.n_trials
+            and len(self._proposals) < self.study.total(len(self._settled))
             and len(self._settled) > len(self._proposals) - lag
         ):
             if not len(self._view):
@@ -157,7 +159,8 @@ class Coordinator:
 
     def _submit(self) -> None:
         # All that the lag allows, so that no worker waits while this process is busy.
-        room = 1 if self.workers == 1 else self.workers + self.study.plan.lag
+        several = self.workers > 1 and not self.study.one_at_a_time
+        room = self.workers + self.study.plan.lag if several else 1
         # Where an early record was lost, trials that may look at it wait until it is there again.
         visible = len(self._settled) + self.study.plan.lag
         while self._waiting and len(self._running) < room and not self.report.stopped:
@@ -169,12 +172,13 @@ class Coordinator:
 
     def _start(self, number: int) -> None:
         try:
-            executor = self._open_executor()  # before the task is made: it starts the clock
+            executor = self._pool.open()
+            self._stop.start_clock()  # before the task is made
             self._running[executor.submit(run_trial, self._task(number))] = number
         except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
             self._storage.release(number)
             self._waiting.insert(0, number)
-            self._drop_executor()
+            self._pool.drop()
             self._broken_starts += 1
             if self._broken_starts > self.study.config.study.max_retries:
                 self.report.stopped = f"workers die as they start ({type(e).__name__}: {e})"
@@ -191,18 +195,6 @@ class Coordinator:
             stop_flag=self._stop.flag,
             deadline=self._stop.deadline,
         )
-
-    def _open_executor(self) -> Executor:
-        if self._executor is None:
-            self._executor = executors.EXECUTORS[self.study.config.executor.name](self.workers)
-            self._executor.submit(ready).result()
-            self._stop.start_clock()
-        return self._executor
-
-    def _drop_executor(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
-            self._executor = None
 
     def _collect(self, future: "Future[Outcome]") -> None:
         number = self._running.pop(future)
@@ -226,7 +218,7 @@ class Coordinator:
     def _retry(self, number: int, error: BaseException) -> None:
         """Run a trial again, unchanged, that the machine broke; give up after ``max_retries``."""
         if isinstance(error, BrokenExecutor):
-            self._drop_executor()
+            self._pool.drop()
         self._storage.release(number)
         if self.study.run_directory(number).result() is not None:
             self._take_up(number)  # it had ended; only the news of it was lost

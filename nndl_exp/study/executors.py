@@ -41,6 +41,37 @@ EXECUTORS: dict[str, Callable[[int], Executor]] = {
 }
 
 
+class Pool:
+    """Workers that are started when they are first needed, and anew after they broke."""
+
+    def __init__(self, kind: str, workers: int) -> None:
+        self._kind, self._workers = kind, workers
+        self._executor: Executor | None = None
+
+    def open(self) -> Executor:
+        """The workers, when all of them are up."""
+        if self._executor is None:
+            self._executor = EXECUTORS[self._kind](self._workers)
+            self._executor.submit(_ready).result()
+        return self._executor
+
+    def drop(self) -> None:
+        """Leave broken workers alone."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
+            self._executor = None
+
+    def close(self) -> None:
+        """End the workers after what they are doing."""
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
+
+
+def _ready() -> None:
+    """Called once in a new worker: when it returns, the worker has imported all it needs."""
+
+
 def count(workers: int | str, executor: str) -> int:
     """How many trials run at a time; ``auto`` is one for each processor this process may use."""
     if executor == "serial":

@@ -8,7 +8,8 @@ import numpy as np
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.nn.blas import blas_threads
-from nndl_exp.run import initial_network, settings_of
+from nndl_exp.nn.network import count_multiply_adds
+from nndl_exp.run import initial_network, settings_of, sizes_of
 from nndl_exp.study.study import Study
 from nndl_exp.study.view import Plan, View
 from nndl_exp.training import evaluate, train
@@ -57,3 +58,12 @@ def _seconds_an_epoch(config: RunConfig, dataset: Dataset) -> float:
     start = time.perf_counter()
     evaluate(network, (x[:part], y[:part]))
     return training + (time.perf_counter() - start) / part * 2 * len(dataset.validation)
+
+
+def seconds_of(work: float, config: RunConfig, dataset: Dataset, workers: int) -> float:
+    """About how many seconds so many multiply-adds of training take, all workers together."""
+    with blas_threads(1):
+        epoch = _seconds_an_epoch(config, dataset)
+    sizes = sizes_of(config, dataset)
+    speed = 3.0 * count_multiply_adds(sizes) * len(dataset.training) / epoch
+    return _START + work / speed / workers

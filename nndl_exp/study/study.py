@@ -24,13 +24,14 @@ from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import check, sizes_of
 from nndl_exp.study import objectives
 from nndl_exp.study.search_space import SearchSpace
-from nndl_exp.study.view import Judge, Plan, Settled, View
+from nndl_exp.study.view import Judge, Plan, Proposer, Settled, View
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = 1
-_SAVED = ("run", "search_space", "sampler", "pruner", "study")
+SAVED = ("run", "search_space", "sampler", "pruner", "study", "strategy")
+"""What study.yaml holds."""
 _EXTENDABLE = {"study.name", "study.n_trials", "study.budget", "study.max_retries"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -53,6 +54,9 @@ class Study:
     Raises:
         UserError: what does not fit, by the name of the setting.
     """
+
+    one_at_a_time = False
+    """Whether its trials may not share the machine, because their time counts."""
 
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
@@ -88,7 +92,7 @@ class Study:
             names = sorted(path.parent.name for path in folder.parent.glob("*/study.yaml"))
             there = f"there are {', '.join(names)}" if names else f"{folder.parent} has none"
             raise UserError(f"no such study: {name} ({there})")
-        return cls(_load(folder / "study.yaml", output))
+        return cls(load_settings(folder / "study.yaml", output))
 
     @property
     def directory(self) -> Path:
@@ -106,6 +110,14 @@ class Study:
             return min(n, points)
         return n
 
+    def total(self, settled: int) -> int:
+        """How many trials there are in all, as far as the first ``settled`` ones tell."""
+        return self.n_trials
+
+    def proposer(self) -> Proposer:
+        """What proposes the trials."""
+        return View(self.plan)
+
     def lock(self) -> FileLock:
         """Held by the process that leads the study; a dead process holds nothing."""
         return FileLock(self.directory / ".lock", timeout=0)
@@ -122,7 +134,7 @@ class Study:
         """
         path = self.directory / "study.yaml"
         if path.is_file():
-            self._check_same(_load(path, self.config.output))
+            self._check_same(load_settings(path, self.config.output))
 
     def create(self) -> None:
         """Make the study's folder.
@@ -133,7 +145,7 @@ class Study:
         self.verify()
         path = self.directory / "study.yaml"
         self.directory.mkdir(parents=True, exist_ok=True)
-        settings = {key: to_mapping(self.config)[key] for key in _SAVED}
+        settings = {key: to_mapping(self.config)[key] for key in SAVED}
         settings["study"]["name"] = self.name
         header = f"# the study {self.name}: what identifies it, and its total of trials\n"
         atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
@@ -168,6 +180,12 @@ class Study:
         sizes = sizes_of(trial.config, self.dataset)
         second = self.config.study.second_objective
         return objectives.settled(trial.config, sizes, trial.result, history, second)
+
+    def trained(self, config: RunConfig) -> str | None:
+        """The name of the first trial that trained this run, None where there is none."""
+        same = (trial.number for trial in self.trials() if trial.config == config)
+        number = next(same, None)
+        return None if number is None else f"{self.name}/{number}"
 
     def table(self) -> "pd.DataFrame":
         """The trials as a pandas table, a row each: varied settings, results, weights' digests."""
@@ -204,15 +222,7 @@ class Study:
             number += 1
 
     def _name(self) -> str:
-        name = self.config.study.name
-        if name == "auto":
-            return f"{self.config.run.dataset.name}-{self.plan.identity[:6]}"
-        if not _NAME.fullmatch(name):
-            raise UserError(
-                "study.name must be 1 to 100 letters, digits, dots, dashes or underscores, and "
-                f"start with a letter or digit: got {name!r}"
-            )
-        return name
+        return check_name(self.config.study.name, self.config.run.dataset.name, self.plan.identity)
 
     def _identity(self, pruner: dict[str, Any]) -> str:
         identity = {
@@ -263,7 +273,28 @@ class Study:
             )
 
 
-def _load(path: Path, output: Path | str) -> SweepConfig:
+def check_name(name: str, dataset: str, identity: str) -> str:
+    """A study's name; ``auto`` is the dataset and a digest of what identifies the study.
+
+    Raises:
+        UserError: a name that can't be a folder's.
+    """
+    if name == "auto":
+        return f"{dataset}-{identity[:6]}"
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            "study.name must be 1 to 100 letters, digits, dots, dashes or underscores, and "
+            f"start with a letter or digit: got {name!r}"
+        )
+    return name
+
+
+def load_settings(path: Path, output: Path | str) -> SweepConfig:
+    """The settings of a study that exists, from its study.yaml.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
     settings = read_yaml(path)
     try:
         return parse(SweepConfig, {**settings, "output": str(output)})
@@ -272,4 +303,4 @@ def _load(path: Path, output: Path | str) -> SweepConfig:
 
 
 def _settings(config: SweepConfig) -> dict[str, Any]:
-    return {key: value for key, value in asdict(config).items() if key in _SAVED}
+    return {key: value for key, value in asdict(config).items() if key in SAVED}

@@ -42,10 +42,6 @@ class Outcome:
     ended: float
 
 
-def ready() -> None:
-    """Called once in a new worker: when it returns, the worker has imported all it needs."""
-
-
 def run_trial(task: Task) -> Outcome:
     """Train a trial to its end, resuming what an earlier attempt left, unless told to stop."""
     started = time.time()

@@ -10,7 +10,7 @@ import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -66,6 +66,22 @@ class Settled:
     values: tuple[float, ...] = ()
     scores: tuple[float, ...] = ()
     attrs: dict[str, Any] = field(default_factory=dict)
+
+
+class Proposer(Protocol):
+    """What proposes the trials of a study, one after another: a ``View``, or a stage's script."""
+
+    def __len__(self) -> int:
+        """How many trials it has proposed, or been told of."""
+        ...
+
+    def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
+        """Go on after these proposals, given the results of the first trials."""
+        ...
+
+    def ask(self, settled: Sequence[Settled]) -> Proposal:
+        """The next trial, given the results of the first trials."""
+        ...
 
 
 class View:

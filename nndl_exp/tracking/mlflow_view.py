@@ -57,13 +57,23 @@ class MlflowView:
         name = tracking.experiment or experiment
         self._experiment = mlflow_client.experiment(self._client, output, tracking, name)
 
-    def open_study(self, name: str, settings: dict[str, Any], text: str, started: float) -> Parent:
+    def open_study(
+        self,
+        name: str,
+        settings: dict[str, Any],
+        text: str,
+        started: float,
+        inside: str | None = None,
+    ) -> Parent:
         """The parent run of a study, created if it is not there, and running from now on.
 
-        ``started`` is when the study began, in seconds since 1970.
+        ``started`` is when the study began, in seconds since 1970, ``inside`` the id of the run
+        that it stands below: a stage's.
         """
         parents = self._search(f"tags.`{RUN_TAG}` = '{name}'")
         tags = {RUN_TAG: name, "mlflow.note.content": text}
+        if inside is not None:
+            tags["mlflow.parentRunId"] = inside
         run = next(parents, None) or self._client.create_run(
             self._experiment, int(started * 1000), tags, run_name=name
         )

@@ -13,7 +13,14 @@ class NoTracking:
 
     page = ""
 
-    def open_study(self, name: str, settings: dict[str, Any], text: str, started: float) -> Parent:
+    def open_study(
+        self,
+        name: str,
+        settings: dict[str, Any],
+        text: str,
+        started: float,
+        inside: str | None = None,
+    ) -> Parent:
         """A parent without children."""
         return Parent(name, "", {})
 

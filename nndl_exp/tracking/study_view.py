@@ -19,7 +19,14 @@ class Tracker(Protocol):
         """Where the runs are shown."""
         ...
 
-    def open_study(self, name: str, settings: dict[str, Any], text: str, started: float) -> Parent:
+    def open_study(
+        self,
+        name: str,
+        settings: dict[str, Any],
+        text: str,
+        started: float,
+        inside: str | None = None,
+    ) -> Parent:
         """Create or find the parent run."""
         ...
 
@@ -52,12 +59,23 @@ class StudyView:
     """Shows one study. When MLflow stops answering, it says so once and the study goes on."""
 
     def __init__(
-        self, tracker: Tracker, name: str, settings: dict[str, Any], text: str, started: float
+        self,
+        tracker: Tracker,
+        name: str,
+        settings: dict[str, Any],
+        text: str,
+        started: float,
+        inside: str | None = None,
     ) -> None:
         self._tracker = tracker
         self._name = name
-        self._parent = tracker.open_study(name, settings, text, started)
+        self._parent = tracker.open_study(name, settings, text, started, inside)
         self.outage: str | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The id of the study's own run."""
+        return self._parent.run_id
 
     @property
     def page(self) -> str:

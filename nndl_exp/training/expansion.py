@@ -40,8 +40,8 @@ class Expansion:
     def enlarge(self, x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         """The set with the variants of all its pictures behind it, in 256 shades of grey.
 
-        x comes back as uint8, in 256ths as the digits are, of shape ((1 + copies) n, n_in): a quarter of the memory;
-        ``mini_batches`` knows what it means.
+        x comes back as uint8, in 256ths as the digits are, of shape ((1 + copies) n, n_in): a
+        quarter of the memory; ``mini_batches`` knows what it means.
 
         Raises:
             UserError: values that are not shades of grey.

@@ -116,8 +116,8 @@ def mini_batches(
 ) -> Iterator[tuple[Array, Array]]:
     """The examples in the given order, ``size`` at a time; the last mini-batch may be smaller.
 
-    An x of uint8 is pictures in 256 shades of grey, which become 0 to 255/256, the book's scale. ``vary`` is applied to the
-    rows of x that are gathered at a time.
+    An x of uint8 is pictures in 256 shades of grey, which become 0 to 255/256, the book's scale.
+    ``vary`` is applied to the rows of x that are gathered at a time.
     """
     block = size * max(1, ROWS_AT_ONCE // size)
     for start in range(0, len(order), block):

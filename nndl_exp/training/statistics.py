@@ -2,6 +2,10 @@
 
 import math
 
+import numpy as np
+
+from nndl_exp.nn.arrays import Array
+
 _Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
@@ -19,3 +23,28 @@ def half_width(accuracy: float, n: int) -> float:
     """Half the width of the 95 % interval."""
     low, high = wilson_interval(accuracy, n)
     return (high - low) / 2
+
+
+def paired_interval(
+    differences: Array, *, confidence: float, seed: int, resamples: int = 2000
+) -> tuple[float, float]:
+    """The interval of a mean difference between two classifiers, by a bootstrap over both factors.
+
+    Args:
+        differences: of shape (seeds, images), what one classifier gains over the other with that
+            seed on that image: -1, 0 or 1 for right and wrong.
+        confidence: of the interval, such as 0.95.
+        seed: of the resampling.
+        resamples: how many means of seeds and images drawn with replacement are taken.
+    """
+    rng = np.random.default_rng(seed)
+    n_seeds, n_images = differences.shape
+    means = np.empty(resamples)
+    for i in range(resamples):
+        rows = rng.integers(n_seeds, size=n_seeds)
+        columns = rng.integers(n_images, size=n_images)
+        # The mean over the drawn rows first: their counts are few.
+        means[i] = differences[rows].mean(axis=0)[columns].mean()
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return float(low), float(high)

@@ -1,0 +1,90 @@
+"""What the terminal shows of a study in stages: the plan, the trials, what each stage decided."""
+
+import shlex
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from nndl_exp.config import RunConfig, to_mapping, to_yaml
+from nndl_exp.records import atomic
+from nndl_exp.report.text import TrialLines, dataset_text, run_text, seconds_text
+from nndl_exp.study.script import Decision
+from nndl_exp.study.strategy import Stage, StagedStudy
+from nndl_exp.study.study import Trial
+
+
+class StagedPresentation:
+    """Shows one start of a study in stages on a console."""
+
+    def __init__(self, study: StagedStudy, console: Console) -> None:
+        self.study = study
+        self._console = console
+        self._lines: TrialLines | None = None
+
+    def plan(self, workers: int, seconds: float) -> None:
+        """The first block."""
+        study, config = self.study, self.study.config
+        state = "resumed" if study.exists() else "new"
+        network, training = run_text(config.run)
+        self._print(
+            f"study    {study.name:<17} {state} · seed {config.study.seed} · output "
+            f"{study.directory}"
+        )
+        self._print(f"data     {dataset_text(study.dataset)}")
+        self._print(f"start    {network}\n         {training}")
+        stages = ", ".join(key.replace("_", " ") for key in config.strategy.stages)
+        parts = [stages, f"{workers} worker{'s' if workers > 1 else ''}"]
+        if config.study.budget:
+            parts.append(f"at most {config.study.budget}")
+        parts.append(f"up to about {seconds_text(seconds)}")
+        self._print(f"plan     {' · '.join(parts)}")
+
+    def begin(self, position: int, stage: Stage) -> None:
+        """A stage's heading."""
+        count = len(self.study.config.strategy.stages)
+        self._print(f"\n[{position}/{count}] {stage.title}")
+        if stage.key == "joint":
+            self._print(f"search   {stage.space.describe()}")
+            for said in getattr(stage, "centred", []):
+                self._print(f"         {said}")
+        self._lines = TrialLines(stage)
+        self._print(self._lines.header())
+
+    def line(self, trial: Trial) -> str:
+        """The line of the stage's next trial."""
+        assert self._lines is not None
+        return self._lines.line(trial)
+
+    def decided(self, decision: Decision) -> None:
+        """What a stage found, and why."""
+        for i, words in enumerate(decision.words):
+            self._print(f"{'→ ' if i == 0 else '  '}{words}")
+
+    def end(self, decision: Decision, name: str | None, trials: int, seconds: float) -> None:
+        """The run that the study ends with, written to best.yaml; ``name`` is its trial's."""
+        network, training = run_text(decision.config)
+        self._print(f"\ntrials   {trials} in {seconds_text(seconds)}")
+        self._print(f"winner   {network}\n         {training}")
+        path = self.study.directory / "best.yaml"
+        atomic.write(path, self._best_yaml(decision.config, name).encode())
+        self._print(f"saved    {path}\n")
+
+    def commands(self, words: Sequence[str], complete: bool, look: str, winner: str | None) -> None:
+        """What to type next."""
+        if not complete:
+            self._print(f"resume     {shlex.join(['python', '-m', 'nndl_exp.sweep', *words])}")
+        if look:
+            self._print(f"look       {look}")
+        output = self.study.config.output
+        where = "" if output == "nndl-output" else f" --output {shlex.quote(output)}"
+        if winner:
+            self._print(f"reproduce  python -m nndl_exp.reproduce {winner}{where}")
+            self._print(f"evaluate   python -m nndl_exp.evaluate {winner}{where}")
+
+    def _best_yaml(self, config: RunConfig, name: str | None) -> str:
+        head = f"# what {self.study.name} ended with\n"
+        head += "# train it:  python -m nndl_exp.train from=THIS_FILE [SETTING=VALUE ...]\n"
+        return head + to_yaml({**to_mapping(config), "origin": {"run": name}})
+
+    def _print(self, line: str) -> None:
+        self._console.print(line)

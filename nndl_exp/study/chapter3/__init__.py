@@ -1,0 +1,56 @@
+"""Chapter 3, "How to choose a neural network's hyper-parameters?", a stage a file.
+
+A stage is a module with a title, its options with their defaults, and three functions: the run that
+its trials vary, what they vary, and the script. To add one: a module, and an entry in ``STAGES``.
+"""
+
+from typing import Any, Protocol, cast
+
+from optuna.distributions import BaseDistribution
+
+from nndl_exp.config import RunConfig
+from nndl_exp.study.chapter3 import (
+    any_learning,
+    architecture,
+    epochs,
+    learning_rate,
+    mini_batch_size,
+    regularization,
+    schedule,
+    winner,
+)
+from nndl_exp.study.script import Facts, Script
+
+
+class StageModule(Protocol):
+    """What a stage's module has."""
+
+    TITLE: str
+    Options: type
+
+    def start(self, facts: Facts, options: Any) -> RunConfig:
+        """The run that the stage's trials vary."""
+        ...
+
+    def space(self, facts: Facts, options: Any) -> dict[str, BaseDistribution]:
+        """What they vary, by the names of the settings."""
+        ...
+
+    def script(self, facts: Facts, options: Any) -> Script:
+        """What to train, given what came out, and the decision."""
+        ...
+
+
+STAGES = {
+    name: cast(StageModule, module)
+    for name, module in {
+        "any_learning": any_learning,
+        "learning_rate": learning_rate,
+        "epochs": epochs,
+        "regularization": regularization,
+        "mini_batch_size": mini_batch_size,
+        "architecture": architecture,
+        "schedule": schedule,
+        "winner": winner,
+    }.items()
+}

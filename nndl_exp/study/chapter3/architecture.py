@@ -1,0 +1,95 @@
+"""The architecture: wider by factors, then deeper, η tuned again a little for each.
+
+The book leaves it to experiment ("for the network architecture ... just do it by hand"); what it
+says of the rest is kept: λ stays as n does, η is looked at again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optuna.distributions import BaseDistribution
+
+from nndl_exp.config import RunConfig
+from nndl_exp.study.chapter3 import settings
+from nndl_exp.study.chapter3.settings import best_of, judged, number
+from nndl_exp.study.script import Decision, Facts, Script, Seen
+from nndl_exp.study.search_space import Params
+
+TITLE = "architecture"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Widths up to ``widest``, each ``factor`` times the one before; ``layers`` at most."""
+
+    factor: float = 2.5
+    widest: int = 400
+    layers: int = 3
+
+
+def start(facts: Facts, options: Options) -> RunConfig:
+    """The run as found so far."""
+    return facts.base
+
+
+def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
+    """The hidden layers, and η."""
+    widths = [
+        hidden[0]
+        for hidden in (
+            facts.base.network.hidden,
+            *_wider(facts, options, facts.base.network.hidden),
+        )
+        if hidden
+    ]
+    deeper = [[width] * layers for width in widths for layers in range(1, options.layers + 1)]
+    return {
+        "network.hidden": settings.architectures([facts.base.network.hidden, *deeper]),
+        "training.eta": settings.eta(),
+    }
+
+
+def script(facts: Facts, options: Options) -> Script:
+    """Go wider while that gains more than noise, then deeper likewise."""
+    eta = facts.base.training.eta
+    (best,) = yield [_params(facts.base.network.hidden, eta)]
+    tried = [f"{_layers(best)} {judged(best)}"]
+    spent = facts.spent([best])
+    for direction in (_wider, _deeper):
+        for hidden in direction(facts, options, best.config.network.hidden):
+            around = best.config.training.eta
+            trials = yield [_params(hidden, around), _params(hidden, around / 2)]
+            candidate, spent = best_of(trials), spent + facts.spent(trials)
+            tried.append(f"{_layers(candidate)} {judged(candidate)}")
+            gain = candidate.goodness - best.goodness
+            if gain > 0:
+                best = candidate
+            if gain <= 0 or spent > 0.7 * facts.share:
+                break
+    config = settings.training(
+        settings.network(facts.base, hidden=best.config.network.hidden),
+        eta=best.config.training.eta,
+    )
+    words = (
+        f"{_layers(best)} is the best ({'; '.join(tried)}), with eta {number(config.training.eta)}",
+    )
+    return Decision(config, words, {"hidden": list(best.config.network.hidden)})
+
+
+def _wider(facts: Facts, options: Options, hidden: Sequence[int]) -> list[list[int]]:
+    width, ladder = hidden[0] if hidden else 10, []
+    while (width := round(width * options.factor)) <= options.widest:
+        ladder.append([width])
+    return ladder
+
+
+def _deeper(facts: Facts, options: Options, hidden: Sequence[int]) -> list[list[int]]:
+    return [[width] * layers for width in hidden[:1] for layers in range(2, options.layers + 1)]
+
+
+def _params(hidden: Sequence[int], eta: float) -> Params:
+    return {"network.hidden": settings.text(hidden), "training.eta": eta}
+
+
+def _layers(trial: Seen) -> str:
+    return "-".join(map(str, trial.config.network.hidden)) or "no hidden layer"

@@ -1,0 +1,67 @@
+"""How long to train: early stopping by no improvement in n epochs.
+
+"A better rule is to terminate if the best classification accuracy doesn't improve for quite some
+time" (chapter 3, "Use early stopping"). One long training shows what each n would have given.
+"""
+
+from dataclasses import dataclass
+
+from optuna.distributions import BaseDistribution
+
+from nndl_exp.config import RunConfig, StoppingConfig
+from nndl_exp.study.chapter3 import settings
+from nndl_exp.study.chapter3.settings import judged
+from nndl_exp.study.script import Decision, Facts, Script, Seen
+from nndl_exp.training.epoch import best_epoch, score
+from nndl_exp.training.stopping import STOPPING
+
+TITLE = "number of epochs"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The longest training, as far as the stage's share of the work goes, and the n to compare."""
+
+    epochs: int = 60
+    patience: tuple[int, ...] = (5, 10, 20)
+
+
+def start(facts: Facts, options: Options) -> RunConfig:
+    """The network as found so far, trained for long."""
+    affordable = int(facts.share / facts.work(facts.base, 1))
+    return settings.without_stopping(facts.base, max(10, min(options.epochs, affordable)))
+
+
+def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
+    """Nothing but the seed."""
+    return {"seed": settings.seeds()}
+
+
+def script(facts: Facts, options: Options) -> Script:
+    """Train once, and take the smallest n that stops no worse than training to the end."""
+    (trial,) = yield [{"seed": facts.base.seed}]
+    if not trial.ok:
+        return Decision(facts.base, (f"the long training {trial.result.reason}",))
+    noise = facts.standard_error(max(0.0, trial.goodness))
+    for n in options.patience:
+        stop = _stops_at(trial, n)
+        reached = score(best_epoch(trial.epochs[:stop], trial.judged_by), trial.judged_by)
+        if reached >= trial.goodness - noise or n == options.patience[-1]:
+            break
+    limit = max(len(trial.epochs), stop)
+    config = settings.training(
+        facts.base, epochs=limit, stopping=StoppingConfig("no_improvement", n)
+    )
+    words = (
+        f"{judged(trial)} in {len(trial.epochs)} epochs; no improvement in {n} would end it after "
+        f"{stop}, within the noise of that; at most {limit}",
+    )
+    return Decision(config, words, {"n": n, "stops_at": stop, "limit": limit})
+
+
+def _stops_at(trial: Seen, n: int) -> int:
+    rule = STOPPING["no_improvement"](n, 0.0, trial.judged_by)
+    for count in range(1, len(trial.epochs) + 1):
+        if rule(trial.epochs[:count]) is not None:
+            return count
+    return len(trial.epochs)

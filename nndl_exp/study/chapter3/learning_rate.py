@@ -1,0 +1,127 @@
+"""The learning rate: the threshold at which the training cost stops falling, and half of it.
+
+"First, we estimate the threshold value for η at which the cost on the training data immediately
+begins decreasing, instead of oscillating or increasing" (chapter 3, "Learning rate"): by factors of
+ten, then refined; the learning rate to use is "a factor of two below the threshold". It is judged
+by the training cost alone, without regularization, with several seeds of which the median counts.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from optuna.distributions import BaseDistribution
+
+from nndl_exp.config import RunConfig, ScheduleConfig
+from nndl_exp.study.chapter3 import settings
+from nndl_exp.study.chapter3.settings import number
+from nndl_exp.study.script import Decision, Facts, Script, Seen
+from nndl_exp.study.search_space import Params
+
+TITLE = "learning rate"
+
+
+@dataclass(frozen=True)
+class Options:
+    """``seeds`` networks are trained on ``images`` for ``epochs`` at each η, ``decades`` away at
+    most from where the stage starts."""
+
+    seeds: int = 3
+    images: int = 10_000
+    epochs: int = 4
+    decades: int = 8
+
+
+_BETWEEN = (1.5, 2.0, 3.0, 5.0, 7.0)
+"""What a threshold between η and 10 η is refined by."""
+
+
+def start(facts: Facts, options: Options) -> RunConfig:
+    """The network without regularization, on some of its images; the first cost is looked at."""
+    base, n = facts.base, min(facts.n, options.images)
+    return settings.without_stopping(
+        replace(base, dataset=replace(base.dataset, training_size=n)),
+        options.epochs,
+        lmbda=0.0,
+        mini_batch_size=min(base.training.mini_batch_size, n),
+        monitor_every=n,  # once, before the first update
+        schedule=ScheduleConfig(),
+        dropout=0.0,
+    )
+
+
+def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
+    """η, and the seed."""
+    return {"training.eta": settings.eta(), "seed": settings.seeds()}
+
+
+def script(facts: Facts, options: Options) -> Script:
+    """Go by tens to where the cost falls and ten times that does not; then look in between."""
+    falls: dict[float, list[bool]] = {}
+
+    def look(trials: Sequence[Seen]) -> None:
+        for trial in trials:
+            falls.setdefault(trial.params["training.eta"], []).append(cost_falls(trial))
+
+    eta = facts.base.training.eta
+    look((yield _batch(facts, options, [eta])))
+    step = 10.0 if _most(falls[eta]) else 0.1
+    for _ in range(options.decades):
+        if _most(falls[eta]) != (step > 1):
+            break
+        eta *= step
+        look((yield _batch(facts, options, [eta])))
+    else:
+        does = "falls" if step > 1 else "does not fall"
+        reach = f"{number(facts.base.training.eta)} to {number(eta)}"
+        failed = (
+            f"no threshold: the training cost {does} at every eta from {reach}; start elsewhere"
+        )
+        return Decision(facts.base, (failed,), stop=True)
+    low = eta / 10 if step > 1 else eta
+    look((yield _batch(facts, options, [low * factor for factor in _BETWEEN])))
+    thresholds = [_threshold(falls, low, seed) for seed in range(options.seeds)]
+    threshold = 10 ** _median([math.log10(value) for value in thresholds])
+    config = settings.training(facts.base, eta=threshold / 2, lmbda=0.0)
+    spread = f"{number(min(thresholds))} to {number(max(thresholds))} over {options.seeds} seeds"
+    words = (
+        f"the training cost falls up to eta {number(threshold)} ({spread}); half of it is taken",
+    )
+    return Decision(config, words, {"thresholds": thresholds, "eta": threshold / 2})
+
+
+def cost_falls(trial: Seen) -> bool:
+    """Whether the training cost goes down in every epoch, from before the first one on."""
+    if trial.result.state != "complete":
+        return False
+    costs = [trial.epochs[0].within[0].training_cost]
+    costs += [epoch.training_cost for epoch in trial.epochs]
+    return all(after < before for before, after in pairwise(costs))
+
+
+def _batch(facts: Facts, options: Options, etas: Sequence[float]) -> list[Params]:
+    return [
+        {"training.eta": eta, "seed": facts.base.seed + i}
+        for eta in etas
+        for i in range(options.seeds)
+    ]
+
+
+def _most(votes: Sequence[bool]) -> bool:
+    return 2 * sum(votes) > len(votes)
+
+
+def _threshold(falls: dict[float, list[bool]], low: float, seed: int) -> float:
+    """The largest η of those from ``low`` up to which the cost falls with this seed."""
+    threshold = low
+    for eta in sorted(eta for eta in falls if eta >= low * 0.99):
+        if not falls[eta][seed]:
+            break
+        threshold = eta
+    return threshold
+
+
+def _median(values: Sequence[float]) -> float:
+    ordered, half = sorted(values), len(values) // 2
+    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2

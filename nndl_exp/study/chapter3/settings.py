@@ -1,0 +1,105 @@
+"""What the stages say settings with: configs changed, distributions, numbers in words."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from nndl_exp.config import RunConfig, StoppingConfig, flatten, to_mapping
+from nndl_exp.study.script import Seen
+from nndl_exp.study.search_space import Params
+
+
+def training(config: RunConfig, **settings: Any) -> RunConfig:
+    """The config with some of its training settings changed."""
+    return replace(config, training=replace(config.training, **settings))
+
+
+def network(config: RunConfig, **settings: Any) -> RunConfig:
+    """The config with some of its network settings changed."""
+    return replace(config, network=replace(config.network, **settings))
+
+
+def without_stopping(config: RunConfig, epochs: int, **settings: Any) -> RunConfig:
+    """The config trained for exactly so many epochs."""
+    return training(config, epochs=epochs, stopping=StoppingConfig("none"), **settings)
+
+
+def eta() -> FloatDistribution:
+    """Any learning rate; a stage decides for itself how far it goes."""
+    return FloatDistribution(1e-12, 1e12, log=True)
+
+
+def lmbda() -> FloatDistribution:
+    """Any regularization parameter, 0 too."""
+    return FloatDistribution(0, 1e12)
+
+
+def seeds() -> IntDistribution:
+    """Seeds of initial weights and shuffling."""
+    return IntDistribution(0, 2**31 - 1)
+
+
+def architectures(hidden: Iterable[Sequence[int]]) -> CategoricalDistribution:
+    """Some architectures, each the list of its hidden layers as text."""
+    return CategoricalDistribution(tuple(dict.fromkeys(text(layers) for layers in hidden)))
+
+
+def text(hidden: Sequence[int]) -> str:
+    """An architecture as the choice that stands for it: [100, 30]."""
+    return json.dumps(list(hidden))
+
+
+def point(config: RunConfig, *names: str) -> Params:
+    """The values that a config has for some settings, as a trial's parameters."""
+    values: Params = {}
+    for name in names:
+        value: Any = config
+        for part in name.split("."):
+            value = getattr(value, part)
+        values[name] = text(value) if isinstance(value, tuple) else value
+    return values
+
+
+def differences(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
+    """The settings in which runs differ, each with the values that there are, as choices."""
+    flat = [dict(flatten(to_mapping(config))) for config in configs]
+    varied = {}
+    for name in flat[0]:
+        values = [one.get(name) for one in flat]
+        kept = [json.dumps(value) if isinstance(value, list) else value for value in values]
+        if len(distinct := list(dict.fromkeys(kept))) > 1:
+            varied[name] = distinct
+    return varied
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """Settings as they are read: eta 0.27, lmbda 0.8, hidden [140]."""
+    return ", ".join(
+        f"{name.rpartition('.')[2]} {number(value) if isinstance(value, float) else value}"
+        for name, value in values.items()
+    )
+
+
+def best_of(trials: Iterable[Seen]) -> Seen:
+    """The best trial, the first of equals."""
+    return max(trials, key=lambda trial: (trial.goodness, -trial.number))
+
+
+def goodness_text(config: RunConfig, goodness: float) -> str:
+    """A goodness in words: 94.6 % or cost 0.0312."""
+    if config.training.judged_by == "validation_cost":
+        return f"cost {-goodness:.4g}"
+    return f"{100 * goodness:.1f} %" if goodness < 0.975 else f"{100 * goodness:.2f} %"
+
+
+def judged(trial: Seen) -> str:
+    """What a trial came to, in words."""
+    return goodness_text(trial.config, trial.goodness) if trial.ok else trial.result.state
+
+
+def number(value: float) -> str:
+    """A setting's value as short as it can be read."""
+    return f"{value:.3g}"

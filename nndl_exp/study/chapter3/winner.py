@@ -1,0 +1,116 @@
+"""The winner: the best few trained again with new seeds, and what can be said of them.
+
+The best of many trials is partly luck: it was chosen by the very images and the one seed that it
+was judged with. So each candidate is trained again with several seeds that the search did not use,
+the same for each, and compared on each validation image. The interval of a difference comes from a
+bootstrap over seeds and images, paired in both (Efron and Tibshirani 1993), and is widened for the
+number of comparisons (Bonferroni).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+
+from nndl_exp.config import RunConfig
+from nndl_exp.nn.network import count_parameters
+from nndl_exp.study.chapter3 import settings
+from nndl_exp.study.script import Decision, Facts, Script, Seen
+from nndl_exp.training.statistics import paired_interval
+
+TITLE = "the winner"
+FIRST_SEED = 1000
+"""Seeds of this stage, which no search uses."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How many candidates, and how many seeds each is trained with."""
+
+    candidates: int = 3
+    seeds: int = 5
+
+
+def start(facts: Facts, options: Options) -> RunConfig:
+    """The run as found."""
+    return facts.base
+
+
+def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
+    """Every setting in which the candidates differ, and the seed."""
+    varied = settings.differences(facts.candidates[: options.candidates])
+    return {
+        **{name: CategoricalDistribution(tuple(values)) for name, values in varied.items()},
+        "seed": settings.seeds(),
+    }
+
+
+def script(facts: Facts, options: Options) -> Script:
+    """Train every candidate with every seed, and compare each with the best in the mean."""
+    candidates = facts.candidates[: options.candidates]
+    varied = settings.differences(candidates)
+    # Early stopping ends most trainings about half-way.
+    all_of_them = sum(facts.work(config, config.training.epochs) / 2 for config in candidates)
+    seeds = int(min(options.seeds, max(2, facts.share / all_of_them)))
+    batch = [
+        {**settings.point(config, *varied), "seed": FIRST_SEED + facts.seed + seed}
+        for config in candidates
+        for seed in range(seeds)
+    ]
+    trials = yield batch
+    groups = [trials[i * seeds : (i + 1) * seeds] for i in range(len(candidates))]
+    right = [_right(facts, group) for group in groups]
+    means = [float(matrix.mean()) for matrix in right]
+    best = int(np.argmax(means))
+    words = [
+        f"{_name(facts, candidates[best], varied)}: {100 * means[best]:.2f} % of "
+        f"{facts.n_validation:,} validation images in the mean of {seeds} new seeds"
+    ]
+    even, numbers = [best], {"means": means}
+    for i, matrix in enumerate(right):
+        if i == best:
+            continue
+        low, high = paired_interval(
+            right[best].astype(float) - matrix,
+            confidence=1 - 0.05 / max(1, len(candidates) - 1),
+            seed=facts.seed,
+        )
+        clear = low > 0
+        verdict = "better" if clear else "not distinguishable"
+        words.append(
+            f"{verdict} than {_name(facts, candidates[i], varied)} ({100 * means[i]:.2f} %): the "
+            f"difference is {100 * low:+.2f} to {100 * high:+.2f} points"
+            if clear
+            else f"{verdict} from {_name(facts, candidates[i], varied)} ({100 * means[i]:.2f} %): "
+            f"the difference is {100 * low:+.2f} to {100 * high:+.2f} points"
+        )
+        numbers[f"interval_{i}"] = [low, high]
+        if not clear:
+            even.append(i)
+    chosen = min(even, key=lambda i: (_size(facts, candidates[i]), i != best))
+    if chosen != best:
+        words.append(
+            f"the smaller of those that are even is recommended: "
+            f"{_name(facts, candidates[chosen], varied)}"
+        )
+    return Decision(candidates[chosen], tuple(words), numbers)
+
+
+def _right(facts: Facts, group: list[Seen]) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """(seeds, images): which images are read right; a training that failed reads none."""
+    return np.array(
+        [
+            facts.correct(trial) if trial.ok else np.zeros(facts.n_validation, bool)
+            for trial in group
+        ]
+    )
+
+
+def _size(facts: Facts, config: RunConfig) -> int:
+    return count_parameters((facts.n_in, *config.network.hidden, facts.classes))
+
+
+def _name(facts: Facts, config: RunConfig, varied: dict[str, list[Any]]) -> str:
+    names = list(varied) or ["training.eta"]
+    return settings.in_words(settings.point(config, *names))

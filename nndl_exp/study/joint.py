@@ -1,0 +1,166 @@
+"""The joint search: Optuna over all hyper-parameters, in ranges around what the stages found."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nndl_exp.config import RunConfig, SweepConfig, flatten, to_mapping, to_yaml
+from nndl_exp.records import atomic
+from nndl_exp.study.chapter3 import settings
+from nndl_exp.study.script import Decision, Facts, Seen
+from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.winner import winner
+
+FACTORS = {
+    "training.eta": 8.0,
+    "training.lmbda": 10.0,
+    "training.mini_batch_size": 4.0,
+    "network.hidden": 2.5,
+}
+"""How far a range reaches from what was found, up and down; other ranges stay as declared."""
+CANDIDATES = 5
+
+
+class JointStage(Study):
+    """The declared search space, centred on ``facts.base``, searched until the work is spent."""
+
+    title = "joint search"
+    key = "joint"
+
+    def __init__(self, config: SweepConfig, parent: str, facts: Facts) -> None:
+        self._parent, self.facts = parent, facts
+        entries, self.centred = centred(config.search_space, facts.base)
+        space = SearchSpace.parse(entries, facts.base)
+        joint = replace(
+            config,
+            run=facts.base,
+            search_space=entries,
+            study=replace(config.study, enqueue=(_inside(space, facts.base),)),
+        )
+        super().__init__(joint)
+
+    @property
+    def directory(self) -> Path:
+        """The stage's folder, in that of its study."""
+        return Path(self.config.output) / "studies" / self._parent / "stages" / self.key
+
+    def total(self, settled: int) -> int:
+        """Trials are proposed until those that a proposal may see have spent the share."""
+        spent = 0.0
+        for number in range(min(settled, self.n_trials)):
+            directory = self.run_directory(number)
+            result = directory.result()
+            assert result is not None
+            spent += self.facts.work(directory.config(), result.epochs)
+            if spent >= self.facts.share:
+                return min(number + self.plan.lag, self.n_trials)
+        return self.n_trials
+
+    def decision(self) -> Decision | None:
+        """The best trial; None while trials are missing."""
+        trials = self.trials()
+        if len(trials) < self.total(len(trials)):
+            return None
+        best = winner(self, trials)
+        if best is None:
+            return Decision(self.facts.base, ("no trial trained to its end",))
+        ranked = sorted(
+            (trial for trial in trials if trial.result.state == "complete"),
+            key=lambda trial: (-self._seen(trial).goodness, trial.number),
+        )
+        seen = self._seen(best)
+        words = [
+            f"{settings.judged(seen)} by trial {best.number} of {len(trials)}: "
+            f"{settings.in_words(self.varied(best.config))}"
+        ]
+        edges = self.space.at_edges(self.space.params_of(self.varied(best.config)))
+        if edges:
+            words.append(f"at the edge of its range in {', '.join(edges)}")
+        candidates = list(dict.fromkeys(trial.config for trial in ranked))[:CANDIDATES]
+        return Decision(best.config, tuple(words), {"trial": best.number}, candidates=candidates)
+
+    def conclude(self, decision: Decision) -> None:
+        """Write the decision down, for a reader: the study itself decides it again."""
+        write_decision(self.directory, self.key, decision)
+
+    def _name(self) -> str:
+        return f"{self._parent}/{self.key}"
+
+    def _seen(self, trial: Trial) -> Seen:
+        epochs = tuple(self.run_directory(trial.number).epochs())
+        return Seen(trial.number, {}, trial.config, trial.result, epochs)
+
+
+def centred(entries: dict[str, Any], found: RunConfig) -> tuple[dict[str, Any], list[str]]:
+    """The entries of a search space narrowed to around a run, and what was said about them."""
+    values = dict(flatten(to_mapping(found)))
+    said: list[str] = []
+
+    def walk(inner: dict[str, Any], prefix: str) -> dict[str, Any]:
+        result = {}
+        for key, entry in inner.items():
+            name = f"{prefix}{key}"
+            if isinstance(entry, dict) and name in FACTORS:
+                result[key] = _around(name, entry, values[name], said)
+            elif isinstance(entry, dict) and not {"low", "choices"} & set(entry):
+                result[key] = walk(entry, f"{name}.")
+            else:
+                result[key] = entry
+        return result
+
+    return walk(entries, ""), said
+
+
+def _around(name: str, entry: dict[str, Any], value: Any, said: list[str]) -> dict[str, Any]:
+    factor = FACTORS[name]
+    if set(entry) == {"layers", "width"}:
+        layers, width = entry["layers"], entry["width"]
+        middle = max(value) if value else width["low"]
+        most = max(int(layers["high"]), len(value))
+        narrowed = _range(f"{name}.width", width, middle, factor, said)
+        return {"layers": {**layers, "high": most}, "width": narrowed}
+    if "low" not in entry:
+        return entry
+    return _range(name, entry, value, factor, said)
+
+
+def _range(
+    name: str, entry: dict[str, Any], value: float, factor: float, said: list[str]
+) -> dict[str, Any]:
+    low, high = entry["low"], entry["high"]
+    if value == 0:  # λ: none was best, so small ones are searched
+        return {**entry, "high": min(high, max(low * factor, low + 1))}
+    if not low <= value <= high:
+        said.append(f"{name} {value:.3g} was found outside its declared range {low:g}..{high:g}")
+        low, high = min(low, value / factor), max(high, value * factor)
+    whole = isinstance(entry["low"], int) and isinstance(entry["high"], int)
+    ends = (max(low, value / factor), min(high, value * factor))
+    if whole:
+        return {**entry, "low": max(1, int(ends[0])), "high": int(ends[1])}
+    return {**entry, "low": float(ends[0]), "high": float(ends[1])}
+
+
+def _inside(space: SearchSpace, found: RunConfig) -> dict[str, Any]:
+    """The found point as the settings of a first trial, moved to the nearest end where outside."""
+    values = dict(flatten(to_mapping(found)))
+    point = {}
+    for name in space.settings:
+        value = values[name]
+        distribution = space.distributions.get(name)
+        low, high = getattr(distribution, "low", None), getattr(distribution, "high", None)
+        if low is not None and high is not None:
+            value = min(max(value, low), high)
+        point[name] = value
+    return point
+
+
+def write_decision(folder: Path, key: str, decision: Decision) -> None:
+    """Write what a stage decided, for a reader."""
+    record = {
+        "stage": key,
+        "decided": list(decision.words),
+        "numbers": decision.numbers,
+        "run": to_mapping(decision.config),
+    }
+    atomic.write(folder / "decision.yaml", to_yaml(record).encode(), durable=True)

@@ -1,0 +1,166 @@
+"""A stage of a strategy as a study: its trials are asked for by a script, not by a sampler."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nndl_exp.config import RunConfig, SweepConfig, parse, to_mapping, to_yaml
+from nndl_exp.errors import UserError
+from nndl_exp.records import atomic
+from nndl_exp.run import check
+from nndl_exp.study import objectives
+from nndl_exp.study.chapter3 import settings
+from nndl_exp.study.joint import write_decision
+from nndl_exp.study.script import Decision, Facts, Seen, play
+from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.view import Plan, Proposal, Settled
+
+if TYPE_CHECKING:
+    from nndl_exp.study.chapter3 import StageModule
+
+_BARRIER = 10**9
+"""A lag that no stage reaches: what may be asked for is said by the script."""
+
+
+class ScriptedStage(Study):
+    """One stage: ``module`` with its options, from the run in ``facts`` on.
+
+    Its trials are a function of the results of its earlier ones. Where a record is there, it is
+    used; so a stage that was killed goes on, and one that has ended decides again what it decided.
+    """
+
+    def __init__(
+        self, config: SweepConfig, parent: str, key: str, module: "StageModule", facts: Facts
+    ) -> None:
+        self.key, self.module = key, module
+        self.title = module.TITLE
+        self.one_at_a_time = bool(getattr(module, "ONE_AT_A_TIME", False))
+        self.options = stage_options(module, key, config)
+        self.facts = replace(facts, correct=self._correct)
+        start = module.start(self.facts, self.options)
+        self.config = replace(config, run=start)
+        self.dataset = check(start)
+        self.space = SearchSpace(module.space(self.facts, self.options))
+        self.directions = objectives.directions(start.training.judged_by, "none")
+        self.plan = Plan(
+            identity=f"{parent}/{key}",
+            space=self.space,
+            directions=self.directions,
+            sampler={"name": "script"},
+            pruner={"name": "none"},
+            seed=config.study.seed,
+            lag=_BARRIER,
+        )
+        self.name = f"{parent}/{key}"
+        self._parent = parent
+        self._seen: list[Seen] = []
+
+    @property
+    def directory(self) -> Path:
+        """The stage's folder, in that of its study."""
+        return Path(self.config.output) / "studies" / self._parent / "stages" / self.key
+
+    def create(self) -> None:
+        """Make the stage's folder."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        header = f"# the stage {self.name}: the run that its trials vary\n"
+        text = header + to_yaml(to_mapping(self.config.run))
+        atomic.write(self.directory / "stage.yaml", text.encode(), durable=True)
+
+    def verify(self) -> None:
+        """Nothing to check: the study that the stage belongs to was."""
+
+    def total(self, settled: int) -> int:
+        """How many trials there are, as far as the first ``settled`` ones tell."""
+        return len(self._played(settled)[0])
+
+    def proposer(self) -> "_Planned":
+        """What gives the coordinator its trials."""
+        return _Planned(self)
+
+    def planned(self, settled: int) -> list[dict[str, Any]]:
+        """The parameters of all trials that are asked for once so many have settled."""
+        return self._played(settled)[0]
+
+    def decision(self) -> Decision | None:
+        """What the stage decided; None while it has not."""
+        return self._played(len(self.trials()))[1]
+
+    def conclude(self, decision: Decision) -> None:
+        """Write the decision down, for a reader: the study itself decides it again."""
+        write_decision(self.directory, self.key, decision)
+
+    def _played(self, settled: int) -> tuple[list[dict[str, Any]], Decision | None]:
+        while len(self._seen) < settled:
+            self._seen.append(self._look(len(self._seen)))
+        script = self.module.script(self.facts, self.options)
+        return play(script, self._seen[:settled])
+
+    def _look(self, number: int) -> Seen:
+        directory = self.run_directory(number)
+        result, config = directory.result(), directory.config()
+        assert result is not None
+        params = _params_of(self.space, config)
+        seen = Seen(number, params, config, result, tuple(directory.epochs()))
+        if len(seen.epochs) != result.epochs:
+            self.settled(Trial(number, config, result))  # says what is wrong
+        return seen
+
+    def _correct(self, seen: Seen) -> "np.ndarray[Any, np.dtype[np.bool_]]":
+        network = self.run_directory(seen.number).network()
+        x, y = self.dataset.validation.examples(self.dataset.n_out)
+        right: np.ndarray[Any, np.dtype[np.bool_]] = network.predict(x).argmax(axis=1) == y.argmax(
+            axis=1
+        )
+        return right
+
+
+class _Planned:
+    """Hands out the trials of a script in order; the counterpart of a ``View``."""
+
+    def __init__(self, stage: ScriptedStage) -> None:
+        self._stage = stage
+        self._asked = 0
+
+    def __len__(self) -> int:
+        return self._asked
+
+    def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
+        """Go on after these proposals.
+
+        Raises:
+            UserError: the script asks for others: the program or a record has changed.
+        """
+        planned = self._stage.planned(len(settled))
+        for proposal in proposals[: len(planned)]:
+            if proposal.params != planned[proposal.number]:
+                raise UserError(
+                    f"{self._stage.name} recorded other trials than it asks for now (trial "
+                    f"{proposal.number}): the program or a record has changed; give another "
+                    "study.name"
+                )
+        self._asked = len(proposals)
+
+    def ask(self, settled: Sequence[Settled]) -> Proposal:
+        """The next trial."""
+        proposal = Proposal(self._asked, self._stage.planned(len(settled))[self._asked])
+        self._asked += 1
+        return proposal
+
+
+def stage_options(module: "StageModule", key: str, config: SweepConfig) -> Any:
+    """A stage's options: the defaults of its module, changed by ``strategy.options``.
+
+    Raises:
+        UserError: an option that the stage does not have.
+    """
+    given = config.strategy.options.get(key, {})
+    return parse(module.Options, given, f"strategy.options.{key}.")
+
+
+def _params_of(space: SearchSpace, config: RunConfig) -> dict[str, Any]:
+    return settings.point(config, *space.distributions)

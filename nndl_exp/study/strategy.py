@@ -1,0 +1,214 @@
+"""A study in stages: each starts from what the ones before found, the last names the winner."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from nndl_exp.config import RunConfig, SweepConfig, to_mapping, to_yaml
+from nndl_exp.errors import UserError
+from nndl_exp.nn.network import count_multiply_adds
+from nndl_exp.records import atomic
+from nndl_exp.run import check, data_of
+from nndl_exp.study.chapter3 import STAGES
+from nndl_exp.study.coordinator import Coordinator
+from nndl_exp.study.executors import Pool
+from nndl_exp.study.joint import JointStage
+from nndl_exp.study.script import Facts
+from nndl_exp.study.stage import ScriptedStage, stage_options
+from nndl_exp.study.storage import sqlite_url
+from nndl_exp.study.study import FORMAT, SAVED, Study, check_name, load_settings
+
+Stage = ScriptedStage | JointStage
+REFERENCE_WIDTH = 100
+"""The work of a study is counted in epochs of a network with so many hidden neurons."""
+
+
+class StagedStudy:
+    """A study that leads the stages of ``config.strategy``.
+
+    Raises:
+        UserError: a stage or an option that does not exist, data that can't be had.
+    """
+
+    def __init__(self, config: SweepConfig) -> None:
+        self.config = config
+        self.dataset = check(config.run)
+        strategy = config.strategy
+        for key in strategy.stages:
+            if key not in STAGES and key != "joint":
+                raise UserError(
+                    f"strategy.stages must be some of {', '.join([*STAGES, 'joint'])}: got {key}"
+                )
+        if len(set(strategy.stages)) != len(strategy.stages) or not strategy.stages:
+            raise UserError(
+                f"strategy.stages must name each stage once: got {', '.join(strategy.stages)}"
+            )
+        for key in (*strategy.options, *strategy.shares):
+            if key not in STAGES and key != "joint":
+                raise UserError(f"no such stage: {key} (there are {', '.join([*STAGES, 'joint'])})")
+        for key in strategy.stages:
+            if key != "joint":
+                stage_options(STAGES[key], key, config)
+        self.identity = self._identity()
+        self.name = check_name(config.study.name, config.run.dataset.name, self.identity)
+
+    @property
+    def directory(self) -> Path:
+        """The study's folder."""
+        return Path(self.config.output) / "studies" / self.name
+
+    def exists(self) -> bool:
+        """Whether the study was created before."""
+        return (self.directory / "study.yaml").is_file()
+
+    def lock(self) -> FileLock:
+        """Held by the process that leads the study; a dead process holds nothing."""
+        return FileLock(self.directory / ".lock", timeout=0)
+
+    def verify(self) -> None:
+        """Check that the study that has this name, if there is one, is this one.
+
+        Raises:
+            UserError: it has other settings.
+        """
+        if not self.exists():
+            return
+        saved = load_settings(self.directory / "study.yaml", self.config.output)
+        there = StagedStudy(replace(saved, study=replace(saved.study, name=self.name)))
+        if there.identity != self.identity:
+            raise UserError(
+                f"the study {self.name} exists with other settings; give them again, or another "
+                "study.name"
+            )
+
+    def create(self) -> None:
+        """Make the study's folder."""
+        self.verify()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        settings = {key: to_mapping(self.config)[key] for key in SAVED}
+        settings["study"]["name"] = self.name
+        header = f"# the study {self.name}: what identifies it\n"
+        path = self.directory / "study.yaml"
+        atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
+
+    def lead(self, pool: Pool) -> Iterator[tuple[Stage, Coordinator]]:
+        """Each stage with what leads it; to be iterated to its end before the next is asked for.
+
+        Raises:
+            UserError: another process leads the study.
+        """
+        self.create()
+        try:
+            with self.lock():
+                for stage in self.stages():
+                    yield stage, Coordinator(stage, sqlite_url(self.config.output), pool)
+        except Timeout:
+            raise UserError(
+                f"the study {self.name} is being run by another process; wait for it to end, or "
+                "stop it with Ctrl-C"
+            ) from None
+
+    def stages(self) -> Iterator[Stage]:
+        """The stages in order; each is to be led to its decision before the next is asked for."""
+        found = self.config.run
+        candidates: list[RunConfig] = []
+        for key in self.config.strategy.stages:
+            stage = self._stage(key, found, candidates)
+            yield stage
+            decision = stage.decision()
+            if decision is None or decision.stop:
+                return
+            found = decision.config
+            candidates = decision.candidates or [found]
+
+    def stage_like(self, stage: Stage) -> Stage:
+        """The same stage in this study's output folder."""
+        return self._make(stage.key, stage.facts)
+
+    def work(self) -> float:
+        """The multiply-adds of training that the whole study may take."""
+        return self.config.strategy.epochs * self._reference_epoch()
+
+    def share(self, key: str) -> float:
+        """A stage's part of the work."""
+        shares = {**SHARES, **self.config.strategy.shares}
+        total = sum(shares[other] for other in self.config.strategy.stages)
+        return self.work() * shares[key] / total
+
+    def _reference_epoch(self) -> float:
+        sizes = (self.dataset.n_in, REFERENCE_WIDTH, self.dataset.n_out)
+        return 3.0 * count_multiply_adds(sizes) * len(self.dataset.training)
+
+    def _stage(self, key: str, found: RunConfig, candidates: list[RunConfig]) -> Stage:
+        return self._make(key, self._facts(key, found, candidates))
+
+    def _make(self, key: str, facts: Facts) -> Stage:
+        if key == "joint":
+            return JointStage(self.config, self.name, facts)
+        return ScriptedStage(self.config, self.name, key, STAGES[key], facts)
+
+    def _facts(self, key: str, found: RunConfig, candidates: list[RunConfig]) -> Facts:
+        dataset = data_of(found)
+        labels = dataset.validation.labels
+        counts = np.bincount(labels, minlength=dataset.n_out)
+        return Facts(
+            base=found,
+            n=len(dataset.training),
+            n_in=dataset.n_in,
+            classes=dataset.n_out,
+            n_validation=len(dataset.validation),
+            chance=float(counts.max() / len(labels)),
+            share=self.share(key),
+            seed=self.config.study.seed,
+            candidates=tuple(candidates),
+            correct=_not_yet,
+        )
+
+    def _identity(self) -> str:
+        identity = {
+            "format": FORMAT,
+            **{key: to_mapping(self.config)[key] for key in SAVED if key != "study"},
+            "seed": self.config.study.seed,
+            "lag": self.config.study.lag,
+            "data": self.dataset.sha256,
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def open_study(output: Path | str, name: str) -> Study | StagedStudy:
+    """A study that exists, of one stage or of several.
+
+    Raises:
+        UserError: there is no study of that name.
+    """
+    study = Study.open(output, name)
+    return StagedStudy(study.config) if is_staged(study.config) else study
+
+
+def is_staged(config: SweepConfig) -> bool:
+    """Whether a study has stages, rather than being one search."""
+    return config.strategy.stages != ("joint",)
+
+
+SHARES = {
+    "any_learning": 0.02,
+    "learning_rate": 0.05,
+    "epochs": 0.04,
+    "regularization": 0.12,
+    "mini_batch_size": 0.1,
+    "architecture": 0.2,
+    "schedule": 0.07,
+    "joint": 0.3,
+    "winner": 0.1,
+}
+"""Each stage's part of the work, as parts of those that are there."""
+
+
+def _not_yet(seen: Any) -> Any:
+    raise AssertionError("only a stage knows where its trials are")
