@@ -58,7 +58,7 @@ def measure(words: list[str]) -> dict[str, float]:
 
 def worker_megabytes() -> float:
     """The memory that the larger of two workers has written to, on the full digits."""
-    words = ["dataset=mnist", "workers=2", "tracking=none", "study.n_trials=2", "sampler=random",
+    words = ["dataset=mnist", "workers=2", "tracking=none", "study.n_trials=4", "sampler=random",
              "search_space=numeric", "network.hidden=[100]", "training.epochs=12"]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "nndl_exp.sweep", *words, f"output={folder}"]
