@@ -20,7 +20,8 @@ from nndl_exp.errors import UserError
 T = TypeVar("T")
 Setting = Mapping[str, Any]
 
-_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+"""How settings are checked: no conversions, no unknown names, finite numbers."""
 
 Size = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -30,7 +31,7 @@ Folder = Annotated[str, Field(min_length=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DatasetConfig:
     """Which images: a source, cut down to some classes and to the first n of each set."""
 
@@ -41,7 +42,7 @@ class DatasetConfig:
     classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class NetworkConfig:
     """The network between the input and the output layer, which the dataset decides."""
 
@@ -53,7 +54,7 @@ class NetworkConfig:
     dtype: Literal["float32", "float64"] = "float32"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class StoppingConfig:
     """When to stop early: ``none``, ``no_improvement`` of the best epoch in ``n`` epochs, or an
     ``average_gain`` an epoch, over ``n`` epochs, of less than ``gain``."""
@@ -63,7 +64,7 @@ class StoppingConfig:
     gain: NonNegative = 0.0001
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ScheduleConfig:
     """The learning rate of later epochs.
 
@@ -78,7 +79,7 @@ class ScheduleConfig:
     end: Annotated[float, Field(gt=1)] = 128.0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ExpansionConfig:
     """More training pictures: ``shifts`` by whole pixels, ``distortions`` that turn, move and bend.
 
@@ -97,7 +98,7 @@ class ExpansionConfig:
     sigma: Positive = 4.0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
     """How the network learns.
 
@@ -131,7 +132,7 @@ class TrainingConfig:
     blas_threads: Size = 1
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class RunConfig:
     """One training, whole."""
 
@@ -141,7 +142,7 @@ class RunConfig:
     seed: Seed = 0
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrackingConfig:
     """Where runs are shown: MLflow at ``uri`` (null: a database in the output folder), or none."""
 
@@ -150,7 +151,7 @@ class TrackingConfig:
     experiment: str | None = None
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrainConfig:
     """What ``python -m nndl_exp.train`` does: one run, tracked."""
 
@@ -159,7 +160,7 @@ class TrainConfig:
     output: Folder = "nndl-output"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class StudyConfig:
     """How a study is led.
 
@@ -178,7 +179,7 @@ class StudyConfig:
     max_retries: Annotated[int, Field(ge=0)] = 2
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class StrategyConfig:
     """The stages of a study, in order.
 
@@ -194,14 +195,14 @@ class StrategyConfig:
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ExecutorConfig:
     """What trains the trials: spawned processes, or this process alone."""
 
     name: Literal["processes", "serial"] = "processes"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class SweepConfig:
     """What ``python -m nndl_exp.sweep`` does: a study of variations of one run, tracked."""
 

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -11,6 +12,7 @@ from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.config import (
+    RunConfig,
     SweepConfig,
     no_such_setting,
     parse,
@@ -19,6 +21,9 @@ from nndl_exp.config import (
     to_mapping,
 )
 from nndl_exp.errors import UserError
+
+if TYPE_CHECKING:
+    from nndl_exp.study.strategy import Stage
 
 _SETTINGS = (
     "search_space", "sampler", "pruner", "study", "strategy", "executor", "tracking", "workers",
@@ -125,6 +130,15 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
 
 
+def ending(config: RunConfig, stages: "Sequence[Stage]") -> tuple[str, RunConfig] | None:
+    """The trial that a study ended with, by name; one of another seed if only such was trained."""
+    for exactly in (True, False):
+        for stage in reversed(stages):
+            if trial := stage.trained(config, exactly=exactly):
+                return f"{stage.name}/{trial.number}", trial.config
+    return None
+
+
 def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
     """Lead a study in stages and show it; the exit status as for ``sweep``."""
     from nndl_exp.cli.output import check_output
@@ -132,7 +146,7 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     from nndl_exp.report.staged import StagedPresentation
     from nndl_exp.study import executors
     from nndl_exp.study.forecast import seconds_of
-    from nndl_exp.study.strategy import Stage, StagedStudy
+    from nndl_exp.study.strategy import StagedStudy
 
     study = StagedStudy(config)
     study.verify()
@@ -168,20 +182,20 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
             if reached is None:
                 break
             stage.conclude(reached)
-            show.decided(reached)
+            show.decided(reached, stage.times_its_share())
             decision = reached
             led.append(stage)
     finally:
         pool.close()
     complete = stopped is None and decision is not None and not decision.stop
     if decision is not None and not decision.stop:
-        trained = (stage.trained(decision.config) for stage in reversed(led))
-        name = next((found for found in trained if found), None)
-        show.end(decision, name, count, time.monotonic() - start)
+        name, config_of_it = ending(decision.config, led) or (None, decision.config)
+        show.end(config_of_it, name, count, time.monotonic() - start)
     elif stopped:
         console.print(f"stopped  {stopped}")
     views.close(complete=complete)
-    show.commands(words, complete, views.look, name)
+    stuck = decision is not None and decision.stop
+    show.commands(words, complete or stuck, views.look, name)
     return 0 if complete or stopped == TIME_IS_UP else 1
 
 

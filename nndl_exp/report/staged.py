@@ -12,6 +12,8 @@ from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
 from nndl_exp.study.study import Trial
 
+_MUCH = 1.5
+
 
 class StagedPresentation:
     """Shows one start of a study in stages on a console."""
@@ -55,18 +57,23 @@ class StagedPresentation:
         assert self._lines is not None
         return self._lines.line(trial)
 
-    def decided(self, decision: Decision) -> None:
-        """What a stage found, and why."""
+    def decided(self, decision: Decision, times: float) -> None:
+        """What a stage found, and why; ``times`` is how often it spent its share of the work."""
         for i, words in enumerate(decision.words):
             self._print(f"{'→ ' if i == 0 else '  '}{words}")
+        if times > _MUCH:
+            self._print(
+                f"  this took {times:.1f} times the stage's share of the work: a stage does the "
+                "least that it can; raise strategy.epochs to give it more"
+            )
 
-    def end(self, decision: Decision, name: str | None, trials: int, seconds: float) -> None:
+    def end(self, config: RunConfig, name: str | None, trials: int, seconds: float) -> None:
         """The run that the study ends with, written to best.yaml; ``name`` is its trial's."""
-        network, training = run_text(decision.config)
+        network, training = run_text(config)
         self._print(f"\ntrials   {trials} in {seconds_text(seconds)}")
         self._print(f"winner   {network}\n         {training}")
         path = self.study.directory / "best.yaml"
-        atomic.write(path, self._best_yaml(decision.config, name).encode())
+        atomic.write(path, self._best_yaml(config, name).encode())
         self._print(f"saved    {path}\n")
 
     def commands(self, words: Sequence[str], complete: bool, look: str, winner: str | None) -> None:

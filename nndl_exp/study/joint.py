@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from nndl_exp.config import RunConfig, SweepConfig, flatten, to_mapping, to_yaml
+from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.script import Decision, Facts, Seen
 from nndl_exp.study.search_space import SearchSpace
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.study import SAVED, Study, Trial, load_settings
 from nndl_exp.study.winner import winner
 
 FACTORS = {
@@ -45,6 +46,23 @@ class JointStage(Study):
         """The stage's folder, in that of its study."""
         return Path(self.config.output) / "studies" / self._parent / "stages" / self.key
 
+    def verify(self) -> None:
+        """Check that the search that was begun here is this one.
+
+        Raises:
+            UserError: the stages before decide otherwise now: the program or a record has changed.
+        """
+        path = self.directory / "study.yaml"
+        if not path.is_file():
+            return
+        saved = load_settings(path, self.config.output)
+        for key in SAVED:
+            if key != "study" and getattr(saved, key) != getattr(self.config, key):
+                raise UserError(
+                    f"{self.name} was begun with another {key} than the stages before decide on "
+                    "now: the program or a record has changed; give another study.name"
+                )
+
     def total(self, settled: int) -> int:
         """Trials are proposed until those that a proposal may see have spent the share."""
         spent = 0.0
@@ -79,6 +97,10 @@ class JointStage(Study):
             words.append(f"at the edge of its range in {', '.join(edges)}")
         candidates = list(dict.fromkeys(trial.config for trial in ranked))[:CANDIDATES]
         return Decision(best.config, tuple(words), {"trial": best.number}, candidates=candidates)
+
+    def times_its_share(self) -> float:
+        """How often what it has spent goes into the work that it was given."""
+        return self.facts.spent([self._seen(trial) for trial in self.trials()]) / self.facts.share
 
     def conclude(self, decision: Decision) -> None:
         """Write the decision down, for a reader: the study itself decides it again."""

@@ -90,6 +90,11 @@ class ScriptedStage(Study):
         """What the stage decided; None while it has not."""
         return self._played(len(self.trials()))[1]
 
+    def times_its_share(self) -> float:
+        """How often what it has spent goes into the work that it was given."""
+        self._played(len(self.trials()))
+        return self.facts.spent(self._seen) / self.facts.share
+
     def conclude(self, decision: Decision) -> None:
         """Write the decision down, for a reader: the study itself decides it again."""
         write_decision(self.directory, self.key, decision)

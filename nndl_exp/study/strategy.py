@@ -53,6 +53,8 @@ class StagedStudy:
             if key not in STAGES and key != "joint":
                 raise UserError(f"no such stage: {key} (there are {', '.join([*STAGES, 'joint'])})")
         for key in strategy.stages:
+            if key not in strategy.shares:
+                raise UserError(f"strategy.shares must have a share for {key}: got none")
             if key != "joint":
                 stage_options(STAGES[key], key, config)
         self.identity = self._identity()
@@ -137,9 +139,8 @@ class StagedStudy:
 
     def share(self, key: str) -> float:
         """A stage's part of the work."""
-        shares = {**SHARES, **self.config.strategy.shares}
-        total = sum(shares[other] for other in self.config.strategy.stages)
-        return self.work() * shares[key] / total
+        shares = self.config.strategy.shares
+        return self.work() * shares[key] / sum(shares[s] for s in self.config.strategy.stages)
 
     def _reference_epoch(self) -> float:
         sizes = (self.dataset.n_in, REFERENCE_WIDTH, self.dataset.n_out)
@@ -194,20 +195,6 @@ def open_study(output: Path | str, name: str) -> Study | StagedStudy:
 def is_staged(config: SweepConfig) -> bool:
     """Whether a study has stages, rather than being one search."""
     return config.strategy.stages != ("joint",)
-
-
-SHARES = {
-    "any_learning": 0.02,
-    "learning_rate": 0.05,
-    "epochs": 0.04,
-    "regularization": 0.12,
-    "mini_batch_size": 0.1,
-    "architecture": 0.2,
-    "schedule": 0.07,
-    "joint": 0.3,
-    "winner": 0.1,
-}
-"""Each stage's part of the work, as parts of those that are there."""
 
 
 def _not_yet(seen: Any) -> Any:

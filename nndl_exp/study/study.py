@@ -181,11 +181,13 @@ class Study:
         second = self.config.study.second_objective
         return objectives.settled(trial.config, sizes, trial.result, history, second)
 
-    def trained(self, config: RunConfig) -> str | None:
-        """The name of the first trial that trained this run, None where there is none."""
-        same = (trial.number for trial in self.trials() if trial.config == config)
-        number = next(same, None)
-        return None if number is None else f"{self.name}/{number}"
+    def trained(self, config: RunConfig, *, exactly: bool = False) -> Trial | None:
+        """The first trial that trained this run, whatever its seed unless ``exactly``."""
+        for trial in self.trials():
+            same = trial.config if exactly else replace(trial.config, seed=config.seed)
+            if same == config:
+                return trial
+        return None
 
     def table(self) -> "pd.DataFrame":
         """The trials as a pandas table, a row each: varied settings, results, weights' digests."""

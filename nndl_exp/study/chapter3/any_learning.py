@@ -6,12 +6,13 @@ better than chance" (chapter 3, "Broad strategy"). λ is rescaled with the numbe
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from optuna.distributions import BaseDistribution
+from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
-from nndl_exp.config import RunConfig, ScheduleConfig
+from nndl_exp.config import STRICT, RunConfig, ScheduleConfig, Size
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.chapter3.settings import judged, number
 from nndl_exp.study.script import Decision, Facts, Script, Seen
@@ -20,14 +21,14 @@ from nndl_exp.study.search_space import Params
 TITLE = "any learning at all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Options:
     """``rounds`` by tens are tried around the start; ``images`` are trained on, in ``epochs``."""
 
-    images: int = 1000
-    epochs: int = 4
-    monitor_every: int = 500
-    rounds: int = 6
+    images: Size = 1000
+    epochs: Size = 4
+    monitor_every: Size = 500
+    rounds: Size = 6
 
 
 def start(facts: Facts, options: Options) -> RunConfig:
@@ -97,9 +98,9 @@ def _nothing(facts: Facts, reach: float) -> Decision:
     return Decision(
         facts.base,
         (
-            f"nothing learns: down to eta {number(t.eta / reach)} and lmbda "
-            f"{number(t.lmbda / reach)} all stay at chance ({100 * facts.chance:.1f} %) or "
-            "diverge; look at the data, or start elsewhere",
+            f"nothing learns: from eta {number(t.eta / reach)} to {number(t.eta * reach)}, and "
+            f"down to lmbda {number(t.lmbda / reach)}, all stays at chance "
+            f"({100 * facts.chance:.1f} %) or diverges; look at the data, or start elsewhere",
         ),
         stop=True,
     )
@@ -111,8 +112,7 @@ def _around(first: RunConfig, round_: int) -> Iterator[tuple[float, float]]:
         yield eta, lmbda
         return
     yield eta / tens, lmbda
-    if round_ == 1:
-        yield eta * tens, lmbda
+    yield eta * tens, lmbda
     if lmbda:
         yield eta / tens, lmbda / tens
         yield eta, lmbda / tens

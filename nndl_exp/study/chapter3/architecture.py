@@ -5,11 +5,13 @@ says of the rest is kept: λ stays as n does, η is looked at again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 from optuna.distributions import BaseDistribution
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.chapter3.settings import best_of, judged, number
 from nndl_exp.study.script import Decision, Facts, Script, Seen
@@ -18,13 +20,13 @@ from nndl_exp.study.search_space import Params
 TITLE = "architecture"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Options:
     """Widths up to ``widest``, each ``factor`` times the one before; ``layers`` at most."""
 
-    factor: float = 2.5
-    widest: int = 400
-    layers: int = 3
+    factor: Annotated[float, Field(gt=1)] = 2.5
+    widest: Size = 400
+    layers: Size = 3
 
 
 def start(facts: Facts, options: Options) -> RunConfig:

@@ -4,11 +4,10 @@
 time" (chapter 3, "Use early stopping"). One long training shows what each n would have given.
 """
 
-from dataclasses import dataclass
-
 from optuna.distributions import BaseDistribution
+from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import RunConfig, StoppingConfig
+from nndl_exp.config import STRICT, RunConfig, Size, StoppingConfig
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.chapter3.settings import judged
 from nndl_exp.study.script import Decision, Facts, Script, Seen
@@ -18,12 +17,12 @@ from nndl_exp.training.stopping import STOPPING
 TITLE = "number of epochs"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Options:
     """The longest training, as far as the stage's share of the work goes, and the n to compare."""
 
-    epochs: int = 60
-    patience: tuple[int, ...] = (5, 10, 20)
+    epochs: Size = 60
+    patience: tuple[Size, ...] = (5, 10, 20)
 
 
 def start(facts: Facts, options: Options) -> RunConfig:

@@ -8,12 +8,13 @@ by the training cost alone, without regularization, with several seeds of which 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from optuna.distributions import BaseDistribution
+from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import RunConfig, ScheduleConfig
+from nndl_exp.config import STRICT, RunConfig, ScheduleConfig, Size
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.chapter3.settings import number
 from nndl_exp.study.script import Decision, Facts, Script, Seen
@@ -22,15 +23,15 @@ from nndl_exp.study.search_space import Params
 TITLE = "learning rate"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Options:
     """``seeds`` networks are trained on ``images`` for ``epochs`` at each η, ``decades`` away at
     most from where the stage starts."""
 
-    seeds: int = 3
-    images: int = 10_000
-    epochs: int = 4
-    decades: int = 8
+    seeds: Size = 3
+    images: Size = 10_000
+    epochs: Size = 4
+    decades: Size = 8
 
 
 _BETWEEN = (1.5, 2.0, 3.0, 5.0, 7.0)

@@ -7,11 +7,11 @@ those that each recorded: a study that is played again decides by the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution, IntDistribution
+from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.chapter3.settings import judged, number
 from nndl_exp.study.script import Decision, Facts, Script, Seen
@@ -22,11 +22,11 @@ TITLE = "mini-batch size"
 ONE_AT_A_TIME = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Options:
     """The sizes to compare, besides the one that the stage starts with."""
 
-    sizes: tuple[int, ...] = (5, 10, 20, 50, 100)
+    sizes: tuple[Size, ...] = (5, 10, 20, 50, 100)
 
 
 def start(facts: Facts, options: Options) -> RunConfig:

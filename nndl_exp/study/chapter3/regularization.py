@@ -5,11 +5,10 @@ for λ. I'd start by trialling λ = 1.0, and then increase or decrease by factor
 "The regularization parameter, λ").
 """
 
-from dataclasses import dataclass
-
 from optuna.distributions import BaseDistribution
+from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import STRICT, Positive, RunConfig, Size
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.chapter3.settings import best_of, judged, number
 from nndl_exp.study.script import Decision, Facts, Script, Seen
@@ -18,12 +17,12 @@ from nndl_exp.study.search_space import Params
 TITLE = "regularization"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Options:
     """The first λ, and how many tens away from it the stage goes."""
 
-    first: float = 1.0
-    decades: int = 4
+    first: Positive = 1.0
+    decades: Size = 4
 
 
 def start(facts: Facts, options: Options) -> RunConfig:

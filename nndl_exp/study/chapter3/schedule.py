@@ -5,11 +5,10 @@ the learning rate by some amount" (chapter 3, "Learning rate schedule"); the exe
 improvement in 10 epochs and ends at 1/128.
 """
 
-from dataclasses import dataclass
-
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.chapter3.settings import judged
 from nndl_exp.study.script import Decision, Facts, Script
@@ -17,11 +16,11 @@ from nndl_exp.study.script import Decision, Facts, Script
 TITLE = "learning-rate schedule"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Options:
     """The epochs without improvement after which η is halved."""
 
-    patience: tuple[int, ...] = (3, 5)
+    patience: tuple[Size, ...] = (3, 5)
 
 
 def start(facts: Facts, options: Options) -> RunConfig:

@@ -29,12 +29,12 @@ def without_stopping(config: RunConfig, epochs: int, **settings: Any) -> RunConf
 
 def eta() -> FloatDistribution:
     """Any learning rate; a stage decides for itself how far it goes."""
-    return FloatDistribution(1e-12, 1e12, log=True)
+    return FloatDistribution(1e-300, 1e300, log=True)
 
 
 def lmbda() -> FloatDistribution:
     """Any regularization parameter, 0 too."""
-    return FloatDistribution(0, 1e12)
+    return FloatDistribution(0, 1e300)
 
 
 def seeds() -> IntDistribution:

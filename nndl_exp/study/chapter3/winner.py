@@ -7,13 +7,13 @@ bootstrap over seeds and images, paired in both (Efron and Tibshirani 1993), and
 number of comparisons (Bonferroni).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.nn.network import count_parameters
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.script import Decision, Facts, Script, Seen
@@ -24,12 +24,12 @@ FIRST_SEED = 1000
 """Seeds of this stage, which no search uses."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Options:
     """How many candidates, and how many seeds each is trained with."""
 
-    candidates: int = 3
-    seeds: int = 5
+    candidates: Size = 3
+    seeds: Size = 5
 
 
 def start(facts: Facts, options: Options) -> RunConfig:

@@ -1,0 +1,302 @@
+"""A study in stages, led for real: determinism, kills, reproduction, MLflow, mistakes."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nndl_exp.cli.hydra_config import compose
+from nndl_exp.errors import UserError
+from nndl_exp.study import executors
+from nndl_exp.study.strategy import StagedStudy, is_staged, open_study
+from nndl_exp.sweep import sweep_config
+
+STAGES = ("any_learning", "learning_rate", "epochs", "regularization", "architecture", "schedule",
+          "joint", "winner")  # fmt: skip
+SMALL = (
+    "strategy=chapter3",
+    f"strategy.stages=[{','.join(STAGES)}]",  # all but the one that decides by seconds
+    "strategy.epochs=60",
+    "strategy.options.any_learning.images=200",
+    "strategy.options.learning_rate.epochs=3",
+    "strategy.options.epochs.epochs=12",
+    "strategy.options.regularization.decades=1",
+    "strategy.options.architecture.widest=40",
+    "strategy.options.winner.candidates=2",
+    "dataset.training_size=300",
+    "dataset.validation_size=200",
+    "network.hidden=[8]",
+    "training.eta=10",
+    "training.lmbda=100",
+    "study.n_trials=6",
+    "study.lag=2",
+    "study.name=small",
+)
+NO_TRACKING, SERIAL = ("tracking=none",), ("executor=serial",)
+
+
+def study_of(output: Path, *words: str) -> StagedStudy:
+    return StagedStudy(sweep_config(compose("sweep", [*SMALL, *words, f"output={output}"])))
+
+
+def lead(study: StagedStudy) -> None:
+    kind = study.config.executor.name
+    pool = executors.Pool(kind, executors.count(study.config.workers, kind))
+    try:
+        for stage, coordinator in study.lead(pool):
+            list(coordinator)
+            decision = stage.decision()
+            assert decision is not None
+            stage.conclude(decision)
+    finally:
+        pool.close()
+
+
+def record(study: StagedStudy) -> dict[str, object]:
+    """All of the stages that must not depend on timing."""
+    return {
+        stage.key: (
+            stage.table().drop(columns="seconds").to_csv(),
+            stage.decision().words,
+            stage.decision().config,
+        )
+        for stage in study.stages()
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    study = study_of(tmp_path_factory.mktemp("whole"), *NO_TRACKING, *SERIAL)
+    lead(study)
+    return study
+
+
+def test_every_stage_decides_and_hands_on(whole):
+    stages = list(whole.stages())
+    assert [stage.key for stage in stages] == list(STAGES)
+    for before, after in pairwise(stages):
+        assert after.facts.base == before.decision().config
+    learned = next(stage.decision() for stage in stages if stage.key == "any_learning")
+    assert learned.config.training.eta < 10, "it starts at a learning rate that is too large"
+    for stage in stages:
+        written = yaml.safe_load((stage.directory / "decision.yaml").read_text())
+        assert written["decided"] == list(stage.decision().words)
+    winner = stages[-1]
+    seeds = {trial.config.seed for trial in winner.trials()}
+    searched = {trial.config.seed for stage in stages[:-1] for trial in stage.trials()}
+    assert not seeds & searched, "the winner is judged with seeds that no search has used"
+
+
+def test_the_joint_search_starts_from_what_was_found(whole):
+    joint = next(stage for stage in whole.stages() if stage.key == "joint")
+    first, base = joint.trials()[0].config, joint.facts.base
+    assert first.network.hidden == base.network.hidden
+    assert first.training.eta == pytest.approx(base.training.eta)
+    assert joint.space.distributions["training.eta"].low < base.training.eta
+    assert joint.space.distributions["training.eta"].high > base.training.eta
+
+
+def test_two_workers_give_the_same_stages(tmp_path, whole):
+    study = study_of(tmp_path, *NO_TRACKING, "workers=2")
+    lead(study)
+    assert record(study) == record(whole)
+
+
+def command(output: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "nndl_exp.sweep", *SMALL, *words, f"output={output}"]
+
+
+def test_a_study_killed_in_each_stage_ends_like_one_never_killed(tmp_path, whole):
+    """Killed a moment after each stage began, then led to its end."""
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"kill times drawn from seed {seed}")  # shown when the test fails
+    times, killed = random.Random(seed), []
+    for position in range(1, len(STAGES) + 1):
+        process = subprocess.Popen(command(tmp_path, *NO_TRACKING, "workers=2"), text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+        for line in process.stdout:
+            if line.startswith(f"[{position}/{len(STAGES)}]"):
+                try:
+                    process.wait(timeout=times.uniform(0.0, 0.4))
+                except subprocess.TimeoutExpired:
+                    killed.append(position)
+                how = signal.SIGKILL if times.random() < 0.7 else signal.SIGTERM
+                process.send_signal(how)
+                break
+        process.communicate(timeout=60)
+    assert len(killed) >= len(STAGES) // 2
+    done = subprocess.run(command(tmp_path, *NO_TRACKING, "workers=2"), capture_output=True,
+                          text=True, check=False, timeout=120)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    study = study_of(tmp_path, *NO_TRACKING)
+    assert record(study) == record(whole)
+
+
+def test_the_stage_that_counts_seconds_decides_again_by_those_recorded(tmp_path):
+    words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
+             *NO_TRACKING, *SERIAL)  # fmt: skip
+    lead(study_of(tmp_path, *words))
+    (stage,) = study_of(tmp_path, *words).stages()
+    decision = stage.decision()
+    assert decision.config.training.mini_batch_size in (5, 10, 20, 50, 100)
+    before = decision.config
+    for trial in stage.trials():  # as if another size had been the fastest
+        path = stage.run_directory(trial.number).path / "epochs.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        factor = 1e-6 if trial.config.training.mini_batch_size == 5 else 1e3
+        lines = [{**line, "seconds": line["seconds"] * factor} for line in lines]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (stage,) = study_of(tmp_path, *words).stages()
+    accuracies = {t.config.training.mini_batch_size: t.result.validation_accuracy
+                  for t in stage.trials()}  # fmt: skip
+    if accuracies[5] >= sorted(accuracies.values())[2]:
+        assert stage.decision().config.training.mini_batch_size == 5
+    else:
+        assert stage.decision().config == before
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True,
+                          check=False, timeout=120)  # fmt: skip
+
+
+def test_the_whole_study_and_its_winner_are_reproduced(whole):
+    output = whole.config.output
+    done = run("nndl_exp.reproduce", "small", "--output", output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("IDENTICAL\n")
+    assert done.stdout.count("decided again") == len(STAGES)
+    done = run("nndl_exp.reproduce", "small/joint/0", "--output", output)
+    assert done.stdout.endswith("IDENTICAL\n")
+
+
+def test_a_record_that_was_changed_is_noticed(tmp_path):
+    words = ("strategy.stages=[learning_rate]", "training.eta=0.5", *NO_TRACKING, *SERIAL)
+    study = study_of(tmp_path, *words)
+    lead(study)
+    (stage,) = study.stages()
+    path = stage.run_directory(1).path / "epochs.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[0]["training_cost"] += 1e-9
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = run("nndl_exp.reproduce", "small", "--output", str(tmp_path))
+    assert done.returncode == 1
+    assert "trial 1 is different" in done.stdout
+    assert done.stdout.endswith("DIFFERENT\n")
+
+
+def test_the_terminal_tells_each_stage_and_what_to_type_next(tmp_path):
+    words = ("strategy.stages=[learning_rate,winner]", "training.eta=0.5", "training.lmbda=0")
+    done = run("nndl_exp.sweep", *SMALL, *words, *NO_TRACKING, f"output={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[1/2] learning rate" in done.stdout
+    assert re.search(r"→ the training cost falls up to eta [\d.]+ \(.* over 3 seeds\)", done.stdout)
+    assert f"saved    {tmp_path}/studies/small/best.yaml" in done.stdout
+    reproduce = re.search(r"reproduce  python -m (.*)", done.stdout)
+    assert reproduce, done.stdout
+    assert run(*reproduce.group(1).split()).stdout.endswith("IDENTICAL\n")
+    best = run("nndl_exp.reproduce", f"{tmp_path}/studies/small/best.yaml")
+    assert best.stdout.endswith("IDENTICAL\n"), best.stdout + best.stderr
+
+
+def test_a_start_from_which_nothing_learns_ends_with_words(tmp_path):
+    words = ("training.eta=1e-40", "strategy.options.any_learning.rounds=1", *NO_TRACKING)
+    done = run("nndl_exp.sweep", *SMALL, *words, f"output={tmp_path}")
+    assert done.returncode == 1
+    assert "nothing learns: from eta 1e-41 to 1e-39" in done.stdout
+    after = done.stdout.split("nothing learns")[1]
+    assert "learning rate" not in after, "no further stage"
+    assert "resume" not in after, "the same command would end the same way"
+
+
+def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    words = ("strategy.stages=[learning_rate,epochs]", "training.eta=0.5", *SERIAL)
+    done = run("nndl_exp.sweep", *SMALL, *words, f"output={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+
+    def runs():
+        (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
+        return {r.data.tags["nndl.run"]: r for r in client.search_runs([experiment.experiment_id])}
+
+    def check():
+        by_name = runs()
+        root, stage = by_name["small"], by_name["small/learning_rate"]
+        assert stage.data.tags["mlflow.parentRunId"] == root.info.run_id
+        assert "half of it is taken" in stage.data.tags["nndl.decided"]
+        trial = by_name["small/learning_rate/0"]
+        assert trial.data.tags["mlflow.parentRunId"] == stage.info.run_id
+        assert trial.data.metrics["best_validation_accuracy"] > 0.1
+        return len(by_name)
+
+    count = check()
+    done = run("nndl_exp.sync", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert check() == count, "nothing is shown twice"
+    os.remove(tmp_path / "mlflow.db")  # noqa: PTH107
+    assert run("nndl_exp.sync", "--output", str(tmp_path)).returncode == 0
+    assert check() == count
+
+
+MISTAKES = [
+    (["strategy.stages=[foo]"], "strategy.stages must be some of any_learning, .*: got foo"),
+    (["strategy.stages=[joint,joint]"], "strategy.stages must name each stage once"),
+    (["+strategy.options.foo.seeds=3"], "no such stage: foo"),
+    (["strategy.options.learning_rate.seeds=0"],
+     r"strategy\.options\.learning_rate\.seeds must be greater than or equal to 1: got 0"),
+    (["+strategy.options.learning_rate.seed=3"],
+     "no such setting: strategy.options.learning_rate.seed "
+     r"\(did you mean strategy.options.learning_rate.seeds\?\)"),
+    (["strategy.shares.joint=0"], "strategy.shares.joint must be greater than 0: got 0"),
+    (["~strategy.shares.joint"], "strategy.shares must have a share for joint: got none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES)
+def test_mistakes_are_one_line_before_anything_is_trained(tmp_path, words, message):
+    with pytest.raises(UserError, match=message) as error:
+        study_of(tmp_path, *words)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_is_what_it_was_created_as(tmp_path, whole):
+    assert isinstance(open_study(whole.config.output, "small"), StagedStudy)
+    assert not is_staged(sweep_config(compose("sweep", [])))
+    with pytest.raises(UserError, match="exists with other settings"):
+        study_of(Path(whole.config.output), "training.eta=5").create()
+
+
+def test_what_is_typed_is_where_the_stages_start_and_is_searched():
+    config = sweep_config(compose("sweep", [*SMALL]))
+    assert config.run.training.eta == 10
+    assert "eta" in config.search_space["training"]
+    plain = sweep_config(compose("sweep", ["training.eta=10"]))
+    assert "eta" not in plain.search_space["training"]
+
+
+@pytest.mark.parametrize("name", ["joint", "random", "grid"])
+def test_plain_searches_are_strategies_of_one_stage(name):
+    config = sweep_config(compose("sweep", [f"strategy={name}"]))
+    assert not is_staged(config)
+    assert config.sampler["name"] == {"joint": "tpe"}.get(name, name)
+
+
+def test_the_options_in_the_yaml_are_those_of_the_stages():
+    from nndl_exp.study.chapter3 import STAGES as MODULES
+
+    options = compose("sweep", ["strategy=chapter3"]).settings["strategy"]["options"]
+    assert set(options) == set(MODULES)
+    for key, module in MODULES.items():
+        defaults = json.loads(json.dumps(vars(module.Options())))
+        assert options[key] == defaults, key

@@ -1,0 +1,285 @@
+"""What each stage of chapter 3's strategy decides, given what its trials came to.
+
+A stage's script is a function of its trials' results; here it is told results that a formula makes,
+so that what it ought to find is known.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nndl_exp.config import NetworkConfig, RunConfig, TrainingConfig
+from nndl_exp.records import Result
+from nndl_exp.study.chapter3 import STAGES
+from nndl_exp.study.script import Decision, Facts, Seen, play
+from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.training.epoch import Epoch, Moment
+from nndl_exp.training.statistics import paired_interval
+
+BASE = RunConfig(
+    network=NetworkConfig(hidden=(30,)), training=TrainingConfig(eta=10.0, lmbda=1000.0)
+)
+
+
+def facts(base=BASE, **more) -> Facts:
+    values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
+              "chance": 0.1, "share": 1e15, "seed": 0, "candidates": (base,),
+              "correct": lambda seen: np.ones(10_000, bool)}  # fmt: skip
+    return Facts(**(values | more))
+
+
+def history(accuracies, costs=None, seconds=1.0, first_cost=3.0):
+    costs = costs or [1.0] * len(accuracies)
+    within = (Moment(0.0, 0, first_cost, 0.1, first_cost, 0.1),)
+    return tuple(
+        Epoch(i + 1, cost, a, cost, a, 0.5, seconds, within if i == 0 else ())
+        for i, (a, cost) in enumerate(zip(accuracies, costs, strict=True))
+    )
+
+
+def settled(number, params, config, epochs, state="complete"):
+    best = max(range(len(epochs)), key=lambda i: epochs[i].validation_accuracy) + 1
+    result = Result(state, "told", len(epochs), best, epochs[best - 1].validation_accuracy, 1.0,
+                    1.0, {"best": "", "last": ""}, 0.0, 1.0, {})  # fmt: skip
+    return Seen(number, params, config, result, epochs)
+
+
+def play_out(name, outcome, given_facts, **options) -> tuple[Decision, list[Seen]]:
+    """Play a stage to its decision; ``outcome(config)`` is (epochs, state) of a trial."""
+    module = STAGES[name]
+    chosen = module.Options(**options)
+    start = module.start(given_facts, chosen)
+    space = SearchSpace(module.space(given_facts, chosen))
+    seen: list[Seen] = []
+    for _ in range(50):
+        planned, decision = play(module.script(given_facts, chosen), seen)
+        if decision is not None:
+            return decision, seen
+        for params in planned[len(seen) :]:
+            for name_, value in params.items():
+                assert space.distributions[name_]._contains(
+                    space.distributions[name_].to_internal_repr(value)
+                ), f"{name_}={value} is not in the stage's space"
+            config = space.apply(start, params)
+            epochs, state = outcome(config)
+            seen.append(settled(len(seen), params, config, epochs, state))
+    raise AssertionError("the stage does not end")
+
+
+def test_a_script_waits_for_its_whole_batch_and_is_played_again_alike():
+    def script():
+        first = yield [{"a": 1}, {"a": 2}]
+        second = yield [{"a": len(first)}]
+        return Decision(BASE, (f"{len(second)}",))
+
+    def trial(i):
+        return settled(i, {}, BASE, history([0.5]))
+
+    assert play(script(), []) == ([{"a": 1}, {"a": 2}], None)
+    assert play(script(), [trial(0)]) == ([{"a": 1}, {"a": 2}], None)
+    assert play(script(), [trial(0), trial(1)]) == ([{"a": 1}, {"a": 2}, {"a": 2}], None)
+    planned, decision = play(script(), [trial(0), trial(1), trial(2)])
+    assert (len(planned), decision.words) == (3, ("1",))
+
+
+def learns_below(eta, lmbda):
+    def outcome(config):
+        t = config.training
+        if t.eta > 50:
+            return history([0.1], [math.nan]), "diverged"
+        good = t.eta <= eta and t.lmbda <= lmbda
+        return history([0.6 if good else 0.1] * 4), "complete"
+
+    return outcome
+
+
+def test_any_learning_goes_down_by_tens_until_it_is_better_than_chance():
+    decision, seen = play_out("any_learning", learns_below(1.0, 1e9), facts())
+    assert not decision.stop
+    assert decision.config.training.eta == 1.0
+    assert decision.config.training.lmbda == pytest.approx(1000), "rescaled to all images"
+    assert {t.config.dataset.training_size for t in seen} == {1000}
+    assert seen[0].config.training.lmbda == pytest.approx(20), "λ/n as it was (BOOK: 1000 to 20)"
+    assert seen[0].config.network.hidden == ()
+    assert seen[-1].config.network.hidden == (30,)
+
+
+def test_any_learning_lowers_lambda_too_where_that_is_what_is_wrong():
+    decision, _ = play_out("any_learning", learns_below(1e9, 0.5), facts())
+    assert decision.config.training.lmbda <= 0.5 * 50
+    assert decision.config.training.eta in (0.1, 10.0)
+
+
+def test_any_learning_says_how_far_it_went_when_nothing_learns():
+    decision, seen = play_out("any_learning", lambda config: (history([0.1] * 4), "complete"),
+                              facts(), rounds=2)  # fmt: skip
+    assert decision.stop
+    assert "from eta 0.1 to 1e+03" in decision.words[0]
+    assert len(seen) == 1 + 4 + 4
+
+
+def test_noise_is_not_learning():
+    """On 100 images 13 % may be chance of 10 %, on 10,000 it is not."""
+
+    def lucky(config):
+        return history([0.13] * 4), "complete"
+
+    assert play_out("any_learning", lucky, facts(n_validation=100), rounds=1)[0].stop
+    assert not play_out("any_learning", lucky, facts(n_validation=10_000), rounds=1)[0].stop
+
+
+def falls_below(threshold_of_seed):
+    def outcome(config):
+        eta, seed = config.training.eta, config.seed
+        if eta > 100:
+            return history([0.1], [math.nan]), "diverged"
+        falling = eta <= threshold_of_seed[seed % 3]
+        return history([0.5] * 4, [2.0, 1.5, 1.2, 1.1] if falling else [2.0, 1.5, 1.6, 1.4]), (
+            "complete"
+        )
+
+    return outcome
+
+
+@pytest.mark.parametrize("start", [1e-4, 0.5, 30.0])
+def test_the_learning_rate_is_half_of_the_median_threshold(start):
+    base = RunConfig(training=TrainingConfig(eta=start, lmbda=3.0))
+    decision, seen = play_out("learning_rate", falls_below([0.6, 0.6, 3.0]), facts(base))
+    assert decision.config.training.eta == pytest.approx(0.3, rel=0.35)
+    assert decision.config.training.lmbda == 0.0
+    assert {t.config.seed for t in seen} == {0, 1, 2}
+    assert all(t.config.training.lmbda == 0 for t in seen)
+
+
+def test_a_learning_rate_without_a_threshold_ends_the_strategy():
+    decision, _ = play_out("learning_rate", falls_below([1e-300] * 3), facts(), decades=3)
+    assert decision.stop
+    assert "does not fall at every eta from 10 to 0.01" in decision.words[0]
+
+
+def test_the_number_of_epochs_is_the_shortest_patience_within_noise():
+    rising = [0.5, 0.6, 0.7, *[0.7] * 7, 0.9, *[0.9] * 49]  # stands still for 8 epochs
+    decision, (trial,) = play_out("epochs", lambda config: (history(rising), "complete"), facts())
+    assert len(trial.epochs) == trial.config.training.epochs == 60
+    assert decision.config.training.stopping.n == 10, "5 would have stopped too early"
+    decision, _ = play_out("epochs", lambda config: (history([0.9] * 60), "complete"), facts())
+    assert decision.config.training.stopping.n == 5
+
+
+def test_regularization_walks_by_tens_to_the_best_and_tunes_eta_again():
+    def outcome(config):
+        t = config.training
+        off = abs(math.log10((t.lmbda or 1e-6) / 40)) + 0.1 * abs(math.log10(t.eta / 0.25))
+        return history([0.99 - 0.02 * off]), "complete"
+
+    base = RunConfig(training=TrainingConfig(eta=0.5))
+    decision, seen = play_out("regularization", outcome, facts(base))
+    assert decision.config.training.lmbda == pytest.approx(100 / 3)
+    assert decision.config.training.eta == 0.25
+    assert {0.0, 0.1, 1.0, 10.0, 100.0} <= {t.config.training.lmbda for t in seen}
+
+
+def test_no_regularization_stays_none_where_it_only_harms():
+    def outcome(config):
+        return history([0.9 - 0.01 * config.training.lmbda**0.25]), "complete"
+
+    decision, seen = play_out("regularization", outcome, facts(), decades=2)
+    assert decision.config.training.lmbda == 0.0
+    assert len(seen) <= 8
+
+
+def test_the_mini_batch_size_is_the_fastest_to_a_common_accuracy():
+    """By the recorded seconds: 20 needs fewer of them, though 5 needs fewer epochs."""
+    seconds = {5: 3.0, 10: 2.0, 20: 0.5, 50: 0.4, 100: 0.3}
+
+    def outcome(config):
+        m = config.training.mini_batch_size
+        epochs_needed = {5: 2, 10: 3, 20: 4, 50: 40, 100: 60}[m]
+        accuracies = [0.5] * (epochs_needed - 1) + [0.96]
+        return history(accuracies, seconds=seconds[m]), "complete"
+
+    base = RunConfig(training=TrainingConfig(eta=0.2, mini_batch_size=10))
+    decision, seen = play_out("mini_batch_size", outcome, facts(base))
+    assert decision.config.training.mini_batch_size == 20
+    assert decision.config.training.eta == pytest.approx(0.4), "η is scaled with m"
+    assert [t.config.training.eta for t in seen] == pytest.approx([0.1, 0.2, 0.4, 1.0, 2.0])
+    assert STAGES["mini_batch_size"].ONE_AT_A_TIME
+
+
+def test_the_architecture_grows_while_that_gains():
+    def outcome(config):
+        hidden = config.network.hidden
+        width, layers = hidden[0], len(hidden)
+        accuracy = 0.9 + 0.01 * min(width, 188) / 188 + (0.01 if layers == 2 else 0)
+        return history([accuracy - 0.001 * (layers == 3)]), "complete"
+
+    base = RunConfig(network=NetworkConfig(hidden=(30,)))
+    decision, seen = play_out("architecture", outcome, facts(base))
+    assert decision.config.network.hidden == (188, 188)
+    assert [list(t.config.network.hidden) for t in seen[::2]][:3] == [[30], [75], [188]]
+
+
+def test_a_schedule_is_taken_only_where_it_is_better():
+    def outcome(better):
+        def told(config):
+            halving = config.training.schedule.name == "plateau"
+            return history([0.97 if halving and better else 0.96]), "complete"
+
+        return told
+
+    kept, _ = play_out("schedule", outcome(False), facts())
+    assert kept.config.training.schedule.name == "constant"
+    taken, _ = play_out("schedule", outcome(True), facts())
+    assert (taken.config.training.schedule.name, taken.config.training.schedule.n) == ("plateau", 3)
+    assert taken.config.training.stopping.name == "none", "the schedule ends it"
+
+
+def candidates(*widths):
+    return tuple(RunConfig(network=NetworkConfig(hidden=(width,))) for width in widths)
+
+
+@pytest.mark.parametrize(("gap", "clear"), [(0.02, True), (0.0, False)])
+def test_a_winner_is_called_better_only_where_seeds_and_images_say_so(gap, clear):
+    large, small = candidates(100, 30)
+
+    def correct(seen):
+        rng = np.random.default_rng(seen.config.seed + seen.config.network.hidden[0])
+        accuracy = 0.95 + (gap if seen.config.network.hidden == (100,) else 0.0)
+        return rng.random(10_000) < accuracy
+
+    given_facts = facts(large, candidates=(large, small), correct=correct)
+    decision, seen = play_out("winner", lambda config: (history([0.95]), "complete"), given_facts)
+    assert len(seen) == 10
+    seeds = {t.config.seed for t in seen}
+    assert len(seeds) == 5
+    assert min(seeds) >= 1000, "not the search's"
+    text = " ".join(decision.words)
+    assert ("better than" in text) == clear
+    assert ("not distinguishable" in text) != clear
+    assert decision.config.network.hidden == ((100,) if clear else (30,)), "else the smaller one"
+
+
+@given(st.integers(2, 6), st.integers(50, 300), st.integers(0, 10**6))
+def test_the_paired_interval_holds_the_mean_and_shrinks_with_confidence(seeds, images, seed):
+    rng = np.random.default_rng(seed)
+    differences = rng.integers(-1, 2, (seeds, images)).astype(float)
+    wide = paired_interval(differences, confidence=0.99, seed=1, resamples=300)
+    narrow = paired_interval(differences, confidence=0.5, seed=1, resamples=300)
+    assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
+    assert wide[0] <= differences.mean() <= wide[1]
+    assert wide == paired_interval(differences, confidence=0.99, seed=1, resamples=300)
+
+
+def test_the_paired_interval_covers_the_variance_of_seeds_and_images():
+    """One seed that is different makes it wide, however many images there are."""
+    rng = np.random.default_rng(0)
+    even = rng.choice([-1.0, 0.0, 1.0], (5, 5000), p=[0.02, 0.95, 0.03])
+    uneven = even.copy()
+    uneven[0] = 1.0
+    low, high = paired_interval(even, confidence=0.95, seed=0)
+    assert high - low < 0.02
+    low, high = paired_interval(uneven, confidence=0.95, seed=0)
+    assert high - low > 0.3
