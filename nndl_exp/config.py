@@ -34,7 +34,7 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 class DatasetConfig:
     """Which images: a source, cut down to some classes and to the first n of each set."""
 
-    name: Literal["mnist_5k", "mnist", "fashion_mnist"] = "mnist_5k"
+    name: Literal["mnist_5k", "mnist", "fashion_mnist", "digits_8x8"] = "mnist_5k"
     training_size: Size | None = None
     validation_size: Size | None = None
     test_size: Size | None = None

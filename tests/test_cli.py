@@ -303,7 +303,7 @@ def test_train_takes_a_sweeps_winner_as_its_base(swept):
         ("train", ["network.cost=log_likelihood"], "the cost log_likelihood does not go with"),
         ("train", ["--multirun", "training.eta=0.5,-1"], "training.eta must be greater than 0"),
         ("train", ["dataset.classes=[0]"], "dataset.classes must be at least two different ones"),
-        ("train", ["dataset=cifar"], "no such dataset: cifar (there are fashion_mnist, mnist,"),
+        ("train", ["dataset=cifar"], "no such dataset: cifar (there are digits_8x8,"),
         ("reproduce", ["nope/3"], "no such run: nope/3"),
         ("evaluate", ["../../etc"], "no such run: ../../etc"),
         ("predict", ["nope", "x.png"], "no such run: nope"),

@@ -95,7 +95,7 @@ def test_values_typed_by_hand_are_numbers():
         (["training.etaa=1"], "no such setting: training.etaa (did you mean training.eta?)"),
         (["eta=1"], "no such setting: eta (did you mean training.eta?)"),
         (["datset=mnist"], "no such setting: datset (did you mean dataset?)"),
-        (["dataset=cifar"], "no such dataset: cifar (there are fashion_mnist, mnist, mnist_5k)"),
+        (["dataset=cifar"], "no such dataset: cifar (there are digits_8x8, fashion_mnist, mnist,"),
         (["+experiment=nope"], "no such experiment: nope (there are book_100_hidden"),
         (["training.eta=0.1,0.2"], "Ambiguous value for argument 'training.eta=0.1,0.2': give one"),
         (["training.eta=[1"], "these settings can't be read"),

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from nndl_exp.datasets import mnist, mnist_5k
-from nndl_exp.datasets.cache import Source, prepared
+import numpy as np
+
+from nndl_exp.datasets import digits_8x8, mnist, mnist_5k
+from nndl_exp.datasets.cache import Prepared, Source, prepared
 from nndl_exp.datasets.dataset import Dataset, Labelled, keep_classes, keep_first
 from nndl_exp.errors import UserError
 
@@ -19,19 +21,30 @@ CLOTHES = (
 
 @dataclass(frozen=True)
 class Entry:
-    """How to read a source, the sizes of its three sets, the names of its classes, and the
-    (height, width) of its examples where they are pictures."""
+    """How to read a source of pictures, the sizes of its three sets, the names of its classes, the
+    (height, width) of a picture, and the grey value that becomes 1."""
 
     read: Callable[[], Source]
     sizes: tuple[int, int, int]
     classes: tuple[str, ...]
-    shape: tuple[int, int] | None = (28, 28)
+    shape: tuple[int, int] = (28, 28)
+    white: int = 256  # the book's scale
+
+    def prepare(self) -> Prepared:
+        """The pictures as rows of float32 numbers from 0 to 1."""
+        source = self.read()
+        x = np.divide(source.pixels, self.white, dtype=np.float32)
+        labels = source.labels.astype(np.int64)
+        return Prepared(x, labels, self.sizes, source.sha256(), self.classes, self.shape)
 
 
 SOURCES: dict[str, Entry] = {
     "mnist_5k": Entry(mnist_5k.read, mnist_5k.SIZES, DIGITS),
     "mnist": Entry(lambda: mnist.read(mnist.MNIST), mnist.SIZES, DIGITS),
     "fashion_mnist": Entry(lambda: mnist.read(mnist.FASHION_MNIST), mnist.SIZES, CLOTHES),
+    "digits_8x8": Entry(
+        digits_8x8.read, digits_8x8.SIZES, DIGITS, shape=(8, 8), white=digits_8x8.WHITE
+    ),
 }
 
 
@@ -57,21 +70,20 @@ def load_dataset(
     """
     if name not in SOURCES:
         raise UserError(f"dataset.name must be one of {', '.join(SOURCES)}: got {name}")
-    entry = SOURCES[name]
-    x, labels, sha256 = prepared(name, entry.read)
-    ends = (entry.sizes[0], sum(entry.sizes[:2]), sum(entry.sizes))
+    source = prepared(name, SOURCES[name].prepare)
+    ends = np.cumsum(source.sizes).tolist()
     training, validation, testing = (
-        Labelled(x[end - size : end], labels[end - size : end])
-        for size, end in zip(entry.sizes, ends, strict=True)
+        Labelled(source.x[end - size : end], source.y[end - size : end])
+        for size, end in zip(source.sizes, ends, strict=True)
     )
     whole = Dataset(
         name,
         training,
         validation,
         testing if test else None,
-        entry.classes,
-        sha256,
-        entry.shape,
+        source.classes,
+        source.sha256,
+        source.shape,
     )
     whole = keep_classes(whole, classes)
     return replace(
