@@ -32,13 +32,35 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(frozen=True, config=_STRICT)
 class DatasetConfig:
-    """Which images: a source, cut down to some classes and to the first n of each set."""
+    """What to learn from: a source, cut down to some classes and to the first n of each set.
 
-    name: Literal["mnist_5k", "mnist", "fashion_mnist", "digits_8x8"] = "mnist_5k"
+    The settings from ``path`` on are those of a user's own file, a ``table`` or an ``npz``.
+    ``target`` is the column of a table that is predicted, ``ignore`` lists columns that are left
+    out. ``task`` is whether targets are classes or numbers: ``auto`` takes text, true/false and
+    whole numbers of at most 20 different values for classes. ``missing`` inputs are refused, or
+    imputed. ``fractions`` are those of the training, validation and test set, which ``split_seed``
+    divides.
+    """
+
+    name: Literal["mnist_5k", "mnist", "fashion_mnist", "digits_8x8", "table", "npz"] = "mnist_5k"
     training_size: Size | None = None
     validation_size: Size | None = None
     test_size: Size | None = None
     classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    path: str | None = None
+    target: str | None = None
+    task: Literal["auto", "classes", "numbers"] = "auto"
+    missing: Literal["refuse", "impute"] = "refuse"
+    ignore: tuple[str, ...] = ()
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    split_seed: Seed = 0
+
+    @property
+    def title(self) -> str:
+        """What runs and studies are called after: a file's name without its ending, or ``name``."""
+        from nndl_exp.datasets.file import title  # needs NumPy; an error line does not
+
+        return title(self.name, self.path)
 
 
 @dataclass(frozen=True, config=_STRICT)

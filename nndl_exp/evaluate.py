@@ -125,7 +125,7 @@ def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> Non
     if tracking.uri is None and not database(output).exists():
         return  # the run was made with tracking=none
     try:
-        view = MlflowView(output, tracking, found.directory.config().dataset.name)
+        view = MlflowView(output, tracking, found.directory.config().dataset.title)
         run_id = view.find(found.name)
         if run_id is not None:
             view.log_test(run_id, look.accuracy, look.low, look.high)

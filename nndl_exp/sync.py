@@ -63,7 +63,7 @@ def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
     for directory in directories:
         config = directory.config()
         draw(directory, name_of(directory))
-        tracker = make_tracker(str(output), tracking, config.dataset.name)
+        tracker = make_tracker(str(output), tracking, config.dataset.title)
         tracker.log_run(name_of(directory), directory, data_of(config))
     return len(directories)
 

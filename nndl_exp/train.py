@@ -77,7 +77,7 @@ def train_one(config: TrainConfig, console: Console) -> None:
             bar.update(task, completed=epoch.number)
     result = run.result
     assert result is not None
-    tracker = make_tracker(config.output, config.tracking, config.run.dataset.name)
+    tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
     draw(directory, name)
     tracker.log_run(name, directory, dataset)
     console.print(f"\n{result.state:<8} {result.reason}")

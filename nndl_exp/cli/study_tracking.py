@@ -20,7 +20,7 @@ def open_view(study: Study) -> StudyView:
         UserError: MLflow does not answer.
     """
     config = study.config
-    tracker = make_tracker(config.output, config.tracking, config.run.dataset.name)
+    tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
     text = (
         f"Study **{study.name}**: {study.space.describe()}\n\n"
         f"Reproduce it: `python -m nndl_exp.reproduce {study.directory}`"

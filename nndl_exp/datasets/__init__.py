@@ -1,16 +1,29 @@
-"""Where the digits come from. To add a dataset: a reader, an entry in ``SOURCES``, one YAML."""
+"""Where the data come from. To add a dataset: a reader, an entry in ``SOURCES``, one YAML."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from nndl_exp.datasets import digits_8x8, mnist, mnist_5k
+from nndl_exp.datasets import digits_8x8, mnist, mnist_5k, npz, table
 from nndl_exp.datasets.cache import Prepared, Source, prepared
-from nndl_exp.datasets.dataset import Dataset, Labelled, keep_classes, keep_first
-from nndl_exp.errors import UserError
+from nndl_exp.datasets.dataset import Dataset, Labelled, Measured, cut, from_prepared
+from nndl_exp.datasets.file import FileOptions, cache_key, digest, locate, title
+from nndl_exp.errors import UserError, one_of
+from nndl_exp.nn.arrays import Array
 
-__all__ = ["SOURCES", "Dataset", "Labelled", "load_dataset"]
+__all__ = [
+    "FILES",
+    "SOURCES",
+    "Dataset",
+    "FileOptions",
+    "Labelled",
+    "Measured",
+    "load_dataset",
+    "read_new",
+]
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -48,6 +61,22 @@ SOURCES: dict[str, Entry] = {
 }
 
 
+@dataclass(frozen=True)
+class FileEntry:
+    """How a user's own files are read: by their suffix, whole, and other rows for a network that
+    was trained on one."""
+
+    suffixes: tuple[str, ...]
+    prepare: Callable[[Path, FileOptions, str], Prepared]
+    read_new: Callable[[Path, Mapping[str, Any], int], Array]
+
+
+FILES: dict[str, FileEntry] = {
+    "table": FileEntry(table.SUFFIXES, table.prepare, table.read_new),
+    "npz": FileEntry(npz.SUFFIXES, npz.prepare, npz.read_new),
+}
+
+
 def load_dataset(
     name: str,
     *,
@@ -56,39 +85,60 @@ def load_dataset(
     test_size: int | None = None,
     classes: Sequence[int] | None = None,
     test: bool = False,
+    **file: Any,
 ) -> Dataset:
     """Load a dataset by name, cut down as the book does: to some classes, then to the first n.
 
     Args:
-        name: a key of ``SOURCES``.
-        training_size: how many training images to keep, None for all; likewise the other two.
+        name: a key of ``SOURCES`` or ``FILES``.
+        training_size: how many training examples to keep, None for all; likewise the other two.
         classes: which classes to keep, None for all.
         test: whether to load the test set, which no study needs.
+        file: where a user's own file is and how it is read, the fields of ``FileOptions``.
 
     Raises:
         UserError: no such dataset, no such size or class, or the data can't be had.
     """
+    source = _prepared(name, FileOptions(**file))
+    sizes = (training_size, validation_size, test_size)
+    whole = from_prepared(title(name, file.get("path")), source, test=test)
+    return cut(whole, classes, sizes)
+
+
+def read_new(name: str, dataset: Dataset, path: Path) -> Array:
+    """Other rows, (n, n_in), for a network that was trained on a user's own file.
+
+    Args:
+        name: the key of ``FILES`` that the dataset was loaded by.
+        dataset: what the network was trained on.
+        path: the file with the other rows.
+
+    Raises:
+        UserError: the file is not of the kind that the dataset was, or can't be read.
+    """
+    entry = one_of(FILES, name, "a dataset that is a file")
+    if path.suffix.lower() not in entry.suffixes:
+        raise UserError(
+            f"{path} must end in {' or '.join(entry.suffixes)}, as the training data did"
+        )
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+    return entry.read_new(path, dataset.encoding["inputs"], dataset.n_in)
+
+
+def _prepared(name: str, options: FileOptions) -> Prepared:
+    if name in FILES:
+        entry = FILES[name]
+        path = locate(options, name, entry.suffixes)
+        sha256 = digest(path)
+        key = cache_key(name, sha256, options)
+        return prepared(key, lambda: entry.prepare(path, options, sha256))
     if name not in SOURCES:
-        raise UserError(f"dataset.name must be one of {', '.join(SOURCES)}: got {name}")
-    source = prepared(name, SOURCES[name].prepare)
-    ends = np.cumsum(source.sizes).tolist()
-    training, validation, testing = (
-        Labelled(source.x[end - size : end], source.y[end - size : end])
-        for size, end in zip(source.sizes, ends, strict=True)
-    )
-    whole = Dataset(
-        name,
-        training,
-        validation,
-        testing if test else None,
-        source.classes,
-        source.sha256,
-        source.shape,
-    )
-    whole = keep_classes(whole, classes)
-    return replace(
-        whole,
-        training=keep_first(whole.training, training_size, "dataset.training_size"),
-        validation=keep_first(whole.validation, validation_size, "dataset.validation_size"),
-        test=keep_first(whole.test, test_size, "dataset.test_size") if whole.test else None,
-    )
+        known = ", ".join([*SOURCES, *FILES])
+        raise UserError(f"dataset.name must be one of {known}: got {name}")
+    if changed := options.changed():
+        raise UserError(
+            f"dataset.{changed[0]} goes with dataset={' and dataset='.join(FILES)}: got it with "
+            f"dataset={name}"
+        )
+    return prepared(name, SOURCES[name].prepare)

@@ -206,7 +206,7 @@ class Study:
     def _name(self) -> str:
         name = self.config.study.name
         if name == "auto":
-            return f"{self.config.run.dataset.name}-{self.plan.identity[:6]}"
+            return f"{self.config.run.dataset.title}-{self.plan.identity[:6]}"
         if not _NAME.fullmatch(name):
             raise UserError(
                 "study.name must be 1 to 100 letters, digits, dots, dashes or underscores, and "
