@@ -58,13 +58,13 @@ def measure(found: Found) -> Look:
     Raises:
         UserError: the run has not ended.
     """
-    from nndl_exp.run import data_of
+    from nndl_exp.run import recorded_data
     from nndl_exp.training import evaluate
     from nndl_exp.training.statistics import wilson_interval
 
     if found.directory.result() is None:
         raise UserError(f"{found.name} has not ended; only a settled run can be evaluated")
-    dataset = data_of(found.directory.config(), test=True)
+    dataset = recorded_data(found.directory, test=True)
     assert dataset.test is not None
     network = found.directory.network()
     _, accuracy = evaluate(network, dataset.test.examples(dataset.n_out))

@@ -26,13 +26,13 @@ def command(run: str, files: tuple[Path, ...], output: str, tracking_uri: str | 
     .npz whose array x has a row of pixels between 0 and 1 for each example.
     """
     from nndl_exp.cli.runs import find_run
-    from nndl_exp.run import data_of
+    from nndl_exp.run import recorded_data
 
     found = find_run(run, output, TrackingConfig(uri=tracking_uri))
     if found.directory.result() is None:
         raise UserError(f"{found.name} has not ended; only a settled run can classify")
     network = found.directory.network()
-    classes = data_of(found.directory.config()).classes
+    classes = recorded_data(found.directory).classes
     examples = [example for path in files for example in read_examples(path, network.sizes[0])]
     console = make_console()
     for name, x in examples:

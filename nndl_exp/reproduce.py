@@ -56,13 +56,12 @@ def command(run: str, output: str, tracking_uri: str | None) -> None:
 
 def reproduce_run(name: str, directory: RunDirectory, console: Console) -> bool:
     """Train a run again in a folder of its own, as far as it was recorded, and compare."""
-    from nndl_exp.run import check
+    from nndl_exp.run import recorded_data
 
-    config = directory.config()
     recorded = directory.epochs()
     if not recorded:
         raise UserError(f"{name} has no recorded epoch to compare with")
-    dataset = check(config)
+    dataset = recorded_data(directory)
     if directory.result() is not None:
         directory.network()  # the file must be the network that the record speaks of
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:

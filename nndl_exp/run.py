@@ -50,6 +50,17 @@ def data_of(config: RunConfig, *, test: bool = False) -> Dataset:
     return load_dataset(**asdict(config.dataset), test=test)
 
 
+def recorded_data(directory: RunDirectory, *, test: bool = False) -> Dataset:
+    """The dataset that a run was trained on, without the test set unless ``test``.
+
+    Raises:
+        UserError: it can't be had, or is not what it was then.
+    """
+    dataset = data_of(directory.config(), test=test)
+    directory.check_data(dataset.sha256)
+    return dataset
+
+
 def sizes_of(config: RunConfig, dataset: Dataset) -> tuple[int, ...]:
     """Neurons in each layer, the input first."""
     return (dataset.n_in, *config.network.hidden, dataset.n_out)
@@ -138,7 +149,7 @@ class Run:
 
     def __enter__(self) -> "Run":
         self.network = initial_network(self.config, self.dataset)  # may not fit into memory
-        self.directory.create(self.config)
+        self.directory.create(self.config, self.dataset.sha256)
         self._lock = self.directory.lock()
         self._lock.acquire()
         self._threads = blas_threads(self.config.training.blas_threads)

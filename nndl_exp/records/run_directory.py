@@ -74,18 +74,22 @@ class RunDirectory:
         """
         return FileLock(self.path.with_name(f".{self.path.name}.lock"))
 
-    def create(self, config: RunConfig) -> None:
+    def create(self, config: RunConfig, data: str) -> None:
         """Make the folder and write the config, or check that it is the one that stands there.
 
+        ``data`` is the SHA-256 of the dataset.
+
         Raises:
-            UserError: the folder belongs to another run.
+            UserError: the folder belongs to another run, or to one on other data.
         """
         if self.config_path.exists():
             if self.config() != config:
                 raise UserError(f"{self.path} holds a run of another configuration")
+            self.check_data(data)
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        self._write("provenance.json", json.dumps(provenance(), indent=1))
+        facts = {**provenance(), "data": data}
+        self._write("provenance.json", json.dumps(facts, indent=1))
         self._write("config.yaml", to_yaml(to_mapping(config)))
 
     def config(self) -> RunConfig:
@@ -100,8 +104,22 @@ class RunDirectory:
         except UserError as e:
             raise UserError(f"{self.config_path} is not a run's config: {e}") from None
 
+    def check_data(self, data: str) -> None:
+        """Check that the run is one on data with this SHA-256.
+
+        Raises:
+            UserError: the data have changed since.
+        """
+        then = self.provenance().get("data", data)
+        if then != data:
+            raise UserError(
+                f"{self.path} must have the data that it was begun with (sha256 {then[:12]}...): "
+                f"the dataset has changed, it is {data[:12]}... now"
+            )
+
     def provenance(self) -> dict[str, Any]:
-        """What ``provenance()`` said when the run was started; empty where that was not kept."""
+        """What ``provenance()`` said when the run was started, and the SHA-256 of the dataset as
+        ``data``; empty where that was not kept."""
         path = self.path / "provenance.json"
         return dict(json.loads(path.read_text())) if path.exists() else {}
 

@@ -88,7 +88,10 @@ class Study:
             names = sorted(path.parent.name for path in folder.parent.glob("*/study.yaml"))
             there = f"there are {', '.join(names)}" if names else f"{folder.parent} has none"
             raise UserError(f"no such study: {name} ({there})")
-        return cls(_load(folder / "study.yaml", output))
+        config, data = _load(folder / "study.yaml", output)
+        study = cls(config)
+        study._check_data(data)
+        return study
 
     @property
     def directory(self) -> Path:
@@ -122,7 +125,9 @@ class Study:
         """
         path = self.directory / "study.yaml"
         if path.is_file():
-            self._check_same(_load(path, self.config.output))
+            saved, data = _load(path, self.config.output)
+            self._check_same(saved)
+            self._check_data(data)
 
     def create(self) -> None:
         """Make the study's folder.
@@ -135,6 +140,7 @@ class Study:
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = {key: to_mapping(self.config)[key] for key in _SAVED}
         settings["study"]["name"] = self.name
+        settings["data"] = self.dataset.sha256
         header = f"# the study {self.name}: what identifies it, and its total of trials\n"
         atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
 
@@ -244,6 +250,14 @@ class Study:
             "give them again, or another study.name"
         )
 
+    def _check_data(self, then: str | None) -> None:
+        now = self.dataset.sha256
+        if then not in (None, now):
+            raise UserError(
+                f"the study {self.name} must have the data that it was begun with (sha256 "
+                f"{str(then)[:12]}...): the dataset has changed, it is {now[:12]}... now"
+            )
+
     def _try_out(self) -> None:
         """Propose and judge once, so that options that fail do so before anything is trained."""
         try:
@@ -263,10 +277,12 @@ class Study:
             )
 
 
-def _load(path: Path, output: Path | str) -> SweepConfig:
+def _load(path: Path, output: Path | str) -> tuple[SweepConfig, str | None]:
+    """The settings of a study, and the SHA-256 of the data that it was begun with."""
     settings = read_yaml(path)
+    data = settings.pop("data", None)
     try:
-        return parse(SweepConfig, {**settings, "output": str(output)})
+        return parse(SweepConfig, {**settings, "output": str(output)}), data
     except UserError as e:
         raise UserError(f"{path} is not a study's settings: {e}") from None
 
