@@ -92,12 +92,14 @@ def _train(again: RunDirectory, directory: RunDirectory, console: Console) -> di
 
 def compare(directory: RunDirectory, again: RunDirectory, weights: dict[str, str]) -> list[Line]:
     """The record against what came out this time."""
+    from nndl_exp.run import measure_of
+
     then, now = directory.epochs(), again.epochs()
-    lines = []
+    measure, lines = measure_of(directory.config()), []
     for name in ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy"):
         pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(then, now, strict=False)]
         same = sum(_equal(a, b) for a, b in pairs)
-        what = name.replace("_", " ")
+        what = name.replace("_", " ").replace("accuracy", measure.name)
         if same == len(then) == len(now):
             lines.append(Line(what, f"identical ({same} of {len(then)} epochs)", True))
             continue

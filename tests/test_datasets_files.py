@@ -201,7 +201,7 @@ def test_categories_of_parquet_and_classes_cut_down(tmp_path):
     data = load(path, "town", classes=(2, 0), ignore=("label",))
     assert data.classes == ("Lille", "Delft")
     assert sum(map(len, parts(data))) == (frame.town != "Ghent").sum()
-    with pytest.raises(UserError, match=r"at least two different ones of 0 \.\. 2: got"):
+    with pytest.raises(UserError, match=r"ones of 0 \.\. 2 \(Delft, Ghent, Lille\): got"):
         load(path, "town", classes=(0, 3))
     with pytest.raises(UserError, match=r"dataset.classes must be null where the targets are num"):
         load(path, "price", classes=(0, 1))
@@ -214,7 +214,7 @@ def test_other_rows_are_prepared_as_the_training_rows_were(table):
     frame.iloc[rows[2]].drop(columns="label")[[*reversed(frame.columns[:-2]), "price"]].to_csv(
         new, index=False
     )
-    np.testing.assert_array_equal(read_new("table", data, new), data.test.x)
+    np.testing.assert_array_equal(read_new("table", data.reading, new), data.test.x)
     for change, message in (
         ({"drop": "town"}, "must have the columns of the training data: got no town"),
         ({"set": ("age", "unknown")}, "column age in .*new.csv must hold numbers, as in training"),
@@ -227,15 +227,16 @@ def test_other_rows_are_prepared_as_the_training_rows_were(table):
             changed[change["set"][0]] = change["set"][1]
         changed.to_csv(new, index=False)
         with pytest.raises(UserError, match=message):
-            read_new("table", data, new)
+            read_new("table", data.reading, new)
     with pytest.raises(UserError, match=r"must end in \.csv or \.parquet"):
-        read_new("table", data, new.with_suffix(".npz"))
+        read_new("table", data.reading, new.with_suffix(".npz"))
 
 
 BAD_TABLES = {
     "empty file": ("", {}, "must have a line of column names: it is empty"),
     "header only": ("age,label\n", {}, "must have at least one row below its header: got none"),
     "no such column": ("age,kind\n1,a\n", {}, r"must be a column of .*\(age, kind\)"),
+    "semicolons": ("age;label\n1;a\n", {}, "got label; columns are separated by commas"),
     "no target": ("age,label\n1,a\n", {"target": None}, r"\(age, label\): got None"),
     "only the target": ("label\na\nb\n", {}, "must have a column besides the target label"),
     "unknown target": ("x,label\n1,a\n2,\n3,\n4,b\n", {}, "known in every row: 2 rows have"),
@@ -265,7 +266,7 @@ BAD_TABLES = {
     "too many cells": ("x,label\n1,a\n2,b,3,4\n", {}, "is not a CSV file in UTF-8"),
     "unknown ignore": ("x,label\n1,a\n2,b\n", {"ignore": ("q",)}, "it has no q"),
     "fractions": ("x,label\n1,a\n", {"fractions": (0.6, 0.2, 0.3)},
-                  r"with the sum 1, .* got \[0.6, 0.2, 0.3\], sum 1.1"),
+                  r"with the sum 1, .* got \[0.6, 0.2, 0.3\], with the sum 1.1"),
     "negative fraction": ("x,label\n1,a\n", {"fractions": (1.2, -0.1, -0.1)}, "sum 1"),
 }  # fmt: skip
 
@@ -370,7 +371,7 @@ def test_arrays_are_split_and_standardised_as_a_table_is(path):
     labels = np.concatenate([part.labels for part in parts(data)])
     assert (labels[order] == (Y == "yes")[np.lexsort(X.T)]).all()
     np.savez(path.with_name("new.npz"), x=X[:3])
-    new = read_new("npz", data, path.with_name("new.npz"))
+    new = read_new("npz", data.reading, path.with_name("new.npz"))
     np.testing.assert_allclose(new * inputs["deviation"] + inputs["mean"], X[:3], rtol=1e-5)
 
 
@@ -398,7 +399,7 @@ def test_pictures_have_a_shape_and_are_grey(path):
         assert 0 <= all_rows(data).min() < all_rows(data).max() <= 255 / 256
         assert len(np.unique(all_rows(data) * 256)) == len(np.unique(grey))
     np.savez(path.with_name("new.npz"), x=grey[:2])
-    assert read_new("npz", data, path.with_name("new.npz")).shape == (2, 30)
+    assert read_new("npz", data.reading, path.with_name("new.npz")).shape == (2, 30)
 
 
 BAD_ARRAYS = {

@@ -11,6 +11,7 @@ from nndl_exp.datasets import digits_8x8, mnist, mnist_5k, npz, table
 from nndl_exp.datasets.cache import Prepared, Source, prepared
 from nndl_exp.datasets.dataset import Dataset, Labelled, Measured, cut, from_prepared
 from nndl_exp.datasets.file import FileOptions, cache_key, digest, locate, title
+from nndl_exp.datasets.reading import Reading
 from nndl_exp.errors import UserError, one_of
 from nndl_exp.nn.arrays import Array
 
@@ -21,6 +22,7 @@ __all__ = [
     "FileOptions",
     "Labelled",
     "Measured",
+    "Reading",
     "load_dataset",
     "read_new",
 ]
@@ -105,12 +107,12 @@ def load_dataset(
     return cut(whole, classes, sizes)
 
 
-def read_new(name: str, dataset: Dataset, path: Path) -> Array:
+def read_new(name: str, reading: Reading, path: Path) -> Array:
     """Other rows, (n, n_in), for a network that was trained on a user's own file.
 
     Args:
         name: the key of ``FILES`` that the dataset was loaded by.
-        dataset: what the network was trained on.
+        reading: what the network's inputs stand for.
         path: the file with the other rows.
 
     Raises:
@@ -123,7 +125,7 @@ def read_new(name: str, dataset: Dataset, path: Path) -> Array:
         )
     if not path.is_file():
         raise UserError(f"no such file: {path}")
-    return entry.read_new(path, dataset.encoding["inputs"], dataset.n_in)
+    return entry.read_new(path, reading.encoding["inputs"], reading.n_in)
 
 
 def _prepared(name: str, options: FileOptions) -> Prepared:

@@ -1,5 +1,6 @@
 """What a run learns from: three sets of examples, with labels or with numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nndl_exp.datasets.cache import Prepared
-from nndl_exp.datasets.inputs import Standard
+from nndl_exp.datasets.reading import Reading
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array, Indices
 
@@ -124,9 +125,20 @@ class Dataset:
         return len(self.classes)
 
     @property
-    def target(self) -> Standard | None:
-        """How numbers were standardised; None for classes."""
-        return Standard.from_mapping(self.encoding["target"]) if self.task == "numbers" else None
+    def reading(self) -> Reading:
+        """What the inputs and outputs of a network for it stand for."""
+        return Reading(self.name, self.n_in, self.classes, self.shape, dict(self.encoding))
+
+    def root_mean_square_error(self, part: Examples, r2: float) -> float | None:
+        """The error of a network with this R² on a part of the data, in the unit of the target.
+
+        None for classes, and for several numbers an example, which may have different units.
+        """
+        target = self.reading.target
+        if target is None or not isinstance(part, Measured) or part.y.shape[1] > 1:
+            return None
+        spread = float(np.square(part.y, dtype=np.float64).mean())
+        return float(target.deviation[0]) * math.sqrt(max(0.0, 1 - r2) * spread)
 
     def examples(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         """(x, y) of the training and of the validation set."""
@@ -187,9 +199,11 @@ def keep_classes(dataset: Dataset, classes: Sequence[int] | None) -> Dataset:
         )
     known = range(dataset.n_out)
     if len(set(classes)) < 2 or len(set(classes)) != len(classes) or not set(classes) <= set(known):
+        named = dataset.classes != tuple(map(str, known))
+        names = f" ({', '.join(dataset.classes[:10])})" if named else ""
         raise UserError(
-            f"dataset.classes must be at least two different ones of 0 .. {dataset.n_out - 1}: "
-            f"got {list(classes)}"
+            f"dataset.classes must be at least two different ones of 0 .. {dataset.n_out - 1}"
+            f"{names}: got {list(classes)}"
         )
     renumbered = np.full(dataset.n_out, -1, dtype=np.int64)
     renumbered[list(classes)] = range(len(classes))

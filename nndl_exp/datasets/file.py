@@ -36,7 +36,7 @@ class FileOptions:
     task: Task = "auto"
     missing: Literal["refuse", "impute"] = "refuse"
     ignore: tuple[str, ...] = ()
-    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    fractions: tuple[float, ...] = (0.6, 0.2, 0.2)
     split_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class FileOptions:
         if len(f) != 3 or not all(0 < part < 1 for part in f) or not math.isclose(sum(f), 1):
             raise UserError(
                 "dataset.fractions must be three numbers between 0 and 1 with the sum 1, for "
-                f"training, validation and test: got {list(f)}, sum {sum(f):g}"
+                f"training, validation and test: got {list(f)}, with the sum {sum(f):g}"
             )
 
     def changed(self) -> list[str]:

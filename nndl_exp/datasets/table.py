@@ -115,6 +115,7 @@ def _target(frame: "pd.DataFrame", options: FileOptions, path: Path) -> NDArray[
     if options.target not in frame.columns:
         raise UserError(
             f"dataset.target must be a column of {path} ({known}): got {options.target}"
+            + ("; columns are separated by commas" if len(frame.columns) == 1 else "")
         )
     column = frame[options.target]
     if absent := int(column.isna().sum()):
@@ -174,8 +175,8 @@ def _is_text(column: "pd.Series[Any]", name: str) -> bool:
     inferred = types.infer_dtype(column, skipna=True)
     if inferred not in ("string", "boolean", "empty"):
         raise UserError(
-            f"{name} must hold numbers, text or true/false: got {inferred}; dataset.ignore lists "
-            "columns to leave out"
+            f"{name} must hold numbers, text or true/false: got {inferred} (dataset.ignore lists "
+            "columns to leave out)"
         )
     return True
 

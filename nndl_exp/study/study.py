@@ -21,7 +21,7 @@ from nndl_exp.config import (
 )
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
-from nndl_exp.run import check, sizes_of
+from nndl_exp.run import check, measure_of, sizes_of
 from nndl_exp.study import objectives
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.study.view import Judge, Plan, Settled, View
@@ -179,13 +179,14 @@ class Study:
         """The trials as a pandas table, a row each: varied settings, results, weights' digests."""
         import pandas as pd  # not for workers, nor for a plan or an error line
 
+        accuracy = measure_of(self.config.run).renamed("validation_accuracy")
         rows = [
             {
                 "trial": trial.number,
                 "state": trial.result.state,
                 "reason": trial.result.reason,
                 **self.varied(trial.config),
-                "validation_accuracy": trial.result.validation_accuracy,
+                accuracy: trial.result.validation_accuracy,
                 "validation_cost": trial.result.validation_cost,
                 "best_epoch": trial.result.best,
                 "epochs": trial.result.epochs,
@@ -194,7 +195,7 @@ class Study:
             }
             for trial in self.trials()
         ]
-        columns = ["trial", "state", "reason", *self.space.settings, "validation_accuracy"]
+        columns = ["trial", "state", "reason", *self.space.settings, accuracy]
         columns += ["validation_cost", "best_epoch", "epochs", "seconds", "weights_sha256"]
         return pd.DataFrame(rows, columns=columns)  # the columns also where there is no row
 
