@@ -157,6 +157,7 @@ def test_rules_that_speak_of_accuracy_speak_of_r2(folder):
 def test_numbers_on_the_command_line_from_training_to_prediction(cli, folder):
     printed = cli.ok("nndl_exp.train", *PRICE, *QUICK)
     name = re.search(r"run      (houses-\w{6})", printed)[1]
+    assert "180 train · 60 validate · numbers to predict · test set locked" in printed
     assert "linear outputs · quadratic cost" in printed
     assert re.search(r"epoch   training cost +R²   validation cost +R²", printed)
     assert re.search(

@@ -138,6 +138,8 @@ def test_the_cache_is_keyed_by_what_decides_the_arrays(table, cache):
     table.rename(moved)
     load(moved, training_size=10, classes=(1, 0))
     assert set(folder.iterdir()) == made, "the same content and options are prepared once"
+    load(moved, task="classes")
+    assert set(folder.iterdir()) == made, "it is what auto has come to"
     load(moved, split_seed=3)
     load(moved, ignore=("town",))
     moved.write_text(moved.read_text().replace("young", "Young"))
@@ -382,7 +384,7 @@ def test_sets_that_are_given_are_kept_in_their_order(path):
     assert [len(part) for part in parts(data)] == [30, 5, 15]
     mean, deviation = X[:30].mean(axis=0), X[:30].std(axis=0)
     np.testing.assert_allclose(all_rows(data), (X - mean) / deviation, atol=1e-5)
-    del given["x_validation"]
+    del given["x_validation"], given["y_validation"]
     data = load_npz(path, given, fractions=(0.6, 0.3, 0.1))
     assert [len(part) for part in parts(data)] == [20, 10, 15]
     assert data.test.labels.tolist() == (Y[35:] == "yes").tolist()
@@ -405,6 +407,8 @@ def test_pictures_have_a_shape_and_are_grey(path):
 BAD_ARRAYS = {
     "no y": ({"x": X}, {}, "must hold x and y, or x_train, .*: got x"),
     "no test": ({"x_train": X, "y_train": Y}, {}, "must hold x and y, or x_train"),
+    "half a set": ({"x_train": X, "y_train": Y, "x_test": X}, {}, "must hold y_test too: got x_tr"),
+    "both": ({"x": X, "y": Y, "x_test": X, "y_test": Y}, {}, "must hold x and y, or x_train"),
     "empty": ({}, {}, "got no arrays"),
     "lengths": ({"x": X, "y": Y[:-1]}, {}, "must have the same length: got 50 and 49"),
     "one dimension": ({"x": X[:, 0], "y": Y}, {}, r"\(n, features\) or \(n, height, width\): got"),

@@ -1,14 +1,17 @@
-"""Where the data come from. To add a dataset: a reader, an entry in ``SOURCES``, one YAML."""
+"""Where the data come from.
+
+To add a dataset: a reader, an entry in ``SOURCES``, its name in ``DatasetConfig``, one YAML.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nndl_exp.datasets import digits_8x8, mnist, mnist_5k, npz, table
-from nndl_exp.datasets.cache import Prepared, Source, prepared
+from nndl_exp.datasets.cache import Prepared, Source, cached, prepared
 from nndl_exp.datasets.dataset import Dataset, Labelled, Measured, cut, from_prepared
 from nndl_exp.datasets.file import FileOptions, cache_key, digest, locate, title
 from nndl_exp.datasets.reading import Reading
@@ -133,6 +136,10 @@ def _prepared(name: str, options: FileOptions) -> Prepared:
         entry = FILES[name]
         path = locate(options, name, entry.suffixes)
         sha256 = digest(path)
+        # The same arrays as for "auto", where that has come to the task that is said now.
+        source = cached(cache_key(name, sha256, replace(options, task="auto")))
+        if source is not None and options.task == source.task:
+            return source
         key = cache_key(name, sha256, options)
         return prepared(key, lambda: entry.prepare(path, options, sha256))
     if name not in SOURCES:

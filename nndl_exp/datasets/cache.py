@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,11 @@ class Prepared:
     shape: tuple[int, int] | None = None
     encoding: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def task(self) -> Literal["classes", "numbers"]:
+        """What is to be predicted."""
+        return "classes" if self.classes else "numbers"
+
 
 def cache_dir() -> Path:
     """The folder ``NNDL_CACHE_DIR``, by default the user's cache folder of the system."""
@@ -67,9 +72,19 @@ def prepared(key: str, prepare: Callable[[], Prepared]) -> Prepared:
     ``key`` stands for all that decides the arrays. ``x`` is mapped from the disk, so processes on
     one machine share it.
     """
-    folder = cache_dir() / f"prepared-{FORMAT}" / key
+    source = cached(key)
+    if source is None:
+        _save(_folder(key), prepare())
+        source = cached(key)
+        assert source is not None
+    return source
+
+
+def cached(key: str) -> Prepared | None:
+    """What was prepared under a key before, None where nothing was."""
+    folder = _folder(key)
     if not folder.exists():
-        _save(folder, prepare())
+        return None
     # A plain array over the mapped file: slicing the memmap subclass itself is slow.
     x = np.asarray(np.load(folder / "x.npy", mmap_mode="r", allow_pickle=False))
     y = np.load(folder / "y.npy", allow_pickle=False)
@@ -83,6 +98,10 @@ def prepared(key: str, prepare: Callable[[], Prepared]) -> Prepared:
         shape=tuple(facts["shape"]) if facts["shape"] else None,
         encoding=facts["encoding"],
     )
+
+
+def _folder(key: str) -> Path:
+    return cache_dir() / f"prepared-{FORMAT}" / key
 
 
 def _save(folder: Path, made: Prepared) -> None:

@@ -125,8 +125,12 @@ def _joined(
     arrays: Mapping[str, NDArray[Any]], path: Path
 ) -> tuple[NDArray[Any], NDArray[Any], list[int]]:
     """x and y of all sets one after another, and the sizes of the sets that are given apart."""
-    given = [name for name in _SETS if f"x_{name}" in arrays and f"y_{name}" in arrays]
-    if "x" in arrays and "y" in arrays:
+    given = [name for name in _SETS if f"x_{name}" in arrays or f"y_{name}" in arrays]
+    for name in given:
+        for array in (f"x_{name}", f"y_{name}"):
+            if array not in arrays:
+                raise UserError(f"{path} must hold {array} too: got {_listed(arrays)}")
+    if "x" in arrays and "y" in arrays and not given:
         pairs = [("x", "y")]
     elif {"train", "test"} <= set(given):
         pairs = [(f"x_{name}", f"y_{name}") for name in given]

@@ -124,10 +124,12 @@ def settings_text(varied: dict[str, Any]) -> str:
 
 
 def dataset_text(dataset: Dataset) -> str:
-    """The sizes of the sets; the test set is there but not loaded."""
+    """The sizes of the sets, and what the targets of a user's own file were taken for; the test
+    set is there but not loaded."""
+    told = f"{dataset.n_out} classes" if dataset.task == "classes" else "numbers to predict"
     return (
         f"{dataset.name:<17} {len(dataset.training):,} train · {len(dataset.validation):,} "
-        "validate · test set locked until `evaluate`"
+        f"validate{f' · {told}' if dataset.encoding else ''} · test set locked until `evaluate`"
     )
 
 
