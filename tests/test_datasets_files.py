@@ -193,6 +193,27 @@ def test_what_a_target_means(tmp_path, values, task, classes):
     assert data.n_out == (len(classes) or 1)
 
 
+def test_numbers_to_predict_are_standardised_by_the_training_rows_alone(table):
+    frame, before = people(), load(table, "price", ignore=("label",))
+    assert before.task == "numbers"
+    rows = rows_of(before, frame)
+    prices = frame.price.to_numpy()
+    mean, deviation = prices[rows[0]].mean(), prices[rows[0]].std()
+    for part, of_it in zip(parts(before), rows, strict=True):
+        _, y = part.examples(1)
+        assert y.shape == (len(part), 1)
+        np.testing.assert_allclose(y[:, 0], (prices[of_it] - mean) / deviation, atol=1e-5)
+    frame.loc[np.concatenate(rows[1:]), "price"] *= 100
+    frame.to_csv(table.with_name("dear.csv"), index=False)
+    after = load(table.with_name("dear.csv"), "price", ignore=("label",))
+    np.testing.assert_array_equal(after.training.y, before.training.y)
+    assert after.encoding == before.encoding
+    assert after.test.y.min() > 100
+    np.testing.assert_allclose(
+        after.reading.target.undo(after.test.y)[:, 0], frame.price[rows[2]], rtol=1e-5
+    )
+
+
 def test_categories_of_parquet_and_classes_cut_down(tmp_path):
     frame = people()
     frame["town"] = frame["town"].astype("category")
