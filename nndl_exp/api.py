@@ -5,8 +5,9 @@ from nndl_exp.api import Study, load_config, load_dataset, run, train
 
 from collections.abc import Sequence
 
+from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import compose
-from nndl_exp.config import RunConfig, run_config
+from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset, load_dataset
 from nndl_exp.nn import Network
 from nndl_exp.records import Result, RunDirectory
@@ -41,7 +42,7 @@ def load_config(overrides: Sequence[str] = ()) -> RunConfig:
     Raises:
         UserError: a setting that does not exist, or a value that it can't have.
     """
-    return run_config(compose("train", overrides).settings)
+    return run_of(compose("train", overrides))
 
 
 def load_study(overrides: Sequence[str] = ()) -> Study:

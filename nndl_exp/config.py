@@ -33,13 +33,35 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 @dataclass(frozen=True, config=STRICT)
 class DatasetConfig:
-    """Which images: a source, cut down to some classes and to the first n of each set."""
+    """What to learn from: a source, cut down to some classes and to the first n of each set.
 
-    name: Literal["mnist_5k", "mnist", "fashion_mnist"] = "mnist_5k"
+    The settings from ``path`` on are those of a user's own file, a ``table`` or an ``npz``.
+    ``target`` is the column of a table that is predicted, ``ignore`` lists columns that are left
+    out. ``task`` is whether targets are classes or numbers: ``auto`` takes text, true/false and
+    whole numbers of at most 20 different values for classes. ``missing`` inputs are refused, or
+    imputed. ``fractions`` are those of the training, validation and test set, which ``split_seed``
+    divides.
+    """
+
+    name: Literal["mnist_5k", "mnist", "fashion_mnist", "digits_8x8", "table", "npz"] = "mnist_5k"
     training_size: Size | None = None
     validation_size: Size | None = None
     test_size: Size | None = None
     classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    path: str | None = None
+    target: str | None = None
+    task: Literal["auto", "classes", "numbers"] = "auto"
+    missing: Literal["refuse", "impute"] = "refuse"
+    ignore: tuple[str, ...] = ()
+    fractions: tuple[float, ...] = (0.6, 0.2, 0.2)
+    split_seed: Seed = 0
+
+    @property
+    def title(self) -> str:
+        """What runs and studies are called after: a file's name without its ending, or ``name``."""
+        from nndl_exp.datasets.file import title  # needs NumPy; an error line does not
+
+        return title(self.name, self.path)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -104,11 +126,13 @@ class TrainingConfig:
 
     ``dropout`` is the rate at which hidden neurons are dropped, one for all hidden layers or one
     for each. ``momentum`` is μ: 0 for plain gradient descent, above 1 or below 0 to see what goes
-    wrong. ``target_accuracy`` (a fraction) and ``max_seconds`` of training end a run early.
-    ``monitor_size`` is the number of training images that cost and accuracy are measured on after
-    each epoch: null for as many as the validation set has, ``all`` for every one;
-    ``monitor_every`` so many images of an epoch they are measured inside it too. With
-    ``layer_metrics`` each layer's gradient, weights and saturation are.
+    wrong. ``target_accuracy`` (a fraction; R² where targets are numbers) and ``max_seconds`` of
+    training end a run early. ``judged_by`` says which epoch and which trial is the best; accuracy,
+    unlike the cost, is free of the regularization term. ``monitor_size`` is the number of training
+    images that cost and accuracy are measured on after each epoch: null for as many as the
+    validation set has, ``all`` for every one; ``monitor_every`` so many images of an epoch they are
+    measured inside it too. With ``layer_metrics`` each layer's gradient, weights and saturation
+    are.
     """
 
     eta: Positive = 0.5

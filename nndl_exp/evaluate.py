@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,17 +15,31 @@ from nndl_exp.cli.runs import Found
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 
+if TYPE_CHECKING:
+    from nndl_exp.training.accuracy import Measure
+
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the test set: when, at which run, and what was seen (fractions)."""
+    """One look at the test set: when, at which run, and what was seen.
+
+    Where targets are classes, ``accuracy`` is a fraction with the 95 % interval from ``low`` to
+    ``high``; where they are numbers it is R², without an interval, and ``error`` the root mean
+    square error in the unit of the target. ``images`` counts the examples, which ``noun`` names.
+    """
 
     run: str
     when: str
     accuracy: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     images: int
+    error: float | None = None
+    noun: str = "images"
+
+    def text(self) -> str:
+        """What was seen, in short: 95.20 %, or R² 0.9520."""
+        return f"R² {self.accuracy:.4f}" if self.low is None else f"{100 * self.accuracy:.2f} %"
 
 
 @click.command(name="python -m nndl_exp.evaluate")
@@ -53,24 +68,29 @@ def command(run: str, again: bool, output: str, tracking_uri: str | None) -> Non
 
 
 def measure(found: Found) -> Look:
-    """The accuracy of a run's best network on the test set, with its 95 % interval.
+    """The accuracy of a run's best network on the test set, with its 95 % interval for classes.
 
     Raises:
-        UserError: the run has not ended.
+        UserError: the run has not ended, or its data have changed since.
     """
-    from nndl_exp.run import data_of
+    from nndl_exp.report.text import noun
+    from nndl_exp.run import measure_of, recorded_data
     from nndl_exp.training import evaluate
     from nndl_exp.training.statistics import wilson_interval
 
     if found.directory.result() is None:
         raise UserError(f"{found.name} has not ended; only a settled run can be evaluated")
-    dataset = data_of(found.directory.config(), test=True)
+    dataset, measure = (
+        recorded_data(found.directory, test=True),
+        measure_of(found.directory.config()),
+    )
     assert dataset.test is not None
-    network = found.directory.network()
-    _, accuracy = evaluate(network, dataset.test.examples(dataset.n_out))
-    low, high = wilson_interval(accuracy, len(dataset.test))
+    network, n = found.directory.network(), len(dataset.test)
+    _, accuracy = evaluate(network, dataset.test.examples(dataset.n_out), measure=measure)
+    low, high = wilson_interval(accuracy, n) if measure.is_fraction else (None, None)
+    error = dataset.root_mean_square_error(dataset.test, accuracy)
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return Look(found.name, when, accuracy, low, high, len(dataset.test))
+    return Look(found.name, when, accuracy, low, high, n, error, noun(dataset))
 
 
 def read_looks(path: Path) -> list[Look]:
@@ -84,10 +104,13 @@ def read_looks(path: Path) -> list[Look]:
 def show(look: Look, number: int) -> None:
     """Print what was seen."""
     console = make_console()
-    console.print(
-        f"test     {100 * look.accuracy:.2f} % of {look.images:,} test images · 95 % interval "
-        f"{100 * look.low:.2f} to {100 * look.high:.2f} %"
-    )
+    if look.low is not None and look.high is not None:
+        what = f"of {look.images:,} test {look.noun} · 95 % interval "
+        what += f"{100 * look.low:.2f} to {100 * look.high:.2f} %"
+    else:
+        what = f"on {look.images:,} test {look.noun}"
+        what += "" if look.error is None else f" · root mean square error {look.error:.4g}"
+    console.print(f"test     {look.text()} {what}")
     nth = "the first" if number == 1 else f"look number {number} at its test set"
     console.print(f"run      {look.run} · {look.when}" + ("" if number == 1 else f" · {nth}"))
 
@@ -102,7 +125,7 @@ def _earlier(found: Found, looks: list[Look]) -> Look:
     last = looks[-1]
     raise UserError(
         f"the test set was looked at on {last.when}, at {last.run} "
-        f"({100 * last.accuracy:.2f} %); a second look, at {found.name}, needs --again"
+        f"({last.text()}); a second look, at {found.name}, needs --again"
     )
 
 
@@ -118,6 +141,7 @@ def _write(path: Path, looks: list[Look]) -> None:
 
 
 def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> None:
+    from nndl_exp.run import measure_of
     from nndl_exp.tracking import TrackingOutage
     from nndl_exp.tracking.client import database
     from nndl_exp.tracking.mlflow_view import MlflowView
@@ -125,12 +149,19 @@ def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> Non
     if tracking.uri is None and not database(output).exists():
         return  # the run was made with tracking=none
     try:
-        view = MlflowView(output, tracking, found.directory.config().dataset.name)
+        view = MlflowView(output, tracking, found.directory.config().dataset.title)
         run_id = view.find(found.name)
         if run_id is not None:
-            view.log_test(run_id, look.accuracy, look.low, look.high)
+            view.log_test(run_id, _metrics(look, measure_of(found.directory.config())))
     except (UserError, TrackingOutage) as e:
         make_console().print(f"MLflow does not show it: {e}")
+
+
+def _metrics(look: Look, measure: "Measure") -> dict[str, float]:
+    name = measure.renamed("test_accuracy")
+    values = {name: look.accuracy, f"{name}_low": look.low, f"{name}_high": look.high}
+    values["test_root_mean_square_error"] = look.error
+    return {key: value for key, value in values.items() if value is not None}
 
 
 @one_line_errors

@@ -1,7 +1,8 @@
-"""``python -m nndl_exp.predict RUN FILES...``: what a run's network sees in a user's pictures."""
+"""``python -m nndl_exp.predict RUN FILES...``: what a run's network says of a user's examples."""
 
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -13,6 +14,10 @@ from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 
+if TYPE_CHECKING:
+    from nndl_exp.datasets import Reading
+    from nndl_exp.nn import Network
+
 
 @click.command(name="python -m nndl_exp.predict")
 @click.argument("run")
@@ -20,34 +25,49 @@ from nndl_exp.nn.arrays import Array
 @output_option
 @tracking_option
 def command(run: str, files: tuple[Path, ...], output: str, tracking_uri: str | None) -> None:
-    """Classify FILES with the best network of RUN (a name, a folder, a best.yaml, an MLflow id).
+    """What the best network of RUN (a name, a folder, a best.yaml, an MLflow id) says of FILES.
 
-    Pictures (PNG, JPEG, ...) of one digit each, of any size, dark on light or light on dark; or an
-    .npz whose array x has a row of pixels between 0 and 1 for each example.
+    For digits and clothes: pictures (PNG, JPEG, ...) of one each, of any size, dark on light or
+    light on dark; or an .npz whose array x has a row of pixels between 0 and 1 for each example.
+    For a network trained on your own file: another one of the same kind, with the same columns.
     """
     from nndl_exp.cli.runs import find_run
-    from nndl_exp.run import data_of
 
     found = find_run(run, output, TrackingConfig(uri=tracking_uri))
     if found.directory.result() is None:
-        raise UserError(f"{found.name} has not ended; only a settled run can classify")
-    network = found.directory.network()
-    classes = data_of(found.directory.config()).classes
-    examples = [example for path in files for example in read_examples(path, network.sizes[0])]
+        raise UserError(f"{found.name} has not ended; only a settled run can predict")
+    network, reading = found.directory.network(), found.directory.reading()
+    source = found.directory.config().dataset.name
+    examples = [e for path in files for e in read_examples(path, source, reading)]
     console = make_console()
     for name, x in examples:
-        p = network.probabilities(x.astype(network.dtype))[0]
-        order = p.argsort()[::-1][:3]
-        guesses = " · ".join(f"{classes[i]} {100 * p[i]:.1f} %" for i in order)
-        console.print(f"{name}: {classes[order[0]]}   ({guesses})")
+        console.print(f"{name}: {answer(network, reading, x.astype(network.dtype))}")
 
 
-def read_examples(path: Path, n_in: int) -> list[tuple[str, Array]]:
-    """The examples of a file, each with a name and its pixels as an array of shape (1, n_in).
+def answer(network: "Network", reading: "Reading", x: Array) -> str:
+    """What a network says of one example, x of shape (1, n_in): the most likely classes, or the
+    numbers in the unit of the target."""
+    if reading.target is not None:
+        numbers = reading.target.undo(network.predict(x).astype(np.float64))[0]
+        return " · ".join(f"{number:.6g}" for number in numbers)
+    p, classes = network.probabilities(x)[0], reading.classes
+    order = p.argsort()[::-1][:3]
+    guesses = " · ".join(f"{classes[i]} {100 * p[i]:.1f} %" for i in order)
+    return f"{classes[order[0]]}   ({guesses})"
+
+
+def read_examples(path: Path, source: str, reading: "Reading") -> list[tuple[str, Array]]:
+    """The examples of a file, each with a name and its inputs as an array of shape (1, n_in).
 
     Raises:
         UserError: the file can't be read, or does not fit the network.
     """
+    from nndl_exp.datasets import FILES, read_new
+
+    n_in = reading.n_in
+    if source in FILES:
+        x = read_new(source, reading, path)
+        return [(f"{path}[{i}]", x[i : i + 1]) for i in range(len(x))]
     if path.suffix == ".npz":
         return _read_npz(path, n_in)
     if n_in != 784:

@@ -58,13 +58,12 @@ def command(run: str, output: str, tracking_uri: str | None) -> None:
 
 def reproduce_run(name: str, directory: RunDirectory, console: Console) -> bool:
     """Train a run again in a folder of its own, as far as it was recorded, and compare."""
-    from nndl_exp.run import check
+    from nndl_exp.run import recorded_data
 
-    config = directory.config()
     recorded = directory.epochs()
     if not recorded:
         raise UserError(f"{name} has no recorded epoch to compare with")
-    dataset = check(config)
+    dataset = recorded_data(directory)
     if directory.result() is not None:
         directory.network()  # the file must be the network that the record speaks of
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
@@ -95,12 +94,14 @@ def _train(again: RunDirectory, directory: RunDirectory, console: Console) -> di
 
 def compare(directory: RunDirectory, again: RunDirectory, weights: dict[str, str]) -> list[Line]:
     """The record against what came out this time."""
+    from nndl_exp.run import measure_of
+
     then, now = directory.epochs(), again.epochs()
-    lines = []
+    measure, lines = measure_of(directory.config()), []
     for name in ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy"):
         pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(then, now, strict=False)]
         same = sum(_equal(a, b) for a, b in pairs)
-        what = name.replace("_", " ")
+        what = name.replace("_", " ").replace("accuracy", measure.name)
         if same == len(then) == len(now):
             lines.append(Line(what, f"identical ({same} of {len(then)} epochs)", True))
             continue

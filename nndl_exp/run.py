@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nndl_exp.config import RunConfig, TrainingConfig
+from nndl_exp.config import RunConfig, TrainingConfig, flatten, to_mapping
 from nndl_exp.datasets import Dataset, load_dataset
 from nndl_exp.errors import UserError
 from nndl_exp.nn.blas import blas_threads
@@ -15,6 +15,7 @@ from nndl_exp.nn.network import Network, Parts
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.records.run_directory import State
 from nndl_exp.training import Epoch, Streams, train
+from nndl_exp.training.accuracy import Measure, measure_for
 from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import best_epoch
 from nndl_exp.training.expansion import make_expansion
@@ -29,11 +30,12 @@ def check(config: RunConfig) -> Dataset:
     """The dataset of a run, after checking that the parts of its config go together.
 
     Raises:
-        UserError: a cost that does not go with the output layer, a mini-batch larger than the
-            training set, data that can't be had.
+        UserError: a cost that does not go with the output layer, or the two not with the targets, a
+            mini-batch larger than the training set, data that can't be had.
     """
     pair(config.network.cost, config.network.output)
     dataset = data_of(config)
+    _check_task(config, dataset)
     settings_of(config, dataset)
     n = len(dataset.training)
     m = config.training.mini_batch_size
@@ -45,9 +47,38 @@ def check(config: RunConfig) -> Dataset:
     return dataset
 
 
+FOR_NUMBERS = {"network.output": "linear", "network.cost": "quadratic"}
+"""What a network needs to tell numbers: outputs without bounds, and the cost of least squares."""
+
+
+def _check_task(config: RunConfig, dataset: Dataset) -> None:
+    if dataset.task == "classes":
+        return
+    needed = {"dataset.task": "numbers", **FOR_NUMBERS}
+    settings = dict(flatten(to_mapping(config)))
+    if wrong := [f"{name}={value}" for name, value in needed.items() if settings[name] != value]:
+        raise UserError(f"targets that are numbers need {' '.join(wrong)}")
+
+
+def measure_of(config: RunConfig) -> Measure:
+    """What accuracy means for a run: ``dataset.task`` is "numbers" wherever its targets are."""
+    return measure_for(config.dataset.task)
+
+
 def data_of(config: RunConfig, *, test: bool = False) -> Dataset:
     """The dataset that a config asks for, without the test set unless ``test``."""
     return load_dataset(**asdict(config.dataset), test=test)
+
+
+def recorded_data(directory: RunDirectory, *, test: bool = False) -> Dataset:
+    """The dataset that a run was trained on, without the test set unless ``test``.
+
+    Raises:
+        UserError: it can't be had, or is not what it was then.
+    """
+    dataset = data_of(directory.config(), test=test)
+    directory.check_data(dataset.sha256)
+    return dataset
 
 
 def sizes_of(config: RunConfig, dataset: Dataset) -> tuple[int, ...]:
@@ -95,10 +126,11 @@ def settings_of(config: RunConfig, dataset: Dataset) -> Settings:
         max_norm=t.max_norm,
         dropout=dropout,
         schedule=_schedule(t),
-        stopping=_stopping(t),
+        stopping=_stopping(config),
         monitor_size=None if monitor_size == "all" else monitor_size,
         monitor_every=t.monitor_every,
         layer_metrics=t.layer_metrics,
+        measure=measure_of(config),
         expansion=make_expansion(shape=dataset.shape, **vars(t.expansion)),
         expansion_stream=streams.expansion,
     )
@@ -109,10 +141,11 @@ def _schedule(t: TrainingConfig) -> Schedule:
     return SCHEDULES[s.name](s.n, s.factor, s.end, t.judged_by)
 
 
-def _stopping(t: TrainingConfig) -> Stopping:
+def _stopping(config: RunConfig) -> Stopping:
+    t = config.training
     rules = [STOPPING[t.stopping.name](t.stopping.n, t.stopping.gain, t.judged_by)]
     if t.target_accuracy is not None:
-        rules.append(target(t.target_accuracy))
+        rules.append(target(t.target_accuracy, measure_of(config)))
     if t.max_seconds is not None:
         rules.append(seconds(t.max_seconds))
     return first_of(*rules)
@@ -138,7 +171,7 @@ class Run:
 
     def __enter__(self) -> "Run":
         self.network = initial_network(self.config, self.dataset)  # may not fit into memory
-        self.directory.create(self.config)
+        self.directory.create(self.config, self.dataset)
         self._lock = self.directory.lock()
         self._lock.acquire()
         self._threads = blas_threads(self.config.training.blas_threads)

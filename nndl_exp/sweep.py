@@ -10,16 +10,9 @@ from rich.console import Console
 
 from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
-from nndl_exp.config import (
-    RunConfig,
-    SweepConfig,
-    no_such_setting,
-    parse,
-    run_config,
-    seconds,
-    to_mapping,
-)
+from nndl_exp.config import RunConfig, SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,7 +57,7 @@ def sweep_config(composed: Composed) -> SweepConfig:
     for key in settings:
         if key not in _SETTINGS + _RUN_SETTINGS:
             raise UserError(no_such_setting(key, _SETTINGS + _RUN_SETTINGS))
-    run = run_config(settings)
+    run = run_of(composed)
     others = {key: settings[key] for key in _SETTINGS if key in settings}
     if not isinstance(others.get("search_space"), dict):
         raise UserError("search_space must be settings with ranges: got none")

@@ -60,14 +60,14 @@ def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
     from nndl_exp.cli.runs import name_of
     from nndl_exp.cli.tracker import make_tracker
     from nndl_exp.report.curves import draw
-    from nndl_exp.run import data_of
+    from nndl_exp.run import recorded_data
 
     directories = [RunDirectory(path.parent) for path in output.glob("runs/*/result.json")]
     for directory in directories:
         config = directory.config()
         draw(directory, name_of(directory))
-        tracker = make_tracker(str(output), tracking, config.dataset.name)
-        tracker.log_run(name_of(directory), directory, data_of(config))
+        tracker = make_tracker(str(output), tracking, config.dataset.title)
+        tracker.log_run(name_of(directory), directory, recorded_data(directory))
     return len(directories)
 
 

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.runs import name_of, new_run_directory
-from nndl_exp.config import TrainConfig, no_such_setting, parse, run_config, to_mapping
+from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
 
 _SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
@@ -48,7 +49,7 @@ def train_config(composed: Composed) -> TrainConfig:
     others: dict[str, Any] = {
         key: settings[key] for key in ("tracking", "output") if key in settings
     }
-    return parse(TrainConfig, {"run": to_mapping(run_config(settings)), **others})
+    return parse(TrainConfig, {"run": to_mapping(run_of(composed)), **others})
 
 
 def train_one(config: TrainConfig, console: Console) -> None:
@@ -56,10 +57,16 @@ def train_one(config: TrainConfig, console: Console) -> None:
     from nndl_exp.cli.output import check_output
     from nndl_exp.cli.tracker import make_tracker
     from nndl_exp.report.curves import draw
-    from nndl_exp.report.text import accuracy_text, dataset_text, measured_text, run_text
-    from nndl_exp.run import Run, check
+    from nndl_exp.report.text import (
+        dataset_text,
+        headings_text,
+        measured_text,
+        result_text,
+        run_text,
+    )
+    from nndl_exp.run import Run, check, measure_of
 
-    dataset = check(config.run)
+    dataset, measure = check(config.run), measure_of(config.run)
     check_output(config.output)
     directory = new_run_directory(Path(config.output), config.run)
     name = name_of(directory)
@@ -67,23 +74,25 @@ def train_one(config: TrainConfig, console: Console) -> None:
     console.print(f"run      {name}")
     console.print(f"data     {dataset_text(dataset)}")
     console.print(f"network  {network}\ntraining {training}\n")
-    console.print(" epoch   training cost  accuracy   validation cost  accuracy       s")
+    console.print(f" epoch   {headings_text(measure)}       s")
     with Run(config.run, directory, dataset) as run, progress(console) as bar:
         task = bar.add_task("", total=config.run.training.epochs, completed=len(run.history))
         for epoch in run:
             for moment in epoch.within:
-                console.print(f"{moment.epoch:>6.2f}   {measured_text(moment)}")
-            console.print(f"{epoch.number:>6}   {measured_text(epoch)}  {epoch.seconds:>6.2f}")
+                console.print(f"{moment.epoch:>6.2f}   {measured_text(moment, measure)}")
+            console.print(
+                f"{epoch.number:>6}   {measured_text(epoch, measure)}  {epoch.seconds:>6.2f}"
+            )
             bar.update(task, completed=epoch.number)
     result = run.result
     assert result is not None
-    tracker = make_tracker(config.output, config.tracking, config.run.dataset.name)
+    tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
     draw(directory, name)
     tracker.log_run(name, directory, dataset)
     console.print(f"\n{result.state:<8} {result.reason}")
     if result.validation_accuracy is not None:
-        accuracy = accuracy_text(result.validation_accuracy, len(dataset.validation))
-        console.print(f"best     {accuracy} % of the validation images at epoch {result.best}")
+        best = result_text(measure, result.validation_accuracy, dataset)
+        console.print(f"best     {best} at epoch {result.best}")
     console.print(f"saved    {directory.path}\n")
     if config.tracking.name == "mlflow":
         from nndl_exp.tracking.client import ui_command

@@ -25,6 +25,7 @@ ROOM_OF_LIBRARY = {
     "matplotlib": {"report"},
     "pooch": {"datasets"},
     "mlxtend": {"datasets"},
+    "sklearn": {"datasets"},
     "PIL": {"datasets"},
     "rich": {"cli", "report", "commands"},
     "click": {"cli", "commands"},
@@ -94,7 +95,7 @@ def loaded_after(code: str) -> set[str]:
 
 def test_workers_import_neither_mlflow_nor_matplotlib():
     loaded = loaded_after("import nndl_exp.study.trial, nndl_exp.study.executors")
-    assert not loaded & {"mlflow", "matplotlib", "pandas", "hydra", "sqlalchemy", "rich"}
+    assert not loaded & {"mlflow", "matplotlib", "pandas", "hydra", "sqlalchemy", "rich", "sklearn"}
 
 
 def test_help_and_errors_load_nothing_heavy():

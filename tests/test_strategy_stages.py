@@ -27,7 +27,7 @@ BASE = RunConfig(
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
               "chance": 0.1, "share": 1e15, "seed": 0, "candidates": (base,),
-              "correct": lambda seen: np.ones(10_000, bool)}  # fmt: skip
+              "scores": lambda seen: np.ones(10_000)}  # fmt: skip
     return Facts(**(values | more))
 
 
@@ -245,12 +245,12 @@ def candidates(*widths):
 def test_a_winner_is_called_better_only_where_seeds_and_images_say_so(gap, clear):
     large, small = candidates(100, 30)
 
-    def correct(seen):
+    def scores(seen):
         rng = np.random.default_rng(seen.config.seed + seen.config.network.hidden[0])
         accuracy = 0.95 + (gap if seen.config.network.hidden == (100,) else 0.0)
-        return rng.random(10_000) < accuracy
+        return (rng.random(10_000) < accuracy).astype(float)
 
-    given_facts = facts(large, candidates=(large, small), correct=correct)
+    given_facts = facts(large, candidates=(large, small), scores=scores)
     decision, seen = play_out("winner", lambda config: (history([0.95]), "complete"), given_facts)
     assert len(seen) == 10
     seeds = {t.config.seed for t in seen}

@@ -26,10 +26,11 @@ CONF = next(
 
 @dataclass(frozen=True)
 class Composed:
-    """Plain settings, and the names of those that were typed."""
+    """Plain settings, the names of those that were typed, and whether another run was the base."""
 
     settings: dict[str, Any]
     typed: tuple[str, ...]
+    is_based: bool = False
 
 
 def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
@@ -106,7 +107,7 @@ def _compose(name: str, overrides: list[str], config_dir: str | None) -> Compose
         if not isinstance(base, str) or not base:
             raise UserError(f"from must be the path of a run's config: got {base!r}")
         _start_from(Path(base), plain, typed)
-    return Composed(plain, typed)
+    return Composed(plain, typed, is_based=base is not None)
 
 
 def _start_from(path: Path, settings: dict[str, Any], typed: Sequence[str]) -> None:

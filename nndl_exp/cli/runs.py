@@ -38,7 +38,7 @@ def new_run_directory(output: Path, config: RunConfig) -> "RunDirectory":
     from nndl_exp.records import RunDirectory
 
     text = json.dumps(to_mapping(config), sort_keys=True)
-    stem = f"{config.dataset.name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    stem = f"{config.dataset.title}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
     number = 1
     while True:
         name = stem if number == 1 else f"{stem}-{number}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
 from nndl_exp.report.curves import draw
+from nndl_exp.run import measure_of
 from nndl_exp.study import executors
 from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
@@ -23,7 +24,7 @@ def open_view(study: Study) -> StudyView:
         UserError: MLflow does not answer.
     """
     config = study.config
-    tracker = make_tracker(config.output, config.tracking, config.run.dataset.name)
+    tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
     text = (
         f"Study **{study.name}**: {study.space.describe()}\n\n"
         f"Reproduce it: `python -m nndl_exp.reproduce {study.directory}`"
@@ -64,7 +65,8 @@ def finish(
     if best is not None:
         winner = best.number, study.run_directory(best.number)
         tags["nndl.winner"] = f"{study.name}/{best.number}"
-        metrics["best_validation_accuracy"] = best.result.validation_accuracy or 0.0
+        accuracy = measure_of(best.config).renamed("best_validation_accuracy")
+        metrics[accuracy] = best.result.validation_accuracy or 0.0
         metrics["best_validation_cost"] = best.result.validation_cost or 0.0
     files = [study.directory / name for name in ("study.yaml", "best.yaml", "trials.csv")]
     present = [path for path in files if path.exists()]

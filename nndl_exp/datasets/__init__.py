@@ -1,14 +1,34 @@
-"""Where the digits come from. To add a dataset: a reader, an entry in ``SOURCES``, one YAML."""
+"""Where the data come from.
 
-from collections.abc import Callable, Sequence
+To add a dataset: a reader, an entry in ``SOURCES``, its name in ``DatasetConfig``, one YAML.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from nndl_exp.datasets import mnist, mnist_5k
-from nndl_exp.datasets.cache import Source, prepared
-from nndl_exp.datasets.dataset import Dataset, Labelled, keep_classes, keep_first
-from nndl_exp.errors import UserError
+import numpy as np
 
-__all__ = ["SOURCES", "Dataset", "Labelled", "load_dataset"]
+from nndl_exp.datasets import digits_8x8, mnist, mnist_5k, npz, table
+from nndl_exp.datasets.cache import Prepared, Source, cached, prepared
+from nndl_exp.datasets.dataset import Dataset, Labelled, Measured, cut, from_prepared
+from nndl_exp.datasets.file import FileOptions, cache_key, digest, locate, title
+from nndl_exp.datasets.reading import Reading
+from nndl_exp.errors import UserError, one_of
+from nndl_exp.nn.arrays import Array
+
+__all__ = [
+    "FILES",
+    "SOURCES",
+    "Dataset",
+    "FileOptions",
+    "Labelled",
+    "Measured",
+    "Reading",
+    "load_dataset",
+    "read_new",
+]
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -19,19 +39,46 @@ CLOTHES = (
 
 @dataclass(frozen=True)
 class Entry:
-    """How to read a source, the sizes of its three sets, the names of its classes, and the
-    (height, width) of its examples where they are pictures."""
+    """How to read a source of pictures, the sizes of its three sets, the names of its classes, the
+    (height, width) of a picture, and the grey value that becomes 1."""
 
     read: Callable[[], Source]
     sizes: tuple[int, int, int]
     classes: tuple[str, ...]
-    shape: tuple[int, int] | None = (28, 28)
+    shape: tuple[int, int] = (28, 28)
+    white: int = 256  # the book's scale
+
+    def prepare(self) -> Prepared:
+        """The pictures as rows of float32 numbers from 0 to 1."""
+        source = self.read()
+        x = np.divide(source.pixels, self.white, dtype=np.float32)
+        labels = source.labels.astype(np.int64)
+        return Prepared(x, labels, self.sizes, source.sha256(), self.classes, self.shape)
 
 
 SOURCES: dict[str, Entry] = {
     "mnist_5k": Entry(mnist_5k.read, mnist_5k.SIZES, DIGITS),
     "mnist": Entry(lambda: mnist.read(mnist.MNIST), mnist.SIZES, DIGITS),
     "fashion_mnist": Entry(lambda: mnist.read(mnist.FASHION_MNIST), mnist.SIZES, CLOTHES),
+    "digits_8x8": Entry(
+        digits_8x8.read, digits_8x8.SIZES, DIGITS, shape=(8, 8), white=digits_8x8.WHITE
+    ),
+}
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """How a user's own files are read: by their suffix, whole, and other rows for a network that
+    was trained on one."""
+
+    suffixes: tuple[str, ...]
+    prepare: Callable[[Path, FileOptions, str], Prepared]
+    read_new: Callable[[Path, Mapping[str, Any], int], Array]
+
+
+FILES: dict[str, FileEntry] = {
+    "table": FileEntry(table.SUFFIXES, table.prepare, table.read_new),
+    "npz": FileEntry(npz.SUFFIXES, npz.prepare, npz.read_new),
 }
 
 
@@ -43,40 +90,64 @@ def load_dataset(
     test_size: int | None = None,
     classes: Sequence[int] | None = None,
     test: bool = False,
+    **file: Any,
 ) -> Dataset:
     """Load a dataset by name, cut down as the book does: to some classes, then to the first n.
 
     Args:
-        name: a key of ``SOURCES``.
-        training_size: how many training images to keep, None for all; likewise the other two.
+        name: a key of ``SOURCES`` or ``FILES``.
+        training_size: how many training examples to keep, None for all; likewise the other two.
         classes: which classes to keep, None for all.
         test: whether to load the test set, which no study needs.
+        file: where a user's own file is and how it is read, the fields of ``FileOptions``.
 
     Raises:
         UserError: no such dataset, no such size or class, or the data can't be had.
     """
+    source = _prepared(name, FileOptions(**file))
+    sizes = (training_size, validation_size, test_size)
+    whole = from_prepared(title(name, file.get("path")), source, test=test)
+    return cut(whole, classes, sizes)
+
+
+def read_new(name: str, reading: Reading, path: Path) -> Array:
+    """Other rows, (n, n_in), for a network that was trained on a user's own file.
+
+    Args:
+        name: the key of ``FILES`` that the dataset was loaded by.
+        reading: what the network's inputs stand for.
+        path: the file with the other rows.
+
+    Raises:
+        UserError: the file is not of the kind that the dataset was, or can't be read.
+    """
+    entry = one_of(FILES, name, "a dataset that is a file")
+    if path.suffix.lower() not in entry.suffixes:
+        raise UserError(
+            f"{path} must end in {' or '.join(entry.suffixes)}, as the training data did"
+        )
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+    return entry.read_new(path, reading.encoding["inputs"], reading.n_in)
+
+
+def _prepared(name: str, options: FileOptions) -> Prepared:
+    if name in FILES:
+        entry = FILES[name]
+        path = locate(options, name, entry.suffixes)
+        sha256 = digest(path)
+        # The same arrays as for "auto", where that has come to the task that is said now.
+        source = cached(cache_key(name, sha256, replace(options, task="auto")))
+        if source is not None and options.task == source.task:
+            return source
+        key = cache_key(name, sha256, options)
+        return prepared(key, lambda: entry.prepare(path, options, sha256))
     if name not in SOURCES:
-        raise UserError(f"dataset.name must be one of {', '.join(SOURCES)}: got {name}")
-    entry = SOURCES[name]
-    x, labels, sha256 = prepared(name, entry.read)
-    ends = (entry.sizes[0], sum(entry.sizes[:2]), sum(entry.sizes))
-    training, validation, testing = (
-        Labelled(x[end - size : end], labels[end - size : end])
-        for size, end in zip(entry.sizes, ends, strict=True)
-    )
-    whole = Dataset(
-        name,
-        training,
-        validation,
-        testing if test else None,
-        entry.classes,
-        sha256,
-        entry.shape,
-    )
-    whole = keep_classes(whole, classes)
-    return replace(
-        whole,
-        training=keep_first(whole.training, training_size, "dataset.training_size"),
-        validation=keep_first(whole.validation, validation_size, "dataset.validation_size"),
-        test=keep_first(whole.test, test_size, "dataset.test_size") if whole.test else None,
-    )
+        known = ", ".join([*SOURCES, *FILES])
+        raise UserError(f"dataset.name must be one of {known}: got {name}")
+    if changed := options.changed():
+        raise UserError(
+            f"dataset.{changed[0]} goes with dataset={' and dataset='.join(FILES)}: got it with "
+            f"dataset={name}"
+        )
+    return prepared(name, SOURCES[name].prepare)

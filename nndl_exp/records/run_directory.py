@@ -1,7 +1,8 @@
 """The folder of one run. It is the record: everything else that shows the run is made from it.
 
 config.yaml        the run, whole
-provenance.json    where, with what and from which code it was trained
+provenance.json    where, with what, on which data and from which code it was trained
+dataset.json       what the network's inputs and outputs stand for
 epochs.jsonl       one line an epoch
 checkpoint.npz     only while the run is unsettled
 weights.npz        the network at its best epoch
@@ -19,6 +20,7 @@ from filelock import FileLock
 from pydantic import TypeAdapter
 
 from nndl_exp.config import RunConfig, read_yaml, run_config, to_mapping, to_yaml
+from nndl_exp.datasets import Dataset, Reading
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import Network
 from nndl_exp.records import atomic
@@ -67,6 +69,11 @@ class RunDirectory:
         """Where the best epoch's network stands."""
         return self.path / "weights.npz"
 
+    @property
+    def reading_path(self) -> Path:
+        """Where it stands what the network's inputs and outputs stand for."""
+        return self.path / "dataset.json"
+
     def lock(self) -> FileLock:
         """Held by the process that trains the run; a dead process holds nothing.
 
@@ -74,18 +81,21 @@ class RunDirectory:
         """
         return FileLock(self.path.with_name(f".{self.path.name}.lock"))
 
-    def create(self, config: RunConfig) -> None:
+    def create(self, config: RunConfig, dataset: Dataset) -> None:
         """Make the folder and write the config, or check that it is the one that stands there.
 
         Raises:
-            UserError: the folder belongs to another run.
+            UserError: the folder belongs to another run, or to one on other data.
         """
         if self.config_path.exists():
             if self.config() != config:
                 raise UserError(f"{self.path} holds a run of another configuration")
+            self.check_data(dataset.sha256)
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        self._write("provenance.json", json.dumps(provenance(), indent=1))
+        facts = {**provenance(), "data": dataset.sha256}
+        self._write("provenance.json", json.dumps(facts, indent=1))
+        self._write("dataset.json", json.dumps(dataset.reading.to_mapping()))
         self._write("config.yaml", to_yaml(to_mapping(config)))
 
     def config(self) -> RunConfig:
@@ -100,8 +110,35 @@ class RunDirectory:
         except UserError as e:
             raise UserError(f"{self.config_path} is not a run's config: {e}") from None
 
+    def check_data(self, data: str) -> None:
+        """Check that the run is one on data with this SHA-256.
+
+        Raises:
+            UserError: the data have changed since.
+        """
+        then = self.provenance().get("data", data)
+        if then != data:
+            raise UserError(
+                f"{self.path} must have the data that it was begun with (sha256 {then[:12]}...): "
+                f"the dataset has changed, it is {data[:12]}... now"
+            )
+
+    def reading(self) -> Reading:
+        """What the network's inputs and outputs stand for.
+
+        Raises:
+            UserError: that was not kept, or the file is damaged.
+        """
+        try:
+            return Reading.from_mapping(json.loads(self.reading_path.read_bytes()))
+        except (OSError, ValueError, TypeError, KeyError):
+            raise UserError(
+                f"{self.reading_path} is missing or damaged; train the run again"
+            ) from None
+
     def provenance(self) -> dict[str, Any]:
-        """What ``provenance()`` said when the run was started; empty where that was not kept."""
+        """What ``provenance()`` said when the run was started, and the SHA-256 of the dataset as
+        ``data``; empty where that was not kept."""
         path = self.path / "provenance.json"
         return dict(json.loads(path.read_text())) if path.exists() else {}
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.figures import save_learning_curves
+from nndl_exp.run import measure_of
 
 
 def draw(directory: RunDirectory, name: str) -> Path:
@@ -13,5 +14,6 @@ def draw(directory: RunDirectory, name: str) -> Path:
         result = directory.result()
         assert result is not None
         title = f"{name}: {result.reason}"
-        save_learning_curves(path, directory.epochs(), result.best, title)
+        measure = measure_of(directory.config())
+        save_learning_curves(path, directory.epochs(), result.best, title, measure)
     return path

@@ -9,11 +9,13 @@ from nndl_exp.config import to_mapping, to_yaml
 from nndl_exp.records import atomic
 from nndl_exp.report.text import (
     TrialLines,
-    accuracy_text,
     dataset_text,
+    plain_accuracy,
+    result_text,
     seconds_text,
     settings_text,
 )
+from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
 from nndl_exp.study.coordinator import Report
 from nndl_exp.study.forecast import forecast
@@ -61,8 +63,7 @@ class Presentation:
         lines = self._lines
         if lines.best is None:
             return ""
-        value = f"{lines.best:.4f}" if lines.by_cost else f"{100 * lines.best:.1f}"
-        return f"best {value} (trial {lines.best_number})"
+        return f"best {lines.number(lines.best)} (trial {lines.best_number})"
 
     def end(self, trials: Sequence[Trial], report: Report, seconds: float) -> Trial | None:
         """The winner, which is written to best.yaml; None if no trial completed."""
@@ -124,14 +125,11 @@ class Presentation:
 
     def _winner(self, trials: Sequence[Trial], best: Trial) -> None:
         study, result = self.study, best.result
-        n = len(study.dataset.validation)
+        measure = measure_of(study.config.run)
         assert result.validation_accuracy is not None
         others = winners.not_distinguishable(study, trials, best)
-        cost = f" · cost {result.validation_cost:.4f}"
-        self._print(
-            f"winner   trial {best.number} · {accuracy_text(result.validation_accuracy, n)} % of "
-            f"{n:,} validation images{cost}"
-        )
+        phrase = result_text(measure, result.validation_accuracy, study.dataset)
+        self._print(f"winner   trial {best.number} · {phrase} · cost {result.validation_cost:.4f}")
         self._print(f"         {settings_text(study.varied(best.config))}")
         if others:
             several = f"{len(others)} other trials lie" if len(others) > 1 else "1 other trial lies"
@@ -142,12 +140,11 @@ class Presentation:
             front = winners.pareto_front(study, trials)
             shown = ", ".join(
                 f"{t.number} ({winners.size(study, t):,}: "
-                f"{100 * (t.result.validation_accuracy or 0):.1f} %)"
+                f"{plain_accuracy(measure, t.result.validation_accuracy or 0.0)}"
+                f"{' %' if measure.is_fraction else ''})"
                 for t in front
             )
-            self._print(
-                "         the smallest network within the interval of the most accurate one"
-            )
+            self._print(f"         {winners.RULES[winners.rule(study)]}")
             self._print(f"         Pareto front: {shown}")
 
     def _edges(self, best: Trial) -> str:
@@ -164,7 +161,7 @@ class Presentation:
             "study": self.study.name,
             "trial": best.number,
             "epochs": result.epochs,
-            "validation_accuracy": result.validation_accuracy,
+            measure_of(best.config).renamed("validation_accuracy"): result.validation_accuracy,
             "weights_sha256": result.weights["best"],
         }
         head = f"# the winner of {self.study.name}: trial {best.number}\n"

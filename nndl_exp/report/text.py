@@ -4,8 +4,10 @@ from typing import Any
 
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
+from nndl_exp.run import measure_of
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
+from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
 
@@ -18,6 +20,7 @@ class TrialLines:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.by_cost = study.config.run.training.judged_by == "validation_cost"
+        self._measure = measure_of(study.config.run)
         self._names = study.space.settings
         self._widths = {name: max(7, len(_heading(name)) + 1) for name in self._names}
         for name in study.space.settings:
@@ -31,7 +34,7 @@ class TrialLines:
 
     def header(self) -> str:
         """The headings of the columns."""
-        value = "cost" if self.by_cost else "accuracy"
+        value = "cost" if self.by_cost else self._measure.name
         varied = "".join(f"{_heading(name):<{self._widths[name]}}" for name in self._names)
         return f"{'#':>4}  {value:<10} {'best':>6}   {varied}{'epochs':>6} {'s':>6}  ended by"
 
@@ -43,7 +46,7 @@ class TrialLines:
             f"{plain(value):<{self._widths[name]}}"
             for name, value in self.study.varied(trial.config).items()
         )
-        best = "" if self.best is None else self._number(self.best)
+        best = "" if self.best is None else self.number(self.best)
         ended = result.reason
         if result.state == "pruned":
             ended = f"pruned ({result.reason})"
@@ -67,20 +70,47 @@ class TrialLines:
         if result.state in ("diverged", "failed"):
             return result.state
         if self.by_cost:
-            return self._number(result.validation_cost or 0.0)
+            return self.number(result.validation_cost or 0.0)
         accuracy = result.validation_accuracy or 0.0
         if result.state == "pruned":
-            return self._number(accuracy)
-        return accuracy_text(accuracy, len(self.study.dataset.validation))
+            return self.number(accuracy)
+        return accuracy_text(self._measure, accuracy, len(self.study.dataset.validation))
 
-    def _number(self, value: float) -> str:
-        return f"{value:.4f}" if self.by_cost else f"{100 * value:.1f}"
+    def number(self, value: float) -> str:
+        """The objective: a cost, an accuracy in percent, or R²."""
+        return f"{value:.4f}" if self.by_cost else plain_accuracy(self._measure, value)
 
 
-def accuracy_text(accuracy: float, n: int) -> str:
-    """An accuracy in percent with half its 95 % interval: 94.6 ±1.4."""
+def plain_accuracy(measure: Measure, accuracy: float, digits: int = 1) -> str:
+    """An accuracy in percent, 94.6, or R², 0.946."""
+    if measure.is_fraction:
+        return f"{100 * accuracy:.{digits}f}"
+    return f"{accuracy:.{digits + 2}f}"
+
+
+def accuracy_text(measure: Measure, accuracy: float, n: int) -> str:
+    """An accuracy in percent with half its 95 % interval, 94.6 ±1.4, or R², which has none."""
     digits = 1 if n < 5000 else 2
-    return f"{100 * accuracy:.{digits}f} ±{100 * half_width(accuracy, n):.{digits}f}"
+    text = plain_accuracy(measure, accuracy, digits)
+    if measure.is_fraction:
+        text += f" ±{100 * half_width(accuracy, n):.{digits}f}"
+    return text
+
+
+def result_text(measure: Measure, accuracy: float, dataset: Dataset) -> str:
+    """An accuracy on the validation set as a phrase, with the error in the target's unit."""
+    n = len(dataset.validation)
+    text = accuracy_text(measure, accuracy, n)
+    if measure.is_fraction:
+        return f"{text} % of {n:,} validation {noun(dataset)}"
+    error = dataset.root_mean_square_error(dataset.validation, accuracy)
+    root = "" if error is None else f" · root mean square error {error:.4g}"
+    return f"{measure.name} {text} on {n:,} validation {noun(dataset)}{root}"
+
+
+def noun(dataset: Dataset) -> str:
+    """What its examples are: images, or rows of a table."""
+    return "images" if dataset.shape else "rows"
 
 
 def plain(value: Any) -> str:
@@ -98,10 +128,12 @@ def settings_text(varied: dict[str, Any]) -> str:
 
 
 def dataset_text(dataset: Dataset) -> str:
-    """The sizes of the sets; the test set is there but not loaded."""
+    """The sizes of the sets, and what the targets of a user's own file were taken for; the test
+    set is there but not loaded."""
+    told = f"{dataset.n_out} classes" if dataset.task == "classes" else "numbers to predict"
     return (
         f"{dataset.name:<17} {len(dataset.training):,} train · {len(dataset.validation):,} "
-        "validate · test set locked until `evaluate`"
+        f"validate{f' · {told}' if dataset.encoding else ''} · test set locked until `evaluate`"
     )
 
 
@@ -114,11 +146,19 @@ def run_text(config: RunConfig) -> tuple[str, str]:
     return network.replace("_", "-"), training
 
 
-def measured_text(at: Epoch | Moment) -> str:
+def headings_text(measure: Measure) -> str:
+    """The headings above the columns of ``measured_text``."""
+    return f"training cost  {measure.name:>8}   validation cost  {measure.name:>8}"
+
+
+def measured_text(at: Epoch | Moment, measure: Measure) -> str:
     """Costs and accuracies as the columns that ``train`` prints."""
+    training, validation = (
+        plain_accuracy(measure, accuracy, 2)
+        for accuracy in (at.training_accuracy, at.validation_accuracy)
+    )
     return (
-        f"{at.training_cost:>13.4f}  {100 * at.training_accuracy:>8.2f}   "
-        f"{at.validation_cost:>15.4f}  {100 * at.validation_accuracy:>8.2f}"
+        f"{at.training_cost:>13.4f}  {training:>8}   {at.validation_cost:>15.4f}  {validation:>8}"
     )
 
 

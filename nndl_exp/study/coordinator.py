@@ -189,6 +189,7 @@ class Coordinator:
         return Task(
             number=number,
             config=self.study.space.apply(self.study.config.run, proposal.params),
+            data=self.study.dataset.sha256,
             directory=self.study.run_directory(number).path,
             plan=self.study.plan,
             settled=tuple(self._settled[:visible]),

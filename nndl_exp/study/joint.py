@@ -55,7 +55,7 @@ class JointStage(Study):
         path = self.directory / "study.yaml"
         if not path.is_file():
             return
-        saved = load_settings(path, self.config.output)
+        saved, _ = load_settings(path, self.config.output)
         for key in SAVED:
             if key != "study" and getattr(saved, key) != getattr(self.config, key):
                 raise UserError(

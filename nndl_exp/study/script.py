@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from nndl_exp.config import RunConfig
+from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import Result
+from nndl_exp.run import measure_of
 from nndl_exp.study.search_space import Params
 from nndl_exp.training import Epoch
 from nndl_exp.training.epoch import JudgedBy, best_epoch, score
@@ -73,9 +75,9 @@ class Facts:
     """What a script may know besides results.
 
     ``base`` is what the stages before found, ``n`` and ``n_validation`` the sizes of its training
-    and validation set, ``chance`` the accuracy of always naming the commonest class, ``share`` the
-    multiply-adds that the stage may spend; ``correct`` tells for each validation image whether a
-    settled trial reads it right.
+    and validation set, ``chance`` the accuracy without learning, ``share`` the
+    multiply-adds that the stage may spend; ``scores`` tells of a settled trial what each validation
+    example adds to its accuracy, the mean of them: 1 where it is read right, else 0.
     """
 
     base: RunConfig
@@ -87,7 +89,7 @@ class Facts:
     share: float
     seed: int
     candidates: tuple[RunConfig, ...]
-    correct: Callable[[Seen], "np.ndarray[Any, np.dtype[np.bool_]]"]
+    scores: Callable[[Seen], Array]
 
     def work(self, config: RunConfig, epochs: int) -> float:
         """Multiply-adds of training for so many epochs: three for each weight and example."""
@@ -100,7 +102,10 @@ class Facts:
         return sum(self.work(trial.config, len(trial.epochs)) for trial in trials)
 
     def standard_error(self, accuracy: float) -> float:
-        """That of an accuracy on the validation set."""
+        """That of an accuracy on the validation set; for numbers, of R² (Olkin and Finn 1995)."""
+        if not measure_of(self.base).is_fraction:
+            r2 = min(1.0, max(0.0, accuracy))
+            return float(max(2 * np.sqrt(r2) * (1 - r2), 0.5) / np.sqrt(self.n_validation))
         return float(np.sqrt(max(accuracy * (1 - accuracy), 1e-12) / self.n_validation))
 
 

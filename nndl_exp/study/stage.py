@@ -9,8 +9,9 @@ import numpy as np
 
 from nndl_exp.config import RunConfig, SweepConfig, parse, to_mapping, to_yaml
 from nndl_exp.errors import UserError
+from nndl_exp.nn.arrays import Array
 from nndl_exp.records import atomic
-from nndl_exp.run import check
+from nndl_exp.run import check, measure_of
 from nndl_exp.study import objectives
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.joint import write_decision
@@ -40,7 +41,7 @@ class ScriptedStage(Study):
         self.title = module.TITLE
         self.one_at_a_time = bool(getattr(module, "ONE_AT_A_TIME", False))
         self.options = stage_options(module, key, config)
-        self.facts = replace(facts, correct=self._correct)
+        self.facts = replace(facts, scores=self._scores)
         start = module.start(self.facts, self.options)
         self.config = replace(config, run=start)
         self.dataset = check(start)
@@ -115,13 +116,13 @@ class ScriptedStage(Study):
             self.settled(Trial(number, config, result))  # says what is wrong
         return seen
 
-    def _correct(self, seen: Seen) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-        network = self.run_directory(seen.number).network()
+    def _scores(self, seen: Seen) -> Array:
+        network, measure = self.run_directory(seen.number).network(), measure_of(seen.config)
         x, y = self.dataset.validation.examples(self.dataset.n_out)
-        right: np.ndarray[Any, np.dtype[np.bool_]] = network.predict(x).argmax(axis=1) == y.argmax(
-            axis=1
-        )
-        return right
+        a = network.predict(x)
+        possible = measure.possible(y) / len(y)
+        rows = (slice(i, i + 1) for i in range(len(y)))
+        return np.array([measure.got(a[row], y[row]) / possible for row in rows])
 
 
 class _Planned:

@@ -11,6 +11,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from nndl_exp.config import RunConfig, SweepConfig, to_mapping, to_yaml
+from nndl_exp.datasets import Dataset, Labelled
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import atomic
@@ -58,7 +59,7 @@ class StagedStudy:
             if key != "joint":
                 stage_options(STAGES[key], key, config)
         self.identity = self._identity()
-        self.name = check_name(config.study.name, config.run.dataset.name, self.identity)
+        self.name = check_name(config.study.name, config.run.dataset.title, self.identity)
 
     @property
     def directory(self) -> Path:
@@ -81,7 +82,7 @@ class StagedStudy:
         """
         if not self.exists():
             return
-        saved = load_settings(self.directory / "study.yaml", self.config.output)
+        saved, _ = load_settings(self.directory / "study.yaml", self.config.output)
         there = StagedStudy(replace(saved, study=replace(saved.study, name=self.name)))
         if there.identity != self.identity:
             raise UserError(
@@ -95,6 +96,7 @@ class StagedStudy:
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = {key: to_mapping(self.config)[key] for key in SAVED}
         settings["study"]["name"] = self.name
+        settings["data"] = self.dataset.sha256
         header = f"# the study {self.name}: what identifies it\n"
         path = self.directory / "study.yaml"
         atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
@@ -156,19 +158,17 @@ class StagedStudy:
 
     def _facts(self, key: str, found: RunConfig, candidates: list[RunConfig]) -> Facts:
         dataset = data_of(found)
-        labels = dataset.validation.labels
-        counts = np.bincount(labels, minlength=dataset.n_out)
         return Facts(
             base=found,
             n=len(dataset.training),
             n_in=dataset.n_in,
             classes=dataset.n_out,
             n_validation=len(dataset.validation),
-            chance=float(counts.max() / len(labels)),
+            chance=_chance(dataset),
             share=self.share(key),
             seed=self.config.study.seed,
             candidates=tuple(candidates),
-            correct=_not_yet,
+            scores=_not_yet,
         )
 
     def _identity(self) -> str:
@@ -195,6 +195,14 @@ def open_study(output: Path | str, name: str) -> Study | StagedStudy:
 def is_staged(config: SweepConfig) -> bool:
     """Whether a study has stages, rather than being one search."""
     return config.strategy.stages != ("joint",)
+
+
+def _chance(dataset: Dataset) -> float:
+    """The accuracy of always naming the commonest class, or of always telling the mean: R² = 0."""
+    examples = dataset.validation
+    if isinstance(examples, Labelled):
+        return float(np.bincount(examples.labels).max() / len(examples))
+    return 0.0
 
 
 def _not_yet(seen: Any) -> Any:

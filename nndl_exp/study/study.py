@@ -21,7 +21,7 @@ from nndl_exp.config import (
 )
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
-from nndl_exp.run import check, sizes_of
+from nndl_exp.run import check, measure_of, sizes_of
 from nndl_exp.study import objectives
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.study.view import Judge, Plan, Proposer, Settled, View
@@ -92,7 +92,10 @@ class Study:
             names = sorted(path.parent.name for path in folder.parent.glob("*/study.yaml"))
             there = f"there are {', '.join(names)}" if names else f"{folder.parent} has none"
             raise UserError(f"no such study: {name} ({there})")
-        return cls(load_settings(folder / "study.yaml", output))
+        config, data = load_settings(folder / "study.yaml", output)
+        study = cls(config)
+        study._check_data(data)
+        return study
 
     @property
     def directory(self) -> Path:
@@ -134,7 +137,9 @@ class Study:
         """
         path = self.directory / "study.yaml"
         if path.is_file():
-            self._check_same(load_settings(path, self.config.output))
+            saved, data = load_settings(path, self.config.output)
+            self._check_same(saved)
+            self._check_data(data)
 
     def create(self) -> None:
         """Make the study's folder.
@@ -147,6 +152,7 @@ class Study:
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = {key: to_mapping(self.config)[key] for key in SAVED}
         settings["study"]["name"] = self.name
+        settings["data"] = self.dataset.sha256
         header = f"# the study {self.name}: what identifies it, and its total of trials\n"
         atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
 
@@ -193,13 +199,14 @@ class Study:
         """The trials as a pandas table, a row each: varied settings, results, weights' digests."""
         import pandas as pd  # not for workers, nor for a plan or an error line
 
+        accuracy = measure_of(self.config.run).renamed("validation_accuracy")
         rows = [
             {
                 "trial": trial.number,
                 "state": trial.result.state,
                 "reason": trial.result.reason,
                 **self.varied(trial.config),
-                "validation_accuracy": trial.result.validation_accuracy,
+                accuracy: trial.result.validation_accuracy,
                 "validation_cost": trial.result.validation_cost,
                 "best_epoch": trial.result.best,
                 "epochs": trial.result.epochs,
@@ -208,7 +215,7 @@ class Study:
             }
             for trial in self.trials()
         ]
-        columns = ["trial", "state", "reason", *self.space.settings, "validation_accuracy"]
+        columns = ["trial", "state", "reason", *self.space.settings, accuracy]
         columns += ["validation_cost", "best_epoch", "epochs", "seconds", "weights_sha256"]
         return pd.DataFrame(rows, columns=columns)  # the columns also where there is no row
 
@@ -224,7 +231,7 @@ class Study:
             number += 1
 
     def _name(self) -> str:
-        return check_name(self.config.study.name, self.config.run.dataset.name, self.plan.identity)
+        return check_name(self.config.study.name, self.config.run.dataset.title, self.plan.identity)
 
     def _identity(self, pruner: dict[str, Any]) -> str:
         identity = {
@@ -255,6 +262,14 @@ class Study:
             f"the study {self.name} exists with other settings ({'; '.join(changed)}); "
             "give them again, or another study.name"
         )
+
+    def _check_data(self, then: str | None) -> None:
+        now = self.dataset.sha256
+        if then not in (None, now):
+            raise UserError(
+                f"the study {self.name} must have the data that it was begun with (sha256 "
+                f"{str(then)[:12]}...): the dataset has changed, it is {now[:12]}... now"
+            )
 
     def _try_out(self) -> None:
         """Propose and judge once, so that options that fail do so before anything is trained."""
@@ -291,15 +306,16 @@ def check_name(name: str, dataset: str, identity: str) -> str:
     return name
 
 
-def load_settings(path: Path, output: Path | str) -> SweepConfig:
-    """The settings of a study that exists, from its study.yaml.
+def load_settings(path: Path, output: Path | str) -> tuple[SweepConfig, str | None]:
+    """The settings of a study, and the SHA-256 of the data that it was begun with.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     settings = read_yaml(path)
+    data = settings.pop("data", None)
     try:
-        return parse(SweepConfig, {**settings, "output": str(output)})
+        return parse(SweepConfig, {**settings, "output": str(output)}), data
     except UserError as e:
         raise UserError(f"{path} is not a study's settings: {e}") from None
 

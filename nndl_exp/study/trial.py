@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nndl_exp.config import RunConfig
+from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import Run, check
 from nndl_exp.study import pruners
@@ -16,7 +17,7 @@ from nndl_exp.training.epoch import JudgedBy
 
 @dataclass(frozen=True)
 class Task:
-    """All that a worker needs to run a trial, by value.
+    """All that a worker needs to run a trial, by value; ``data`` is the SHA-256 of the dataset.
 
     ``settled`` are the results that the trial's pruning may look at, trials 0 .. number - L.
     Training is suspended between two epochs once ``stop_flag`` exists or the clock passes
@@ -25,6 +26,7 @@ class Task:
 
     number: int
     config: RunConfig
+    data: str
     directory: Path
     plan: Plan
     settled: tuple[Settled, ...]
@@ -44,8 +46,10 @@ class Outcome:
 
 def run_trial(task: Task) -> Outcome:
     """Train a trial to its end, resuming what an earlier attempt left, unless told to stop."""
-    started = time.time()
-    with Run(task.config, RunDirectory(task.directory), check(task.config)) as run:
+    started, dataset = time.time(), check(task.config)
+    if dataset.sha256 != task.data:
+        raise UserError("the dataset must stay as it is while a study runs: it has been changed")
+    with Run(task.config, RunDirectory(task.directory), dataset) as run:
         if run.result is None:
             try:
                 _train(task, run)

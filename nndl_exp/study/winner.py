@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nndl_exp.nn.network import count_multiply_adds, count_parameters
 from nndl_exp.records import Result
-from nndl_exp.run import sizes_of
+from nndl_exp.run import measure_of, sizes_of
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.training.statistics import wilson_interval
 
@@ -12,9 +12,8 @@ from nndl_exp.training.statistics import wilson_interval
 def winner(study: Study, trials: Sequence[Trial]) -> Trial | None:
     """The completed trial with the best objective, the first of equals; None if none completed.
 
-    With two objectives it is chosen from the Pareto front by the one-standard-error rule: the
-    smallest network whose accuracy lies inside the 95 % interval of the best one's (with
-    ``validation_cost``: whose cost is at most 5 % higher).
+    With two objectives it is the smallest network that is nearly as good as the best one, by the
+    rule of ``RULES``; a form of the one-standard-error rule.
     """
     complete = [trial for trial in trials if trial.result.state == "complete"]
     if not complete:
@@ -44,7 +43,12 @@ def size(study: Study, trial: Trial) -> int:
 
 
 def not_distinguishable(study: Study, trials: Sequence[Trial], best: Trial) -> list[int]:
-    """The completed trials whose accuracy lies inside the 95 % interval of the winner's."""
+    """The completed trials whose accuracy lies inside the 95 % interval of the winner's.
+
+    None where targets are numbers: R² is no proportion, and has no such interval.
+    """
+    if not measure_of(study.config.run).is_fraction:
+        return []
     assert best.result.validation_accuracy is not None
     low, _ = wilson_interval(best.result.validation_accuracy, len(study.dataset.validation))
     return [
@@ -62,9 +66,28 @@ def _goodness(study: Study, result: Result) -> float:
     return -(result.validation_cost or 0.0)
 
 
-def _nearly_as_good(study: Study, result: Result, best: Result) -> bool:
+RULES = {
+    "cost": "the smallest network whose cost is at most 5 % above the lowest",
+    "error": "the smallest network whose squared error is at most 5 % above the smallest",
+    "interval": "the smallest network within the interval of the most accurate one",
+}
+"""When a network is nearly as good as the best one: judged by cost; by R²; by accuracy, inside its
+95 % interval."""
+
+
+def rule(study: Study) -> str:
+    """The key of ``RULES`` that a study goes by."""
     if study.config.run.training.judged_by == "validation_cost":
+        return "cost"
+    return "interval" if measure_of(study.config.run).is_fraction else "error"
+
+
+def _nearly_as_good(study: Study, result: Result, best: Result) -> bool:
+    if rule(study) == "cost":
         return (result.validation_cost or 0.0) <= 1.05 * (best.validation_cost or 0.0)
     assert best.validation_accuracy is not None
+    accuracy = result.validation_accuracy or 0.0
+    if rule(study) == "error":  # 1 - R² is proportional to the squared error
+        return 1 - accuracy <= 1.05 * (1 - best.validation_accuracy)
     low, _ = wilson_interval(best.validation_accuracy, len(study.dataset.validation))
-    return (result.validation_accuracy or 0.0) >= low
+    return accuracy >= low

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nndl_exp.config import TrackingConfig, flatten, to_mapping
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result, RunDirectory
+from nndl_exp.run import measure_of
 from nndl_exp.tracking import TrackingOutage
 from nndl_exp.tracking import client as mlflow_client
 from nndl_exp.tracking.model import log_model
@@ -165,11 +166,11 @@ class MlflowView:
                 assert result is not None
                 self._end(run_id, result)  # logging a model opens the run again, and ends it now
 
-    def log_test(self, run_id: str, accuracy: float, low: float, high: float) -> None:
-        """Add what the test set said, with its 95 % interval."""
+    def log_test(self, run_id: str, metrics: dict[str, float]) -> None:
+        """Add what the test set said."""
         with _outages():
-            for key, value in (("", accuracy), ("_low", low), ("_high", high)):
-                self._client.log_metric(run_id, f"test_accuracy{key}", value)
+            for name, value in metrics.items():
+                self._client.log_metric(run_id, name, value)
 
     @property
     def page(self) -> str:
@@ -244,11 +245,11 @@ def _metrics(directory: RunDirectory, result: Result) -> Iterator["Metric"]:
     """Every number of every epoch, with times that are the same whenever this is done again."""
     from mlflow.entities import Metric
 
-    elapsed = 0.0
+    elapsed, shown = 0.0, measure_of(directory.config()).renamed
     for epoch in directory.epochs():
         elapsed += epoch.seconds
         time = int((result.started + elapsed) * 1000)
-        values = {name: getattr(epoch, name) for name in _CURVES}
+        values = {shown(name): getattr(epoch, name) for name in _CURVES}
         values |= {"eta": epoch.eta, "seconds": epoch.seconds}
         for name, value in values.items():
             if math.isfinite(value):
@@ -260,10 +261,10 @@ def _metrics(directory: RunDirectory, result: Result) -> Iterator["Metric"]:
         for moment in epoch.within:  # the step counts images here
             for name in _CURVES:
                 if math.isfinite(value := getattr(moment, name)):
-                    yield Metric(f"within_epochs/{name}", value, time, moment.images)
+                    yield Metric(f"within_epochs/{shown(name)}", value, time, moment.images)
     for name in ("validation_accuracy", "validation_cost"):
         if (value := getattr(result, name)) is not None:
-            yield Metric(f"best_{name}", value, int(result.ended * 1000), result.best or 0)
+            yield Metric(f"best_{shown(name)}", value, int(result.ended * 1000), result.best or 0)
 
 
 def name_of_run(output: Path | str, tracking: TrackingConfig, run_id: str) -> str | None:

@@ -24,10 +24,13 @@ def log_model(
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-    network = directory.network()
+    network, reading = directory.network(), directory.reading()
+    names = [f"p{i}" for i in range(network.sizes[-1])]
     columns: list[ColSpec | TensorSpec] = [ColSpec(DataType.long, "label")]
-    columns += [ColSpec(DataType.double, f"p{i}") for i in range(network.sizes[-1])]
-    pixels = TensorSpec(np.dtype("float32"), (-1, network.sizes[0]))
+    if reading.target is not None:
+        columns, names = [], [f"y{i}" for i in range(network.sizes[-1])]
+    columns += [ColSpec(DataType.double, name) for name in names]
+    inputs = TensorSpec(np.dtype("float32"), (-1, network.sizes[0]))
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(tracking_uri(output, tracking))
     try:
@@ -37,8 +40,11 @@ def log_model(
             mlflow.pyfunc.log_model(
                 name=NAME,
                 python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-                artifacts={"weights": str(directory.weights_path)},
-                signature=ModelSignature(Schema([pixels]), Schema(columns)),
+                artifacts={
+                    "weights": str(directory.weights_path),
+                    "reading": str(directory.reading_path),
+                },
+                signature=ModelSignature(Schema([inputs]), Schema(columns)),
                 code_paths=[str(Path(nndl_exp.__file__).parent)],
                 pip_requirements=[
                     f"{package}=={importlib.metadata.version(package)}"

@@ -13,6 +13,7 @@ from nndl_exp.nn.arrays import Array, Indices
 from nndl_exp.nn.dropout import draw_masks
 from nndl_exp.nn.network import ROWS_AT_ONCE, Network
 from nndl_exp.nn.regularizers import REGULARIZERS
+from nndl_exp.training.accuracy import MEASURES, Measure
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.expansion import Expansion
 from nndl_exp.training.fused import FusedStep, can_fuse
@@ -58,7 +59,7 @@ class Settings:
 
     Training cost and accuracy are measured on the first ``monitor_size`` images as they are, on all
     where it is None; inside an epoch too, after each ``monitor_every`` images; and with
-    ``layer_metrics`` the layers, on up to 1,000 of them.
+    ``layer_metrics`` the layers, on up to 1,000 of them. ``measure`` says what accuracy is.
     """
 
     eta: float
@@ -77,6 +78,7 @@ class Settings:
     monitor_size: int | None = None
     monitor_every: int | None = None
     layer_metrics: bool = False
+    measure: Measure = MEASURES["classes"]
     expansion: Expansion | None = None
     expansion_stream: Callable[[int], np.random.Generator] = Streams(0).expansion
 
@@ -145,8 +147,8 @@ def train(
 
     def measure() -> tuple[float, float, float, float]:
         return (
-            *evaluate(network, monitored, regularization),
-            *evaluate(network, validation, regularization),
+            *evaluate(network, monitored, regularization, s.measure),
+            *evaluate(network, validation, regularization, s.measure),
         )
 
     past = list(history)
@@ -187,26 +189,31 @@ def check_examples(network: Network, examples: Examples, name: str) -> None:
 
 
 def evaluate(
-    network: Network, examples: Examples, regularization: Regularization | None = None
+    network: Network,
+    examples: Examples,
+    regularization: Regularization | None = None,
+    measure: Measure = MEASURES["classes"],
 ) -> tuple[float, float]:
     """The cost and the accuracy (a fraction) on a set, in one pass.
 
-    The cost is the mean of C_x plus the regularization term, when one is given; the digit that a
-    network reads is the output neuron with the largest activation.
+    The cost is the mean of C_x plus the regularization term, when one is given. What accuracy is
+    says ``measure``: by default the fraction of examples whose class, in the reading of the
+    network, is right: it is the output neuron with the largest activation.
     """
     x, y = examples
     if len(x) == 0:
         raise UserError("a network is evaluated on at least one example: got none")
-    cost, correct = 0.0, 0
+    cost, got, possible = 0.0, 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for i in range(0, len(x), ROWS_AT_ONCE):
             xs = x[i : i + ROWS_AT_ONCE].astype(network.dtype, copy=False)
             ys = y[i : i + ROWS_AT_ONCE].astype(network.dtype, copy=False)
             z, a = network.feedforward(xs)
             cost += float(network.cost.value(z, a, ys).sum(dtype=np.float64))
-            correct += int((a.argmax(axis=1) == ys.argmax(axis=1)).sum())
+            got += measure.got(a, ys)
+            possible += measure.possible(ys)
         term = regularization.term(network) if regularization else 0.0
-    return cost / len(x) + term, correct / len(x)
+    return cost / len(x) + term, measure.accuracy(got, possible)
 
 
 def _first(examples: Examples, network: Network) -> Examples:

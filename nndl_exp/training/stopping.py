@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from nndl_exp.training.accuracy import MEASURES, Measure
 from nndl_exp.training.epoch import Epoch, JudgedBy, best_epoch, score
 
 Stopping = Callable[[Sequence[Epoch]], str | None]
@@ -39,12 +40,11 @@ def average_gain(n: int, gain: float, judged_by: JudgedBy) -> Stopping:
     return rule
 
 
-def target(accuracy: float) -> Stopping:
+def target(accuracy: float, measure: Measure = MEASURES["classes"]) -> Stopping:
     """Stop when the validation accuracy, a fraction, has been reached."""
+    amount = f"{100 * accuracy:g} %" if measure.is_fraction else f"{accuracy:g}"
     return lambda history: (
-        f"accuracy {100 * accuracy:g} % reached"
-        if history[-1].validation_accuracy >= accuracy
-        else None
+        f"{measure.name} {amount} reached" if history[-1].validation_accuracy >= accuracy else None
     )
 
 

@@ -100,7 +100,7 @@ def _nothing(facts: Facts, reach: float) -> Decision:
         (
             f"nothing learns: from eta {number(t.eta / reach)} to {number(t.eta * reach)}, and "
             f"down to lmbda {number(t.lmbda / reach)}, all stays at chance "
-            f"({100 * facts.chance:.1f} %) or diverges; look at the data, or start elsewhere",
+            f"({_chance(facts)}) or diverges; look at the data, or start elsewhere",
         ),
         stop=True,
     )
@@ -139,5 +139,9 @@ def _said(facts: Facts, found: Seen, round_: int) -> str:
     if t.lmbda:
         at += f", lmbda {number(t.lmbda)} of {found.config.dataset.training_size:,} images"
     where = "where it started" if round_ == 0 else f"{round_} rounds of tens away from the start"
-    chance = f"chance is {100 * facts.chance:.1f} %"
+    chance = f"chance is {_chance(facts)}"
     return f"{judged(found)} without hidden layers ({chance}) at {at}, {where}"
+
+
+def _chance(facts: Facts) -> str:
+    return settings.accuracy_text(facts.base, facts.chance)

@@ -8,6 +8,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from nndl_exp.config import RunConfig, StoppingConfig, flatten, to_mapping
+from nndl_exp.run import measure_of
 from nndl_exp.study.script import Seen
 from nndl_exp.study.search_space import Params
 
@@ -89,10 +90,18 @@ def best_of(trials: Iterable[Seen]) -> Seen:
 
 
 def goodness_text(config: RunConfig, goodness: float) -> str:
-    """A goodness in words: 94.6 % or cost 0.0312."""
+    """A goodness in words: 94.6 %, R² 0.874 or cost 0.0312."""
     if config.training.judged_by == "validation_cost":
         return f"cost {-goodness:.4g}"
-    return f"{100 * goodness:.1f} %" if goodness < 0.975 else f"{100 * goodness:.2f} %"
+    return accuracy_text(config, goodness)
+
+
+def accuracy_text(config: RunConfig, accuracy: float) -> str:
+    """An accuracy in words: 94.6 % or R² 0.874."""
+    measure = measure_of(config)
+    if not measure.is_fraction:
+        return f"{measure.name} {accuracy:.3f}"
+    return f"{100 * accuracy:.1f} %" if accuracy < 0.975 else f"{100 * accuracy:.2f} %"
 
 
 def judged(trial: Seen) -> str:

@@ -14,7 +14,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from pydantic.dataclasses import dataclass
 
 from nndl_exp.config import STRICT, RunConfig, Size
+from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import count_parameters
+from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.script import Decision, Facts, Script, Seen
 from nndl_exp.training.statistics import paired_interval
@@ -60,57 +62,48 @@ def script(facts: Facts, options: Options) -> Script:
     ]
     trials = yield batch
     groups = [trials[i * seeds : (i + 1) * seeds] for i in range(len(candidates))]
-    right = [_right(facts, group) for group in groups]
-    means = [float(matrix.mean()) for matrix in right]
-    best = int(np.argmax(means))
-    words = [
-        f"{_name(facts, candidates[best], varied)}: {100 * means[best]:.2f} % of "
-        f"{facts.n_validation:,} validation images in the mean of {seeds} new seeds"
+    scores = [_scores(facts, group) for group in groups]
+    means = [float(matrix.mean()) for matrix in scores]
+    names = [
+        f"{_name(config, varied)} ({settings.accuracy_text(config, mean)})"
+        for config, mean in zip(candidates, means, strict=True)
     ]
+    best = int(np.argmax(means))
+    words = [f"{names[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"]
     even, numbers = [best], {"means": means}
-    for i, matrix in enumerate(right):
+    for i, matrix in enumerate(scores):
         if i == best:
             continue
         low, high = paired_interval(
-            right[best].astype(float) - matrix,
+            scores[best] - matrix,
             confidence=1 - 0.05 / max(1, len(candidates) - 1),
             seed=facts.seed,
         )
-        clear = low > 0
-        verdict = "better" if clear else "not distinguishable"
+        verdict = "better than" if low > 0 else "not distinguishable from"
+        unit, scale = (" points", 100) if measure_of(facts.base).is_fraction else ("", 1)
         words.append(
-            f"{verdict} than {_name(facts, candidates[i], varied)} ({100 * means[i]:.2f} %): the "
-            f"difference is {100 * low:+.2f} to {100 * high:+.2f} points"
-            if clear
-            else f"{verdict} from {_name(facts, candidates[i], varied)} ({100 * means[i]:.2f} %): "
-            f"the difference is {100 * low:+.2f} to {100 * high:+.2f} points"
+            f"{verdict} {names[i]}: the difference is {scale * low:+.3g} to "
+            f"{scale * high:+.3g}{unit}"
         )
         numbers[f"interval_{i}"] = [low, high]
-        if not clear:
+        if low <= 0:
             even.append(i)
     chosen = min(even, key=lambda i: (_size(facts, candidates[i]), i != best))
     if chosen != best:
-        words.append(
-            f"the smaller of those that are even is recommended: "
-            f"{_name(facts, candidates[chosen], varied)}"
-        )
+        words.append(f"the smaller of those that are even is recommended: {names[chosen]}")
     return Decision(candidates[chosen], tuple(words), numbers)
 
 
-def _right(facts: Facts, group: list[Seen]) -> "np.ndarray[Any, np.dtype[np.bool_]]":
-    """(seeds, images): which images are read right; a training that failed reads none."""
-    return np.array(
-        [
-            facts.correct(trial) if trial.ok else np.zeros(facts.n_validation, bool)
-            for trial in group
-        ]
-    )
+def _scores(facts: Facts, group: list[Seen]) -> Array:
+    """(seeds, examples): what each example adds; nothing where a training failed."""
+    nothing = np.zeros(facts.n_validation)
+    return np.array([facts.scores(trial) if trial.ok else nothing for trial in group])
 
 
 def _size(facts: Facts, config: RunConfig) -> int:
     return count_parameters((facts.n_in, *config.network.hidden, facts.classes))
 
 
-def _name(facts: Facts, config: RunConfig, varied: dict[str, list[Any]]) -> str:
+def _name(config: RunConfig, varied: dict[str, list[Any]]) -> str:
     names = list(varied) or ["training.eta"]
     return settings.in_words(settings.point(config, *names))

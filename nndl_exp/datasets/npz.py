@@ -1,0 +1,193 @@
+"""A user's NumPy arrays: rows of features, or pictures, with labels or numbers to predict."""
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nndl_exp.datasets.cache import Prepared
+from nndl_exp.datasets.file import (
+    FileOptions,
+    assemble,
+    check_training_classes,
+    split_target,
+)
+from nndl_exp.datasets.inputs import Numeric
+from nndl_exp.datasets.split import split
+from nndl_exp.datasets.target import Classes, read_target
+from nndl_exp.errors import UserError
+from nndl_exp.nn.arrays import Array, Indices
+
+SUFFIXES = (".npz",)
+_SETS = ("train", "validation", "test")
+_ACCEPTED = (
+    "x and y, or x_train, y_train, x_test and y_test, and x_validation and y_validation if you like"
+)
+_WHITE = 256  # the grey value that becomes 1, as for MNIST
+
+
+def prepare(path: Path, options: FileOptions, sha256: str) -> Prepared:
+    """The sets of an npz file, given (x_train, y_train, ...) or split off (x, y).
+
+    Raises:
+        UserError: the file is damaged, would need pickle, or does not hold what it should.
+    """
+    for name in ("target", "ignore"):
+        if name in options.changed():
+            raise UserError(
+                f"dataset.{name} goes with dataset=table: in an npz file y is the target"
+            )
+    arrays = read_arrays(path)
+    x, y, sizes = _joined(arrays, path)
+    target = read_target(y, options.task, f"y in {path}")
+    parts = _parts(target, sizes, options, f"y in {path}")
+    kwargs: dict[str, Any] = {"sha256": sha256, "where": f"y in {path}"}
+    if x.ndim == 3:
+        rows = grey(x, path)
+        return assemble(rows, {}, target, parts, shape=(x.shape[1], x.shape[2]), **kwargs)
+    names = _names(x.shape[1], path)
+    columns = x.astype(np.float64)
+    numeric = Numeric.fit(columns, parts[0], missing=options.missing, names=names)
+    if not numeric.standard.deviation.any():
+        raise UserError(f"x in {path} must vary: every column is constant in the training rows")
+    return assemble(numeric.encode(columns, names), numeric.to_mapping(), target, parts, **kwargs)
+
+
+def read_new(path: Path, inputs: Mapping[str, Any], n_in: int) -> Array:
+    """The array x of another npz file, as inputs (n, n_in), prepared as the training rows were.
+
+    Raises:
+        UserError: as for ``prepare``, or another number of features.
+    """
+    arrays = read_arrays(path)
+    if "x" not in arrays:
+        raise UserError(f"{path} must hold an array named x: got {_listed(arrays)}")
+    x = _checked_x(arrays["x"], "x", path)
+    if int(np.prod(x.shape[1:])) != n_in:
+        raise UserError(f"x in {path} must have {n_in} numbers a row: got the shape {x.shape}")
+    if not inputs:
+        return grey(x, path)
+    return Numeric.from_mapping(inputs).encode(x.astype(np.float64), _names(n_in, path))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an npz file, never by pickle.
+
+    Raises:
+        UserError: it can't be read, is damaged, or holds Python objects.
+    """
+    try:
+        # Opened here, because np.load leaves a damaged file open.
+        with path.open("rb") as opened:
+            if not zipfile.is_zipfile(opened):
+                raise UserError(f"{path} is not an npz file, or damaged")
+            opened.seek(0)
+            with np.load(opened, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise UserError(f"no such file: {path}") from None
+    except ValueError as e:
+        if "allow_pickle" in str(e):
+            raise UserError(
+                f"{path} must hold arrays of numbers or text: it has Python objects, which are "
+                "never loaded"
+            ) from None
+        raise UserError(f"{path} is not an npz file, or damaged ({e})") from None
+    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as e:
+        raise UserError(f"{path} is not an npz file, or damaged ({e})") from None
+
+
+def grey(x: NDArray[Any], path: Path) -> Array:
+    """Pictures (n, height, width), or rows of them, as float32 rows from 0 (background) to 1.
+
+    Whole numbers are grey values, 0 to 255, and divided by 256; others must lie between 0 and 1.
+
+    Raises:
+        UserError: they lie elsewhere.
+    """
+    whole = x.dtype.kind in "iu"
+    low, high = (0, 255) if whole else (0, 1)
+    if not (x.min() >= low and x.max() <= high):  # NaN compares as False
+        raise UserError(
+            f"pictures in {path} must be whole numbers from 0 to 255 or others from 0 to 1: "
+            f"got {x.dtype} from {x.min():g} to {x.max():g}"
+        )
+    rows = x.reshape(len(x), -1)
+    scaled: Array = np.divide(rows, _WHITE if whole else 1, dtype=np.float32, casting="unsafe")
+    return scaled
+
+
+def _joined(
+    arrays: Mapping[str, NDArray[Any]], path: Path
+) -> tuple[NDArray[Any], NDArray[Any], list[int]]:
+    """x and y of all sets one after another, and the sizes of the sets that are given apart."""
+    given = [name for name in _SETS if f"x_{name}" in arrays or f"y_{name}" in arrays]
+    for name in given:
+        for array in (f"x_{name}", f"y_{name}"):
+            if array not in arrays:
+                raise UserError(f"{path} must hold {array} too: got {_listed(arrays)}")
+    if "x" in arrays and "y" in arrays and not given:
+        pairs = [("x", "y")]
+    elif {"train", "test"} <= set(given):
+        pairs = [(f"x_{name}", f"y_{name}") for name in given]
+    else:
+        raise UserError(f"{path} must hold {_ACCEPTED}: got {_listed(arrays)}")
+    xs = [_checked_x(arrays[name], name, path) for name, _ in pairs]
+    ys = [_checked_y(arrays[name], name, path) for _, name in pairs]
+    for (x_name, y_name), x, y in zip(pairs, xs, ys, strict=True):
+        if len(x) != len(y):
+            raise UserError(
+                f"{x_name} and {y_name} in {path} must have the same length: "
+                f"got {len(x)} and {len(y)}"
+            )
+    for what, names in (("inputs", xs), ("targets", ys)):
+        if len({array.shape[1:] for array in names}) > 1:
+            shapes = ", ".join(str(array.shape) for array in names)
+            raise UserError(f"the {what} in {path} must be alike in all sets: got {shapes}")
+    sizes = [len(x) for x in xs] if len(pairs) > 1 else []
+    return np.concatenate(xs), np.concatenate(ys), sizes
+
+
+def _checked_x(x: NDArray[Any], name: str, path: Path) -> NDArray[Any]:
+    if x.ndim not in (2, 3) or x.dtype.kind not in "fiub" or not x.size:
+        raise UserError(
+            f"{name} in {path} must be numbers of shape (n, features) or (n, height, width): "
+            f"got {x.dtype} of shape {x.shape}"
+        )
+    return x
+
+
+def _checked_y(y: NDArray[Any], name: str, path: Path) -> NDArray[Any]:
+    if y.ndim not in (1, 2):
+        raise UserError(f"{name} in {path} must have the shape (n,) or (n, n_out): got {y.shape}")
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8", "replace")
+    return y
+
+
+def _parts(target: Any, sizes: Sequence[int], options: FileOptions, where: str) -> list[Indices]:
+    """The rows of each set. Where only training and test set are given, the validation set is
+    split off the training set, in the proportion of the fractions of the two."""
+    if not sizes:
+        return split_target(target, options, where)
+    ends = np.cumsum(sizes)
+    parts: list[Indices] = list(np.split(np.arange(ends[-1]), ends[:-1]))
+    if len(parts) == 2:
+        labels = target.labels[: sizes[0]] if isinstance(target, Classes) else None
+        training, validation, _ = options.fractions
+        share = training / (training + validation)
+        parts[:1] = split(sizes[0], (share, 1 - share), options.split_seed, labels)
+    check_training_classes(target, parts[0], where)
+    return parts
+
+
+def _names(n: int, path: Path) -> list[str]:
+    return [f"column {i} of x in {path}" for i in range(n)]
+
+
+def _listed(arrays: Mapping[str, Any]) -> str:
+    return ", ".join(arrays) or "no arrays"
