@@ -42,7 +42,7 @@ def test_permuting_hidden_neurons_leaves_the_output(order):
 def test_save_and_load_are_exact(tmp_path):
     network = make(parts=Parts("tanh", "softmax", "log_likelihood"))
     path = tmp_path / "w.npz"
-    path.write_bytes(network.to_bytes())
+    network.save(path)
     again = Network.load(path)
     assert again.digest() == network.digest()
     assert again.parts == network.parts

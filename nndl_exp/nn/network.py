@@ -205,13 +205,17 @@ class Network:
         return sha.hexdigest()
 
     def to_bytes(self) -> bytes:
-        """The network as the bytes of an npz file; ``Network.load`` reads it."""
+        """The network as the bytes of an npz file."""
         header = {"format": FORMAT, **vars(self.parts)}
         arrays = {f"w{i}": w for i, w in enumerate(self.weights, 1)}
         arrays |= {f"b{i}": b for i, b in enumerate(self.biases, 1)}
         file = io.BytesIO()
         np.savez(file, network=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
         return file.getvalue()
+
+    def save(self, path: Path | str) -> None:
+        """Write the network to an npz file; ``Network.load`` reads it."""
+        Path(path).write_bytes(self.to_bytes())
 
     @classmethod
     def load(cls, path: Path | str) -> "Network":
