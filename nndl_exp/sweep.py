@@ -91,13 +91,15 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     study.verify()
     check_output(config.output)
     view = None
-    if config.tracking.uri:
+    if config.tracking.uri and not config.study.dry_run:
         view = open_view(study)  # a server is asked at once whether it is there
     elif config.tracking.name == "mlflow":
         check_database(config.output)
     coordinator = Coordinator(study, sqlite_url(config.output))
     show = Presentation(study, console)
     show.plan(coordinator.workers)
+    if config.study.dry_run:
+        return 0
     coordinator.on_stop = lambda: console.print("stopping after the epochs that are running ...")
     start = time.monotonic()
     trials: list[Trial] = []
@@ -144,10 +146,12 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     study = StagedStudy(config)
     study.verify()
     check_output(config.output)
-    views = StagedViews(study)
     workers = executors.count(config.workers, config.executor.name)
     show = StagedPresentation(study, console)
     show.plan(workers, seconds_of(study.work(), config.run, study.dataset, workers))
+    if config.study.dry_run:
+        return 0
+    views = StagedViews(study)
     pool = executors.Pool(config.executor.name, workers)
     start, count, decision, stopped, name = time.monotonic(), 0, None, None, None
     led: list[Stage] = []

@@ -300,3 +300,12 @@ def test_the_options_in_the_yaml_are_those_of_the_stages():
     for key, module in MODULES.items():
         defaults = json.loads(json.dumps(vars(module.Options())))
         assert options[key] == defaults, key
+
+
+@pytest.mark.parametrize("words", [("strategy=chapter3",), ()], ids=["stages", "one search"])
+def test_a_dry_run_shows_the_plan_and_leaves_nothing(tmp_path, words):
+    done = run("nndl_exp.sweep", *words, "study.dry_run=true", f"output={tmp_path / 'out'}")
+    assert done.returncode == 0, done.stderr
+    assert "plan     " in done.stdout
+    assert "about" in done.stdout
+    assert not (tmp_path / "out").exists()

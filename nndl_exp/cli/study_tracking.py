@@ -42,7 +42,7 @@ def _params(study: Study) -> dict[str, object]:
         del fixed[name]
     how = {key: settings[key] for key in ("search_space", "sampler", "pruner", "study")}
     how["study"] = {**how["study"], "name": study.name}
-    for changing in ("n_trials", "budget", "max_retries"):
+    for changing in ("n_trials", "budget", "max_retries", "dry_run"):
         del how["study"][changing]  # MLflow's params can't change, these may
     return fixed | dict(flatten(how))
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from nndl_exp.config import RunConfig, to_mapping, to_yaml
 from nndl_exp.records import atomic
 from nndl_exp.report.text import TrialLines, dataset_text, run_text, seconds_text
+from nndl_exp.study.chapter3 import STAGES
+from nndl_exp.study.joint import JointStage
 from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
 from nndl_exp.study.study import Trial
@@ -40,6 +42,11 @@ class StagedPresentation:
             parts.append(f"at most {config.study.budget}")
         parts.append(f"up to about {seconds_text(seconds)}")
         self._print(f"plan     {' · '.join(parts)}")
+        if config.study.dry_run:
+            for position, key in enumerate(config.strategy.stages, 1):
+                part = seconds * study.share(key) / study.work()
+                title = STAGES[key].TITLE if key in STAGES else JointStage.title
+                self._print(f"  [{position}] {title:<24} about {seconds_text(part)}")
 
     def begin(self, position: int, stage: Stage) -> None:
         """A stage's heading."""

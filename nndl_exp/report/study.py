@@ -51,8 +51,9 @@ class Presentation:
             )
         if (front := config.study.second_objective) != "none":
             self._print(f"         two objectives: {front.replace('_', '-')} small; no pruner")
-        self._print("")
-        self._print(self._lines.header())
+        if not config.study.dry_run:
+            self._print("")
+            self._print(self._lines.header())
 
     def line(self, trial: Trial) -> str:
         """The line of the next trial."""

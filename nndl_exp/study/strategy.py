@@ -95,7 +95,7 @@ class StagedStudy:
         self.verify()
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = {key: to_mapping(self.config)[key] for key in SAVED}
-        settings["study"]["name"] = self.name
+        settings["study"] |= {"name": self.name, "dry_run": False}
         settings["data"] = self.dataset.sha256
         header = f"# the study {self.name}: what identifies it\n"
         path = self.directory / "study.yaml"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 SAVED = ("run", "search_space", "sampler", "pruner", "study", "strategy")
 """What study.yaml holds."""
-_EXTENDABLE = {"study.name", "study.n_trials", "study.budget", "study.max_retries"}
+_EXTENDABLE = {"study.name", "study.n_trials", "study.budget", "study.max_retries", "study.dry_run"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -151,7 +151,7 @@ class Study:
         path = self.directory / "study.yaml"
         self.directory.mkdir(parents=True, exist_ok=True)
         settings = {key: to_mapping(self.config)[key] for key in SAVED}
-        settings["study"]["name"] = self.name
+        settings["study"] |= {"name": self.name, "dry_run": False}
         settings["data"] = self.dataset.sha256
         header = f"# the study {self.name}: what identifies it, and its total of trials\n"
         atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
