@@ -82,6 +82,7 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     from nndl_exp.cli.output import check_output
     from nndl_exp.cli.study_tracking import finish, open_view
     from nndl_exp.report.study import Presentation
+    from nndl_exp.study import executors
     from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.storage import sqlite_url
     from nndl_exp.study.study import Study, Trial
@@ -89,17 +90,18 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
 
     study = Study(config)
     study.verify()
+    if config.study.dry_run:
+        Presentation(study, console).plan(executors.count(config.workers, config.executor.name))
+        return 0
     check_output(config.output)
     view = None
-    if config.tracking.uri and not config.study.dry_run:
+    if config.tracking.uri:
         view = open_view(study)  # a server is asked at once whether it is there
     elif config.tracking.name == "mlflow":
         check_database(config.output)
     coordinator = Coordinator(study, sqlite_url(config.output))
     show = Presentation(study, console)
     show.plan(coordinator.workers)
-    if config.study.dry_run:
-        return 0
     coordinator.on_stop = lambda: console.print("stopping after the epochs that are running ...")
     start = time.monotonic()
     trials: list[Trial] = []
@@ -145,12 +147,12 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
 
     study = StagedStudy(config)
     study.verify()
-    check_output(config.output)
     workers = executors.count(config.workers, config.executor.name)
     show = StagedPresentation(study, console)
     show.plan(workers, seconds_of(study.work(), config.run, study.dataset, workers))
     if config.study.dry_run:
         return 0
+    check_output(config.output)
     views = StagedViews(study)
     pool = executors.Pool(config.executor.name, workers)
     start, count, decision, stopped, name = time.monotonic(), 0, None, None, None
