@@ -19,6 +19,7 @@ class Task:
     """All that a worker needs to run a trial, by value.
 
     ``settled`` are the results that the trial's pruning may look at, trials 0 .. number - L.
+    ``same_as`` is the first of these that completed with this very config, if there is one.
     Training is suspended between two epochs once ``stop_flag`` exists or the clock passes
     ``deadline`` (seconds since 1970).
     """
@@ -30,6 +31,7 @@ class Task:
     settled: tuple[Settled, ...]
     stop_flag: Path
     deadline: float
+    same_as: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,13 @@ def ready() -> None:
 
 
 def run_trial(task: Task) -> Outcome:
-    """Train a trial to its end, resuming what an earlier attempt left, unless told to stop."""
+    """Train a trial to its end, resuming what an earlier attempt left, unless told to stop.
+
+    A config that an earlier trial completed with is not trained again: its record is taken over.
+    """
     started = time.time()
+    if task.same_as is not None:
+        return Outcome(task.number, _take_over(task, task.same_as), started, time.time())
     with Run(task.config, RunDirectory(task.directory), check(task.config)) as run:
         if run.result is None:
             try:
@@ -58,6 +65,13 @@ def run_trial(task: Task) -> Outcome:
             except Exception as e:
                 run.fail(f"{type(e).__name__}: {e}")
     return Outcome(task.number, run.result, started, time.time())
+
+
+def _take_over(task: Task, other: int) -> Result:
+    directory = RunDirectory(task.directory)
+    with directory.lock():
+        original = RunDirectory(task.directory.with_name(str(other)))
+        return directory.result() or directory.copy(original, f"same as trial {other}")
 
 
 def _train(task: Task, run: Run) -> None:
