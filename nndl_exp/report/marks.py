@@ -1,0 +1,90 @@
+"""How trials are marked in every figure of a study: by colour, and by form for those in grey."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
+
+from nndl_exp.report.analysis import Analysis, Parameter, Point
+from nndl_exp.report.figures import VALIDATION
+from nndl_exp.report.labels import label
+
+FAILED, WINNER = "#D55E00", "#F0E442"  # of the same palette as figures.py
+GREY = "0.4"
+# A white edge keeps marks apart, from each other and from what is below them.
+_HALO = [withStroke(linewidth=2.2, foreground="white", alpha=0.8)]
+STYLES: dict[str, dict[str, Any]] = {
+    "complete": {"marker": "o", "color": VALIDATION, "markersize": 5, "markeredgecolor": "white",
+                 "markeredgewidth": 0.6},
+    "pruned": {"marker": "x", "color": GREY, "markersize": 4.5, "markeredgewidth": 1,
+               "path_effects": _HALO},
+    "no value": {"marker": "v", "color": FAILED, "markersize": 5, "clip_on": False},
+    "winner": {"marker": "*", "color": WINNER, "markersize": 13, "markeredgecolor": "black",
+               "markeredgewidth": 0.8, "zorder": 5},
+}  # fmt: skip
+"""The marks by what they mean: ``no value`` are diverged and failed trials."""
+
+Place = Callable[[Point], float | None]
+
+
+def mark(axes: Axes, analysis: Analysis, x: Place, y: Place) -> None:
+    """Mark every trial that has both coordinates; those without a value at the lower edge."""
+    drawn = {
+        "pruned": analysis.of("pruned"),
+        "complete": analysis.of("complete"),
+        "winner": [p for p in analysis.of("complete") if p.number == analysis.winner],
+    }
+    for name, points in drawn.items():
+        both = [(px, py) for p in points if None not in (px := x(p), py := y(p))]
+        _plot(axes, [px for px, _ in both], [py for _, py in both], name)
+    lost = [px for p in analysis.valueless() if (px := x(p)) is not None]
+    _plot(axes, lost, [0.0] * len(lost), "no value", transform=axes.get_xaxis_transform())
+
+
+def _plot(axes: Axes, x: Sequence[Any], y: Sequence[Any], name: str, **more: Any) -> None:
+    if x:
+        text = "diverged or failed" if name == "no value" else name
+        axes.plot(x, y, linestyle="", label=text, **STYLES[name], **more)
+
+
+def set_range(axes: Axes, which: Literal["x", "y"], parameter: Parameter) -> None:
+    """Make an axis of a plot that of a hyper-parameter: its range, scale, ticks and name."""
+    axis: Axis = axes.xaxis if which == "x" else axes.yaxis
+    margin = 0.04
+    if parameter.choices:
+        axis.set_major_locator(FixedLocator(range(len(parameter.choices))))
+        axis.set_major_formatter(FuncFormatter(lambda i, _: parameter.choices[round(i)]))
+        limits = (-0.5, parameter.high + 0.5)
+    elif parameter.low == parameter.high or parameter.is_coarse:
+        limits = (parameter.low - 0.5, parameter.high + 0.5)
+        axis.set_major_locator(MaxNLocator(5, integer=parameter.whole))
+    elif parameter.log:
+        axes.set(**{f"{which}scale": "log"})
+        ratio = (parameter.high / parameter.low) ** margin
+        limits = (parameter.low / ratio, parameter.high * ratio)
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_major_locator(FixedLocator(log_ticks(parameter.low, parameter.high)))
+    else:
+        wide = margin * (parameter.high - parameter.low)
+        limits = (parameter.low - wide, parameter.high + wide)
+        axis.set_major_locator(MaxNLocator(5, integer=parameter.whole))
+    axes.set(**{f"{which}lim": limits})
+    axis.set_label_text(label(parameter.name))
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values of a log range: powers of ten where there are three, else also 2 and 5."""
+    for steps in ((1,), (1, 2, 5), (1, 2, 3, 4, 5, 6, 7, 8, 9)):
+        ticks = [
+            float(f"{step}e{power}")
+            for power in range(-12, 13)
+            for step in steps
+            if low * 0.999 <= float(f"{step}e{power}") <= high * 1.001
+        ]
+        if len(ticks) >= 3:
+            return ticks[:: 1 + len(ticks) // 7]
+    return [low, high]
