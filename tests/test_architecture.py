@@ -36,6 +36,8 @@ COMMANDS = {"__init__", "__main__", "api", "train", "sweep", "reproduce", "evalu
 
 
 def room(path: Path) -> str:
+    if path.stem == "__main__":
+        return "commands"  # also that of a room: python -m nndl_exp.report
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     return "commands" if part in COMMANDS else part
 
@@ -98,5 +100,7 @@ def test_workers_import_neither_mlflow_nor_matplotlib():
 
 
 def test_help_and_errors_load_nothing_heavy():
-    loaded = loaded_after("import nndl_exp.train, nndl_exp.sweep, nndl_exp.__main__")
+    loaded = loaded_after(
+        "import nndl_exp.train, nndl_exp.sweep, nndl_exp.report.__main__, nndl_exp.__main__"
+    )
     assert not loaded & {"mlflow", "matplotlib", "pandas", "optuna", "scipy", "sqlalchemy"}
