@@ -89,8 +89,8 @@ def test_states_are_marked_apart_with_the_colours_of_the_curves():
     marks = {line.get_label(): line for line in axes.lines}
     assert len({marks[n].get_marker() for n in ("complete", "pruned", "diverged or failed")}) == 3
     assert to_rgba(marks["complete"].get_color()) == to_rgba(VALIDATION)
-    legend = {text.get_text() for text in axes.get_legend().get_texts()}
-    assert legend == {"best so far", "complete", "pruned", "diverged or failed", "winner"}
+    legend = [text.get_text() for text in axes.figure.legends[0].get_texts()]
+    assert legend == ["best so far", "complete", "pruned", "diverged or failed", "winner"]
 
 
 def test_slices_have_a_plot_for_each_parameter_on_its_own_scale():

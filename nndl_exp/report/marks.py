@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
@@ -16,16 +17,17 @@ FAILED, WINNER = "#D55E00", "#F0E442"  # of the same palette as figures.py
 GREY = "0.4"
 # A white edge keeps marks apart, from each other and from what is below them.
 _HALO = [withStroke(linewidth=2.2, foreground="white", alpha=0.8)]
+_LOST = "diverged or failed"
 STYLES: dict[str, dict[str, Any]] = {
     "complete": {"marker": "o", "color": VALIDATION, "markersize": 5, "markeredgecolor": "white",
                  "markeredgewidth": 0.6},
     "pruned": {"marker": "x", "color": GREY, "markersize": 4.5, "markeredgewidth": 1,
                "path_effects": _HALO},
-    "no value": {"marker": "v", "color": FAILED, "markersize": 5, "clip_on": False},
+    _LOST: {"marker": "v", "color": FAILED, "markersize": 5, "clip_on": False},
     "winner": {"marker": "*", "color": WINNER, "markersize": 13, "markeredgecolor": "black",
                "markeredgewidth": 0.8, "zorder": 5},
 }  # fmt: skip
-"""The marks by what they mean: ``no value`` are diverged and failed trials."""
+"""The marks by what the legend says."""
 
 Place = Callable[[Point], float | None]
 
@@ -41,13 +43,21 @@ def mark(axes: Axes, analysis: Analysis, x: Place, y: Place) -> None:
         both = [(px, py) for p in points if None not in (px := x(p), py := y(p))]
         _plot(axes, [px for px, _ in both], [py for _, py in both], name)
     lost = [px for p in analysis.valueless() if (px := x(p)) is not None]
-    _plot(axes, lost, [0.0] * len(lost), "no value", transform=axes.get_xaxis_transform())
+    _plot(axes, lost, [0.0] * len(lost), _LOST, transform=axes.get_xaxis_transform())
 
 
 def _plot(axes: Axes, x: Sequence[Any], y: Sequence[Any], name: str, **more: Any) -> None:
     if x:
-        text = "diverged or failed" if name == "no value" else name
-        axes.plot(x, y, linestyle="", label=text, **STYLES[name], **more)
+        axes.plot(x, y, linestyle="", label=name, **STYLES[name], **more)
+
+
+def legend(figure: Figure, axes: Axes) -> None:
+    """Say below the plots, where it covers nothing, what the marks mean: lines, then trials."""
+    found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    last = [name for name in ("complete", "pruned", _LOST, "winner") if name in found]
+    names = [name for name in found if name not in last] + last
+    handles = [found[name] for name in names]
+    figure.legend(handles, names, loc="lower center", ncols=5, fontsize=8, frameon=False)
 
 
 def set_range(axes: Axes, which: Literal["x", "y"], parameter: Parameter) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nndl_exp.report.analysis import Analysis, Parameter, Point
 from nndl_exp.report.labels import label, objective, symbol
-from nndl_exp.report.marks import WINNER, Place, log_ticks, mark, set_range
+from nndl_exp.report.marks import WINNER, Place, legend, log_ticks, mark, set_range
 from nndl_exp.report.scale import Floats, Scale
 
 _COLUMNS = 4
@@ -42,8 +42,7 @@ def slices(analysis: Analysis) -> Figure:
     Scale(analysis.by_cost).apply(grid[0, 0], values)
     for row in grid:
         row[0].set_ylabel(objective(analysis.by_cost))
-    handles, names = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="lower center", ncols=4, fontsize=8, frameon=False)
+    legend(figure, grid[0, 0])
     figure.suptitle(f"{analysis.name}: each hyper-parameter", fontsize=10)
     return figure
 
@@ -86,7 +85,7 @@ def landscape(analysis: Analysis) -> Figure:
     axes = figure.subplots()
     across, up, heights = _surface(analysis, x, y)
     values = scale.value(heights[np.isfinite(heights)])
-    levels = scale.height(scale.ticks(float(values.min()), float(values.max())))
+    levels = scale.height(scale.ticks(float(values.min()), float(values.max()), room=0.035))
     ends = np.array([np.nanmin(heights) - 1e-9, np.nanmax(heights) + 1e-9])
     levels = np.unique([*ends, *levels])
     colours = "cividis_r" if analysis.by_cost else "cividis"  # the lighter the better
@@ -101,8 +100,7 @@ def landscape(analysis: Analysis) -> Figure:
     set_range(axes, "x", x)
     set_range(axes, "y", y)
     mark(axes, analysis, lambda p: p.params[x.name], lambda p: p.params[y.name])
-    handles, names = axes.get_legend_handles_labels()
-    figure.legend(handles, names, loc="lower center", ncols=4, fontsize=8, frameon=False)
+    legend(figure, axes)
     figure.suptitle(f"{analysis.name}: {symbol(x.name)} and {symbol(y.name)}", fontsize=10)
     return figure
 

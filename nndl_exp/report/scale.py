@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-_ROUND = (0, 20, 40, 60, 70, 80, 85, 90, 92, 93, 94, 95, 96, 97, 98, 98.5, 99, 99.5, 99.9, 100)
+# The roundest first.
+_ROUND = (90, 99, 95, 98, 80, 50, 20, 0, 99.9, 70, 97, 85, 60, 40, 92, 94, 96, 93, 91, 99.5, 98.5)
+_ROUND_COSTS = tuple(float(f"{d}e{power}") for d in (1, 5, 2, 3, 7, 1.5) for power in range(-2, 4))
 _LEAST = 0.05  # percent of errors, and the cost, that 0 is drawn as
 
 Floats = NDArray[np.float64]
@@ -35,27 +37,21 @@ class Scale:
         v = np.asarray(height, dtype=float)
         return 10.0**v if self.by_cost else 100 - 10.0**-v
 
-    def ticks(self, low: float, high: float) -> list[float]:
-        """Round values between two values, at least three, at most nine."""
-        known = 10.0 ** np.arange(-2, 4)
-        of_cost = sorted(float(f * k) for f in (1, 1.5, 2, 3, 5, 7) for k in known)
-        ticks = [t for t in (of_cost if self.by_cost else _ROUND) if low <= t <= high]
-        if len(ticks) < 3:
-            found = MaxNLocator(5).tick_values(low, high)
-            ticks = [float(t) for t in found if low <= t <= high]
-        return self._thinned(ticks)
+    def ticks(self, low: float, high: float, room: float = 0.07) -> list[float]:
+        """Values between two values, the roundest that have room beside each other; two or more.
 
-    def _thinned(self, ticks: list[float]) -> list[float]:
-        """Without those that would be printed over each other."""
-        if len(ticks) < 3:
-            return ticks
-        heights = self.height(ticks)
-        room = 0.07 * abs(float(heights[-1] - heights[0]))
-        kept = [len(ticks) - 1]
-        for i in range(len(ticks) - 2, -1, -1):
-            if abs(float(heights[kept[-1]] - heights[i])) >= room:
-                kept.append(i)
-        return [ticks[i] for i in sorted(kept)]
+        ``room`` is what one needs, as a part of the whole axis.
+        """
+        known = _ROUND_COSTS if self.by_cost else _ROUND
+        kept: list[float] = []
+        room *= float(self.height(high) - self.height(low))
+        for tick in (t for t in known if low <= t <= high):
+            if all(abs(float(self.height(tick) - self.height(k))) >= room for k in kept):
+                kept.append(tick)
+        if len(kept) < 3:
+            found = MaxNLocator(5).tick_values(low, high)
+            kept = [float(tick) for tick in found if low <= tick <= high]
+        return sorted(kept)
 
     def limits(self, values: Sequence[float]) -> tuple[float, float]:
         """The values at the bottom and the top of a plot that shows all of these."""

@@ -9,12 +9,12 @@ from pathlib import Path
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from nndl_exp.report.analysis import Analysis, Point
 from nndl_exp.report.figures import VALIDATION
 from nndl_exp.report.labels import SECOND, label, objective
-from nndl_exp.report.marks import mark
+from nndl_exp.report.marks import legend, log_ticks, mark
 from nndl_exp.report.parameter_figures import (
     landscape,
     landscape_axes,
@@ -29,8 +29,8 @@ _FEWEST_IN_LANDSCAPE = 3
 
 def best_so_far(analysis: Analysis) -> Figure:
     """The objective of each trial, and the best until then, by trial and by training time."""
-    figure = Figure(figsize=(9, 3.6))
-    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.14, top=0.9, wspace=0.06)
+    figure = Figure(figsize=(9, 3.8))
+    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.21, top=0.91, wspace=0.06)
     by_number, by_time = figure.subplots(1, 2, sharey=True)
     elapsed, total = {}, 0.0
     for point in analysis.points:
@@ -53,7 +53,7 @@ def best_so_far(analysis: Analysis) -> Figure:
     scale.apply(by_number, [p.value for p in analysis.of("complete", "pruned") if p.value])
     by_number.set_ylabel(objective(analysis.by_cost))
     by_number.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    by_number.legend(fontsize=8, loc="upper right" if analysis.by_cost else "lower right")
+    legend(figure, by_number)
     figure.suptitle(f"{analysis.name}: the best trial so far", fontsize=10)
     return figure
 
@@ -90,7 +90,7 @@ def importance_bars(analysis: Analysis) -> Figure:
 def pareto_front(analysis: Analysis) -> Figure:
     """Both objectives of each completed trial, and the front that no trial beats in both."""
     figure = Figure(figsize=(6.4, 4))
-    figure.subplots_adjust(left=0.11, right=0.97, bottom=0.13, top=0.92)
+    figure.subplots_adjust(left=0.11, right=0.97, bottom=0.2, top=0.92)
     axes = figure.subplots()
     by_number = {p.number: p for p in analysis.of("complete")}
     front = [by_number[number] for number in analysis.front]
@@ -101,9 +101,13 @@ def pareto_front(analysis: Analysis) -> Figure:
     mark(axes, analysis, lambda p: p.size, lambda p: p.value)
     Scale(analysis.by_cost).apply(axes, [p.value for p in by_number.values() if p.value])
     axes.set(xscale="log", xlabel=SECOND[analysis.second_objective])
+    sizes = [p.size or 0 for p in by_number.values()]
+    axes.xaxis.set_major_locator(FixedLocator(log_ticks(min(sizes), max(sizes))))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel(objective(analysis.by_cost))
-    axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=8, loc="upper right" if analysis.by_cost else "lower right")
+    axes.grid(alpha=0.3)
+    legend(figure, axes)
     figure.suptitle(f"{analysis.name}: how small a network may be", fontsize=10)
     return figure
 
