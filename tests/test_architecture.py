@@ -99,6 +99,12 @@ def test_workers_import_neither_mlflow_nor_matplotlib():
     assert not loaded & {"mlflow", "matplotlib", "pandas", "hydra", "sqlalchemy", "rich"}
 
 
+def test_drawing_a_study_loads_matplotlib_only():
+    loaded = loaded_after("import nndl_exp.report.study_figures")
+    assert "matplotlib" in loaded
+    assert not loaded & {"mlflow", "optuna", "pandas", "hydra", "sqlalchemy", "rich"}
+
+
 def test_help_and_errors_load_nothing_heavy():
     loaded = loaded_after(
         "import nndl_exp.train, nndl_exp.sweep, nndl_exp.report.__main__, nndl_exp.__main__"

@@ -13,6 +13,7 @@ from nndl_exp.report.parameter_figures import (
     landscape_axes,
     parallel_coordinates,
     slices,
+    surface,
 )
 from nndl_exp.report.scale import Scale
 from nndl_exp.report.study_figures import (
@@ -129,9 +130,7 @@ def test_the_landscape_is_highest_where_trials_are_and_blank_where_none_is():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate η", "regularization λ")
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
     assert bar.get_ylabel() == "validation accuracy (%), smoothed"
-    from nndl_exp.report.parameter_figures import _surface
-
-    across, up, heights = _surface(analysis, *PARAMETERS[:2])
+    across, up, heights = surface(analysis, *PARAMETERS[:2])
     assert np.isnan(heights[up > 3]).all()
     row = heights[np.searchsorted(up, 1.0)]
     assert 0.5 < across[np.nanargmax(row)] < 2
@@ -194,7 +193,7 @@ def test_the_pareto_front_is_a_staircase():
 @pytest.mark.parametrize("by_cost", [False, True])
 def test_a_scale_is_monotone_has_an_inverse_and_few_ticks(by_cost):
     scale = Scale(by_cost)
-    values = np.array([0.2, 1.0, 7.0, 30.0, 80.0, 95.0, 99.5])
+    values = np.array([0.002, 0.2, 1.0, 7.0, 30.0, 80.0, 95.0, 99.5])
     heights = scale.height(values)
     assert (np.diff(heights) > 0).all()
     np.testing.assert_allclose(scale.value(heights), values)

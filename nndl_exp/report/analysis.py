@@ -83,6 +83,10 @@ class Analysis:
         """The points with a value whose trials ended in one of these states."""
         return [p for p in self.points if p.state in states and p.value is not None]
 
+    def values(self, *states: str) -> list[float]:
+        """The values of these points."""
+        return [p.value for p in self.of(*states) if p.value is not None]
+
     def valueless(self) -> list[Point]:
         """The points of trials that diverged or failed: they have no value that counts."""
         drawn = {p.number for p in self.of("complete", "pruned")}

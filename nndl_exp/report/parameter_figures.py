@@ -1,6 +1,7 @@
 """Figures of a study that show objectives against hyper-parameters."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ _COLUMNS = 4
 _WIDE = 0.3
 _GOLDEN = 0.6180339887  # its multiples, less their whole parts, fill an interval evenly
 _BANDWIDTH = 0.07  # of the landscape, as a part of each range
+_ABSENT = -0.12  # where a line passes a hyper-parameter that its trial does not have
 _FAR = 0.05  # the weight of all trials together below which nothing is said
 
 
@@ -32,14 +34,13 @@ def slices(analysis: Analysis) -> Figure:
         wspace=0.1, hspace=0.4,
     )  # fmt: skip
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    values = [p.value for p in analysis.of("complete", "pruned") if p.value is not None]
     for axes, parameter in zip(grid.flat, analysis.parameters, strict=False):
         set_range(axes, "x", parameter)
         mark(axes, analysis, _beside(parameter), lambda p: p.value)
         axes.grid(alpha=0.3)
     for axes in grid.flat[n:]:
         axes.remove()
-    Scale(analysis.by_cost).apply(grid[0, 0], values)
+    Scale(analysis.by_cost).apply(grid[0, 0], analysis.values("complete", "pruned"))
     for row in grid:
         row[0].set_ylabel(objective(analysis.by_cost))
     legend(figure, grid[0, 0])
@@ -75,28 +76,14 @@ def landscape_axes(analysis: Analysis) -> tuple[Parameter, Parameter] | None:
 
 
 def landscape(analysis: Analysis) -> Figure:
-    """The objective over two hyper-parameters, smoothed over neighbouring trials; all of them."""
-    axes_of = landscape_axes(analysis)
-    assert axes_of is not None
-    x, y = axes_of
-    scale = Scale(analysis.by_cost)
+    """The objective over two hyper-parameters, a mean over neighbouring trials, and all trials."""
+    ranges = landscape_axes(analysis)
+    assert ranges is not None
+    x, y = ranges
     figure = Figure(figsize=(6.4, 4.6))
     figure.subplots_adjust(left=0.12, right=0.98, bottom=0.2, top=0.92)
     axes = figure.subplots()
-    across, up, heights = _surface(analysis, x, y)
-    values = scale.value(heights[np.isfinite(heights)])
-    levels = scale.height(scale.ticks(float(values.min()), float(values.max()), room=0.035))
-    ends = np.array([np.nanmin(heights) - 1e-9, np.nanmax(heights) + 1e-9])
-    levels = np.unique([*ends, *levels])
-    colours = "cividis_r" if analysis.by_cost else "cividis"  # the lighter the better
-    shown = axes.contourf(across, up, heights, levels, cmap=colours)
-    axes.contour(
-        across, up, heights, levels,
-        colors="white", linewidths=0.5, linestyles="solid", alpha=0.6,
-    )  # fmt: skip
-    bar = figure.colorbar(shown, ax=axes, pad=0.02)
-    bar.set_ticks(list(levels[1:-1]), labels=[f"{v:.3g}" for v in scale.value(levels[1:-1])])
-    bar.set_label(f"{objective(analysis.by_cost)}, smoothed")
+    _contour(figure, axes, analysis, x, y)
     set_range(axes, "x", x)
     set_range(axes, "y", y)
     mark(axes, analysis, lambda p: p.params[x.name], lambda p: p.params[y.name])
@@ -105,23 +92,47 @@ def landscape(analysis: Analysis) -> Figure:
     return figure
 
 
-def _surface(analysis: Analysis, x: Parameter, y: Parameter) -> tuple[Floats, Floats, Floats]:
-    """Means of the heights of trials around each point of a grid, weighted by nearness.
+def _contour(figure: Figure, axes: Axes, analysis: Analysis, x: Parameter, y: Parameter) -> None:
+    scale = Scale(analysis.by_cost)
+    across, up, heights = surface(analysis, x, y)
+    low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
+    ticks = scale.ticks(float(scale.value(low)), float(scale.value(high)), room=0.035)
+    inner = [h for h in scale.height(ticks) if low + 1e-9 < h < high - 1e-9]
+    levels = [low - 1e-9, *inner, high + 1e-9]
+    shown = axes.contourf(across, up, heights, levels, cmap=_colours(analysis))
+    axes.contour(
+        across, up, heights, levels,
+        colors="white", linewidths=0.5, linestyles="solid", alpha=0.6,
+    )  # fmt: skip
+    bar = figure.colorbar(shown, ax=axes, pad=0.02)
+    bar.set_ticks(inner, labels=[f"{value:.3g}" for value in scale.value(inner)])
+    bar.set_label(f"{objective(analysis.by_cost)}, smoothed")
 
-    NaN where no trial is near (Nadaraya and Watson, 1964): nothing is made up there.
+
+def _colours(analysis: Analysis) -> str:
+    return "cividis_r" if analysis.by_cost else "cividis"  # the lighter the better, also in grey
+
+
+def surface(analysis: Analysis, x: Parameter, y: Parameter) -> tuple[Floats, Floats, Floats]:
+    """Means of the trials' heights around each point of a grid, weighted by nearness.
+
+    NaN where no trial is near (the estimator of Nadaraya and Watson, 1964): nothing is made up.
+
+    Returns:
+        Values of x and y, of shape (81,), and the means on the scale of heights, (81, 81).
     """
     points = analysis.of("complete", "pruned")
-    at = np.array(
-        [(x.position(p.params[x.name]), y.position(p.params[y.name])) for p in points]
-    )  # (n, 2)
-    heights = Scale(analysis.by_cost).height([p.value for p in points if p.value is not None])
+    heights = Scale(analysis.by_cost).height(analysis.values("complete", "pruned"))
     unit = np.linspace(0, 1, 81)
-    grid = np.stack(np.meshgrid(unit, unit), axis=-1)  # (81, 81, 2)
-    squares = ((grid[:, :, None] - at) ** 2).sum(axis=-1)
-    weights = np.exp(-squares / (2 * _BANDWIDTH**2))
-    total = weights.sum(axis=-1)
+    # The Gaussian of a distance is that across times that up: no array of grid times trials twice.
+    across, up = (
+        np.exp(-((unit[:, None] - [r.position(p.params[r.name]) for p in points]) ** 2)
+               / (2 * _BANDWIDTH**2))
+        for r in (x, y)
+    )  # fmt: skip
+    total = up @ across.T
     means = np.full(total.shape, np.nan)
-    np.divide((weights * heights).sum(axis=-1), total, out=means, where=total > _FAR)
+    np.divide((up * heights) @ across.T, total, out=means, where=total > _FAR)
     return _values(x, unit), _values(y, unit), means
 
 
@@ -132,35 +143,19 @@ def _values(parameter: Parameter, positions: Floats) -> Floats:
 
 
 def parallel_coordinates(analysis: Analysis) -> Figure:
-    """A line for each trial through its hyper-parameters and its objective, the best on top."""
-    scale = Scale(analysis.by_cost)
+    """A line for each completed trial through its hyper-parameters and its objective."""
     n = len(analysis.parameters)
     figure = Figure(figsize=(max(5.0, 1.4 * (n + 1)), 4))
     figure.subplots_adjust(left=0.07, right=0.93, bottom=0.17, top=0.9)
     axes = figure.subplots()
-    points = analysis.of("complete")
-    bottom, top = scale.limits([p.value for p in points if p.value is not None])
-    low, high = scale.height([bottom, top])
-    heights = {p.number: (float(scale.height(p.value or 0.0)) - low) / (high - low) for p in points}
-    sign = -1 if analysis.by_cost else 1
-    points.sort(key=lambda p: (p.number == analysis.winner, sign * (p.value or 0.0)))
-    lines = [
-        [(i, _fraction(parameter, p.params)) for i, parameter in enumerate(analysis.parameters)]
-        + [(n, heights[p.number])]
-        for p in points
-    ]
-    colours = "cividis_r" if analysis.by_cost else "cividis"
-    collection = LineCollection(lines, cmap=colours, norm=Normalize(0, 1), linewidths=1, alpha=0.8)
-    collection.set_array(np.array([heights[p.number] for p in points]))
-    axes.add_collection(collection)
-    axes.plot(*zip(*lines[-1], strict=True), color="black", linewidth=3.5)
-    axes.plot(*zip(*lines[-1], strict=True), color=WINNER, linewidth=2, label="winner")
+    _draw_lines(axes, analysis)
     for i, parameter in enumerate(analysis.parameters):
-        absent = any(parameter.name not in p.params for p in points)
+        absent = any(parameter.name not in p.params for p in analysis.of("complete"))
         _upright(axes, i, _ticks_of(parameter) + [(_ABSENT, "none")] * absent)
+    scale, (bottom, top) = Scale(analysis.by_cost), _ends(analysis)
     ticks = scale.ticks(bottom, top)
-    shares = (scale.height(ticks) - low) / (high - low)
-    _upright(axes, n, [(float(s), f"{t:g}") for s, t in zip(shares, ticks, strict=True)])
+    places = _share(analysis, ticks)
+    _upright(axes, n, [(float(at), f"{t:g}") for at, t in zip(places, ticks, strict=True)])
     names = [*(label(p.name) for p in analysis.parameters), objective(analysis.by_cost)]
     axes.set_xticks(range(n + 1), [name.replace(" ", "\n", 1) for name in names], fontsize=8)
     axes.tick_params(length=0)
@@ -171,13 +166,39 @@ def parallel_coordinates(analysis: Analysis) -> Figure:
     return figure
 
 
-_ABSENT = -0.12
+def _draw_lines(axes: Axes, analysis: Analysis) -> None:
+    """The better trials over the others, and the winner in front of all."""
+    points = analysis.of("complete")
+    sign = -1 if analysis.by_cost else 1
+    points.sort(key=lambda p: (p.number == analysis.winner, sign * (p.value or 0.0)))
+    heights = _share(analysis, [p.value or 0.0 for p in points])
+    lines = [
+        [*enumerate(_fraction(parameter, point) for parameter in analysis.parameters),
+         (len(analysis.parameters), float(height))]
+        for point, height in zip(points, heights, strict=True)
+    ]  # fmt: skip
+    collection = LineCollection(lines, cmap=_colours(analysis), norm=Normalize(0, 1), alpha=0.8)
+    collection.set(array=heights, linewidth=1)
+    axes.add_collection(collection)
+    axes.plot(*zip(*lines[-1], strict=True), color="black", linewidth=3.5)
+    axes.plot(*zip(*lines[-1], strict=True), color=WINNER, linewidth=2, label="winner")
 
 
-def _fraction(parameter: Parameter, params: dict[str, float]) -> float:
-    if parameter.name not in params:
+def _ends(analysis: Analysis) -> tuple[float, float]:
+    return Scale(analysis.by_cost).limits(analysis.values("complete"))
+
+
+def _share(analysis: Analysis, values: Sequence[float]) -> Floats:
+    """Where values stand on the axis of the objective, between 0 and 1."""
+    scale = Scale(analysis.by_cost)
+    low, high = scale.height(_ends(analysis))
+    return np.asarray((scale.height(values) - low) / (high - low))
+
+
+def _fraction(parameter: Parameter, point: Point) -> float:
+    if parameter.name not in point.params:
         return _ABSENT
-    return parameter.position(params[parameter.name])
+    return parameter.position(point.params[parameter.name])
 
 
 def _ticks_of(parameter: Parameter) -> list[tuple[float, str]]:

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 # The roundest first.
 _ROUND = (90, 99, 95, 98, 80, 50, 20, 0, 99.9, 70, 97, 85, 60, 40, 92, 94, 96, 93, 91, 99.5, 98.5)
-_ROUND_COSTS = tuple(float(f"{d}e{power}") for d in (1, 5, 2, 3, 7, 1.5) for power in range(-2, 4))
-_LEAST = 0.05  # percent of errors, and the cost, that 0 is drawn as
+_ROUND_COSTS = tuple(float(f"{d}e{power}") for d in (1, 5, 2, 3, 7, 1.5) for power in range(-6, 4))
+_LEAST_ERRORS, _LEAST_COST = 0.05, 1e-6  # what 0 is drawn as; errors in percent
 
 Floats = NDArray[np.float64]
 
@@ -29,8 +29,9 @@ class Scale:
     def height(self, value: ArrayLike) -> Floats:
         """How high a value is drawn."""
         v = np.asarray(value, dtype=float)
-        logs: Floats = np.log10(np.maximum(v if self.by_cost else 100 - v, _LEAST))
-        return logs if self.by_cost else -logs
+        if self.by_cost:
+            return np.asarray(np.log10(np.maximum(v, _LEAST_COST)))
+        return np.asarray(-np.log10(np.maximum(100 - v, _LEAST_ERRORS)))
 
     def value(self, height: ArrayLike) -> Floats:
         """The value at a height."""

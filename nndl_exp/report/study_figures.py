@@ -36,7 +36,6 @@ def best_so_far(analysis: Analysis) -> Figure:
     for point in analysis.points:
         total += point.seconds
         elapsed[point.number] = total
-    scale = Scale(analysis.by_cost)
     places: list[tuple[Axes, Callable[[Point], float], str]] = [
         (by_number, lambda p: float(p.number), "trial"),
         (by_time, lambda p: elapsed[p.number], "training time of all trials so far (s)"),
@@ -50,7 +49,7 @@ def best_so_far(analysis: Analysis) -> Figure:
         mark(axes, analysis, x, lambda p: p.value)
         axes.set_xlabel(text)
         axes.grid(alpha=0.3)
-    scale.apply(by_number, [p.value for p in analysis.of("complete", "pruned") if p.value])
+    Scale(analysis.by_cost).apply(by_number, analysis.values("complete", "pruned"))
     by_number.set_ylabel(objective(analysis.by_cost))
     by_number.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     legend(figure, by_number)
@@ -99,7 +98,7 @@ def pareto_front(analysis: Analysis) -> Figure:
         where="post", color=VALIDATION, linewidth=1.5, label="Pareto front",
     )  # fmt: skip
     mark(axes, analysis, lambda p: p.size, lambda p: p.value)
-    Scale(analysis.by_cost).apply(axes, [p.value for p in by_number.values() if p.value])
+    Scale(analysis.by_cost).apply(axes, analysis.values("complete"))
     axes.set(xscale="log", xlabel=SECOND[analysis.second_objective])
     sizes = [p.size or 0 for p in by_number.values()]
     axes.xaxis.set_major_locator(FixedLocator(log_ticks(min(sizes), max(sizes))))

@@ -14,8 +14,6 @@ from nndl_exp.study.study import Study, Trial
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("png", "svg", "pdf")
-
 
 def write_tables(study: Study, trials: Sequence[Trial]) -> list[Path]:
     """Write the trials as trials.csv and trials.parquet; the files."""

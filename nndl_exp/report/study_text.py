@@ -35,8 +35,10 @@ def importance_line(analysis: Analysis) -> str:
     """What decides, in one line: eta 61 % · lmbda 20 % (PED-ANOVA); or why that is unknown."""
     if not analysis.importances:
         return f"unknown: {analysis.importance_note}"
-    percents = {short_name(name): round(100 * s) for name, s in analysis.importances.items()}
-    return " · ".join(f"{name} {s} %" for name, s in percents.items() if s) + " (PED-ANOVA)"
+    percents = [(short_name(name), round(100 * s)) for name, s in analysis.importances.items()]
+    return " · ".join(f"{name} {percent} %" for name, percent in percents if percent) + (
+        " (PED-ANOVA)"
+    )
 
 
 def _best_lines(study: Study, trials: Sequence[Trial]) -> Iterator[str]:
