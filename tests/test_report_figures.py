@@ -137,6 +137,19 @@ def test_the_landscape_is_highest_where_trials_are_and_blank_where_none_is():
     assert np.nanmax(heights) <= Scale(False).height([max(p.value for p in points)])[0]
 
 
+def test_the_landscape_marks_every_trial_where_it_was():
+    analysis = made()
+    axes = landscape(analysis).axes[0]
+    for label, points in (
+        ("complete", analysis.of("complete")),
+        ("pruned", analysis.of("pruned")),
+        ("diverged or failed", [analysis.points[7]]),
+        ("winner", [analysis.points[analysis.winner]]),
+    ):
+        at = [(p.params["training.eta"], p.params["training.lmbda"]) for p in points]
+        assert drawn(axes, label) == at
+
+
 def test_the_landscape_takes_the_first_two_ranges_where_eta_or_lmbda_is_fixed():
     def names(*parameters):
         return [p.name for p in landscape_axes(made(parameters=parameters)) or ()]

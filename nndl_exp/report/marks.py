@@ -23,7 +23,7 @@ STYLES: dict[str, dict[str, Any]] = {
                  "markeredgewidth": 0.6},
     "pruned": {"marker": "x", "color": GREY, "markersize": 4.5, "markeredgewidth": 1,
                "path_effects": _HALO},
-    _LOST: {"marker": "v", "color": FAILED, "markersize": 5, "clip_on": False},
+    _LOST: {"marker": "v", "color": FAILED, "markersize": 5},
     "winner": {"marker": "*", "color": WINNER, "markersize": 13, "markeredgecolor": "black",
                "markeredgewidth": 0.8, "zorder": 5},
 }  # fmt: skip
@@ -32,23 +32,32 @@ STYLES: dict[str, dict[str, Any]] = {
 Place = Callable[[Point], float | None]
 
 
-def mark(axes: Axes, analysis: Analysis, x: Place, y: Place) -> None:
-    """Mark every trial that has both coordinates; those without a value at the lower edge."""
+def mark(axes: Axes, analysis: Analysis, x: Place, y: Place, *, y_is_value: bool = True) -> None:
+    """Mark every trial that has both coordinates.
+
+    Where the vertical axis is the objective, trials without one stand at its lower edge.
+    """
     drawn = {
         "pruned": analysis.of("pruned"),
         "complete": analysis.of("complete"),
         "winner": [p for p in analysis.of("complete") if p.number == analysis.winner],
     }
     for name, points in drawn.items():
-        both = [(px, py) for p in points if None not in (px := x(p), py := y(p))]
-        _plot(axes, [px for px, _ in both], [py for _, py in both], name)
-    lost = [px for p in analysis.valueless() if (px := x(p)) is not None]
-    _plot(axes, lost, [0.0] * len(lost), _LOST, transform=axes.get_xaxis_transform())
+        _plot(axes, [(x(p), y(p)) for p in points], name)
+    lost = analysis.valueless()
+    if y_is_value:
+        edge = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+        _plot(axes, [(x(p), 0.0) for p in lost], _LOST, **edge)
+    else:
+        _plot(axes, [(x(p), y(p)) for p in lost], _LOST)
 
 
-def _plot(axes: Axes, x: Sequence[Any], y: Sequence[Any], name: str, **more: Any) -> None:
-    if x:
-        axes.plot(x, y, linestyle="", label=name, **STYLES[name], **more)
+def _plot(
+    axes: Axes, at: Sequence[tuple[float | None, float | None]], name: str, **more: Any
+) -> None:
+    both = [(x, y) for x, y in at if x is not None and y is not None]
+    if both:
+        axes.plot(*zip(*both, strict=True), linestyle="", label=name, **STYLES[name], **more)
 
 
 def legend(figure: Figure, axes: Axes) -> None:

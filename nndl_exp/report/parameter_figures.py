@@ -86,7 +86,8 @@ def landscape(analysis: Analysis) -> Figure:
     _contour(figure, axes, analysis, x, y)
     set_range(axes, "x", x)
     set_range(axes, "y", y)
-    mark(axes, analysis, lambda p: p.params[x.name], lambda p: p.params[y.name])
+    xy = (lambda p: p.params[x.name]), (lambda p: p.params[y.name])
+    mark(axes, analysis, *xy, y_is_value=False)
     legend(figure, axes)
     figure.suptitle(f"{analysis.name}: {symbol(x.name)} and {symbol(y.name)}", fontsize=10)
     return figure
