@@ -8,7 +8,8 @@ HYDRA_COMMANDS = {
     "train": "Train one network, or several with --multirun.",
     "sweep": "Search hyper-parameters: run a study, or go on with it.",
 }
-COMMANDS = ("reproduce", "evaluate", "predict", "sync")
+COMMANDS = ("report", "reproduce", "evaluate", "predict", "sync")
+_MODULES = {"report": "nndl_exp.report.__main__"}  # the others are modules of their own name
 
 
 class Nndl(click.Group):
@@ -23,7 +24,7 @@ class Nndl(click.Group):
         if name in HYDRA_COMMANDS:
             return _hydra_command(name)
         if name in COMMANDS:
-            command = importlib.import_module(f"nndl_exp.{name}").command
+            command = importlib.import_module(_MODULES.get(name, f"nndl_exp.{name}")).command
             assert isinstance(command, click.Command)
             return command
         return None

@@ -117,12 +117,13 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
             view.log(trial.number, study.run_directory(trial.number), study.dataset)
     complete = len(trials) >= study.n_trials
     best = show.end(trials, coordinator.report, time.monotonic() - start)
-    view = finish(study, view, trials, best, complete=complete)
+    view, analysis = finish(study, view, trials, best, complete=complete)
     if view and view.outage:
         console.print(
             f"MLflow did not answer ({view.outage}); nothing is lost: "
             "python -m nndl_exp.sync shows the study there later"
         )
+    show.report(analysis)
     show.commands(best, complete, words, view.page if view else "")
     return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
 

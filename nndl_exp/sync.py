@@ -31,10 +31,11 @@ def command(output: str, tracking_uri: str | None) -> None:
 def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> int:
     """Log all studies of an output folder; how many there are."""
     from nndl_exp.cli.study_tracking import StagedViews, finish, open_view
+    from nndl_exp.study.names import study_names
     from nndl_exp.study.strategy import StagedStudy, open_study
     from nndl_exp.study.winner import winner
 
-    names = sorted(path.parent.name for path in output.glob("studies/*/study.yaml"))
+    names = study_names(output)
     for name in names:
         study = open_study(output, name)
         study.config = replace(study.config, tracking=tracking)

@@ -37,6 +37,8 @@ COMMANDS = {"__init__", "__main__", "api", "train", "sweep", "reproduce", "evalu
 
 
 def room(path: Path) -> str:
+    if path.stem == "__main__":
+        return "commands"  # also that of a room: python -m nndl_exp.report
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     return "commands" if part in COMMANDS else part
 
@@ -98,6 +100,14 @@ def test_workers_import_neither_mlflow_nor_matplotlib():
     assert not loaded & {"mlflow", "matplotlib", "pandas", "hydra", "sqlalchemy", "rich", "sklearn"}
 
 
+def test_drawing_a_study_loads_matplotlib_only():
+    loaded = loaded_after("import nndl_exp.report.study_figures")
+    assert "matplotlib" in loaded
+    assert not loaded & {"mlflow", "optuna", "pandas", "hydra", "sqlalchemy", "rich"}
+
+
 def test_help_and_errors_load_nothing_heavy():
-    loaded = loaded_after("import nndl_exp.train, nndl_exp.sweep, nndl_exp.__main__")
+    loaded = loaded_after(
+        "import nndl_exp.train, nndl_exp.sweep, nndl_exp.report.__main__, nndl_exp.__main__"
+    )
     assert not loaded & {"mlflow", "matplotlib", "pandas", "optuna", "scipy", "sqlalchemy"}

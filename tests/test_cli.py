@@ -107,6 +107,37 @@ def test_the_artifacts_are_the_record_with_a_picture(swept, client, tmp_path):
         assert len(image.convert("RGB").getcolors(maxcolors=100_000)) > 20, "it is not blank"
 
 
+REPORT = {"trials.csv", "trials.parquet", "figures/best_so_far.png", "figures/slices.png",
+          "figures/landscape.png", "figures/parallel_coordinates.png"}  # fmt: skip
+
+
+def artifacts_of_study(client: mlflow.MlflowClient) -> set[str]:
+    run = next(run for run in runs_of(client) if run.info.run_name == "demo")
+    top = client.list_artifacts(run.info.run_id)
+    folders = [file.path for file in top if file.is_dir]
+    inside = [file for path in folders for file in client.list_artifacts(run.info.run_id, path)]
+    return {file.path for file in [*top, *inside]}
+
+
+def test_a_sweep_leaves_its_report_in_its_folder_and_in_mlflow(swept, client):
+    folder = swept[0].folder / "nndl-output/studies/demo"
+    assert {name for name in REPORT if (folder / name).is_file()} == REPORT
+    assert artifacts_of_study(client) >= {*REPORT, "study.yaml", "best.yaml"}
+    assert re.search(r"^decides  (eta|lmbda|.*PED-ANOVA|unknown: needs 10)", swept[1], re.MULTILINE)
+    assert "report     python -m nndl_exp.report demo" in swept[1].splitlines()
+    printed = swept[0].ok("nndl_exp.report", "demo")
+    assert "10 of 10 trials" in printed
+    assert f"winner   trial {re.search(r'winner   trial (.+?) ', swept[1])[1]}," in printed
+
+
+def test_a_sweep_without_tracking_leaves_its_report_too(cli):
+    printed = cli.ok("nndl_exp.sweep", *SWEEP, "tracking=none", "study.n_trials=4")
+    folder = cli.folder / "nndl-output/studies/demo"
+    assert {name for name in REPORT if (folder / name).is_file()} == REPORT
+    assert "decides  unknown: needs 10 completed trials" in printed
+    assert not (cli.folder / "nndl-output/mlflow.db").exists()
+
+
 def test_the_winner_is_a_pyfunc_model(swept, client):
     folder = swept[0].folder
     origin = yaml.safe_load((folder / "nndl-output/studies/demo/best.yaml").read_text())["origin"]
@@ -248,6 +279,7 @@ def test_sync_gives_a_lost_mlflow_database_back(swept, tmp_path):
     runs = runs_of(client)
     assert len(runs) == 11
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED", "FAILED"}
+    assert artifacts_of_study(client) >= REPORT
 
 
 def test_train_runs_one_and_multirun_several(cli):

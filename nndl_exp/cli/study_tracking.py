@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
+from nndl_exp.records import RunDirectory
+from nndl_exp.report.analysis import Analysis, analyse
 from nndl_exp.report.curves import draw
+from nndl_exp.report.study_files import start_drawing, write_tables
 from nndl_exp.run import measure_of
 from nndl_exp.study import executors
 from nndl_exp.study.script import Decision
@@ -54,28 +58,37 @@ def finish(
     best: Trial | None,
     *,
     complete: bool,
-) -> StudyView | None:
-    """Draw and keep the curves, the study's files and the winner's model; None without tracking."""
-    if study.config.tracking.name == "none":
-        return None
-    view = view or open_view(study)
-    tags = {"nndl.trials": str(len(trials)), "nndl.complete": str(complete).lower()}
-    metrics: dict[str, float] = {}
-    winner = None
-    if best is not None:
-        winner = best.number, study.run_directory(best.number)
-        tags["nndl.winner"] = f"{study.name}/{best.number}"
-        accuracy = measure_of(best.config).renamed("best_validation_accuracy")
-        metrics[accuracy] = best.result.validation_accuracy or 0.0
-        metrics["best_validation_cost"] = best.result.validation_cost or 0.0
-    files = [study.directory / name for name in ("study.yaml", "best.yaml", "trials.csv")]
-    present = [path for path in files if path.exists()]
-    with _draw_all(study, trials) as paths:
-        view.log_study(present, winner)
-        for trial, path in zip(trials, paths, strict=True):
-            view.log_figure(trial.number, path)
-    view.close(complete=complete, tags=tags, metrics=metrics)
-    return view
+) -> tuple[StudyView | None, Analysis]:
+    """Write a study's report, and show it with the curves of all trials and the winner's model.
+
+    Workers draw, all processors being free now, while this process writes and logs.
+
+    Returns:
+        The view, None without tracking; and what the trials say.
+    """
+    with _pool(study) as executor:
+        tracked = study.config.tracking.name != "none"
+        # First: the workers have something to do while this process imports what analyses.
+        curves = [executor.submit(draw, *_curves_of(study, trial)) for trial in trials if tracked]
+        analysis = analyse(study, trials)
+        drawings = start_drawing(executor, analysis, study)
+        files = write_tables(study, trials)
+        if not tracked:
+            _paths(drawings)
+            return None, analysis
+        view = view or open_view(study)
+        settings = [study.directory / name for name in ("study.yaml", "best.yaml")]
+        files += [path for path in settings if path.exists()]
+        view.log_study(study.directory, files, _winner(study, best))
+        for trial, curve in zip(trials, curves, strict=True):
+            view.log_figure(trial.number, curve.result())
+        view.log_study(study.directory, _paths(drawings), None)
+    view.close(complete=complete, tags=_tags(study, trials, best, complete), metrics=_metrics(best))
+    return view, analysis
+
+
+def _paths(drawings: "Sequence[Future[list[Path]]]") -> list[Path]:
+    return [path for drawing in drawings for path in drawing.result()]
 
 
 class StagedViews:
@@ -125,7 +138,7 @@ class StagedViews:
         """The study has ended, or was stopped."""
         if self._root is not None:
             path = self._study.directory / "best.yaml"
-            self._root.log_study([path] if path.exists() else [], None)
+            self._root.log_study(self._study.directory, [path] if path.exists() else [], None)
             self._root.close(complete=complete, tags={}, metrics={})
 
     def show_all(self) -> None:
@@ -165,10 +178,33 @@ class StagedViews:
 
 
 @contextmanager
-def _draw_all(study: Study, trials: Sequence[Trial]) -> Iterator[Iterator[Path]]:
-    """Draw the learning curves of all trials, on all processors now that training is over."""
+def _pool(study: Study) -> Iterator[Executor]:
     workers = executors.count(study.config.workers, study.config.executor.name)
-    names = [f"{study.name}/{trial.number}" for trial in trials]
-    directories = [study.run_directory(trial.number) for trial in trials]
     with executors.EXECUTORS[study.config.executor.name](workers) as executor:
-        yield executor.map(draw, directories, names)
+        yield executor
+
+
+def _curves_of(study: Study, trial: Trial) -> tuple[RunDirectory, str]:
+    return study.run_directory(trial.number), f"{study.name}/{trial.number}"
+
+
+def _winner(study: Study, best: Trial | None) -> tuple[int, RunDirectory] | None:
+    return None if best is None else (best.number, study.run_directory(best.number))
+
+
+def _tags(
+    study: Study, trials: Sequence[Trial], best: Trial | None, complete: bool
+) -> dict[str, str]:
+    tags = {"nndl.trials": str(len(trials)), "nndl.complete": str(complete).lower()}
+    return tags if best is None else {**tags, "nndl.winner": f"{study.name}/{best.number}"}
+
+
+def _metrics(best: Trial | None) -> dict[str, float]:
+    if best is None:
+        return {}
+    return {
+        measure_of(best.config).renamed("best_validation_accuracy"): (
+            best.result.validation_accuracy or 0.0
+        ),
+        "best_validation_cost": best.result.validation_cost or 0.0,
+    }

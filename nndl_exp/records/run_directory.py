@@ -11,8 +11,9 @@ result.json        written last: from then on the run is settled and never train
 """
 
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import Epoch
 
 State = Literal["complete", "pruned", "diverged", "failed"]
+_COPIED = ("provenance.json", "config.yaml", "epochs.jsonl", "weights.npz", "weights_last.npz")
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,29 @@ class RunDirectory:
         self._write("epochs.jsonl", lines, durable=True)
         self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
+
+    def copy(self, original: "RunDirectory", reason: str) -> Result:
+        """Settle this run with the record of one that has the same config, without training.
+
+        The provenance is that of the original: what was trained there. No time was spent here.
+
+        Raises:
+            UserError: the original's record is damaged.
+        """
+        original.network()
+        result = original.result()
+        assert result is not None
+        now = time.time()
+        result = replace(
+            result, reason=reason, seconds=0.0, started=now - result.seconds, ended=now
+        )
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in _COPIED:
+            if (file := original.path / name).exists():
+                atomic.write(self.path / name, file.read_bytes(), durable=True)
+        self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
+        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        return result
 
     def result(self) -> Result | None:
         """How the run ended, None while it has not.

@@ -7,6 +7,8 @@ from rich.console import Console
 
 from nndl_exp.config import to_mapping, to_yaml
 from nndl_exp.records import atomic
+from nndl_exp.report.analysis import Analysis
+from nndl_exp.report.study_text import importance_line
 from nndl_exp.report.text import (
     TrialLines,
     dataset_text,
@@ -86,9 +88,12 @@ class Presentation:
         self._winner(trials, best)
         path = self.study.directory / "best.yaml"
         atomic.write(path, self._best_yaml(best).encode())
-        self.study.table().to_csv(self.study.directory / "trials.csv", index=False)
-        self._print(f"saved    {path}\n")
+        self._print(f"saved    {path}")
         return best
+
+    def report(self, analysis: Analysis) -> None:
+        """Which hyper-parameters decide, once the figures are drawn."""
+        self._print(f"decides  {importance_line(analysis)}\n")
 
     def commands(self, best: Trial | None, complete: bool, words: Sequence[str], page: str) -> None:
         """What to type next; ``page`` is where the UI shows the study."""
@@ -100,11 +105,10 @@ class Presentation:
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not config.tracking.uri:
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
+        output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
+        self._print(f"report     python -m nndl_exp.report {self.study.name}{output}")
         if best is not None:
             name = f"{self.study.name}/{best.number}"
-            output = (
-                "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
-            )
             path = shlex.quote(str(self.study.directory / "best.yaml"))
             self._print(f"reproduce  python -m nndl_exp.reproduce {path}")
             self._print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from filelock import Timeout
 
 from nndl_exp import config as cfg
+from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.study import executors
@@ -52,6 +53,7 @@ class Coordinator:
         self._view = study.proposer()
         self._proposals: list[Proposal] = []
         self._settled: list[Settled] = []
+        self._first: dict[RunConfig, int] = {}
         self._waiting: list[int] = []
         self._ended: dict[int, Trial] = {}
         self._running: dict[Future[Outcome], int] = {}
@@ -117,8 +119,11 @@ class Coordinator:
     def _advance_prefix(self) -> list[Trial]:
         new = []
         while (number := len(self._settled)) in self._ended:
-            self._settled.append(self.study.settled(self._ended[number]))
-            new.append(self._ended[number])
+            trial = self._ended[number]
+            self._settled.append(self.study.settled(trial))
+            if trial.result.state == "complete":
+                self._first.setdefault(trial.config, number)
+            new.append(trial)
         return new
 
     def _settled_now(self) -> list[Trial]:
@@ -186,13 +191,17 @@ class Coordinator:
     def _task(self, number: int) -> Task:
         proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
+        config = self.study.space.apply(self.study.config.run, proposal.params)
+        same = self._first.get(config, number)
         return Task(
             number=number,
-            config=self.study.space.apply(self.study.config.run, proposal.params),
+            config=config,
             data=self.study.dataset.sha256,
             directory=self.study.run_directory(number).path,
             plan=self.study.plan,
             settled=tuple(self._settled[:visible]),
+            # Later ones may have settled by now, or not: that depends on who was faster.
+            same_as=same if same < visible else None,
             stop_flag=self._stop.flag,
             deadline=self._stop.deadline,
         )

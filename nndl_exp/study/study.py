@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import check, measure_of, sizes_of
 from nndl_exp.study import objectives
+from nndl_exp.study.names import no_such_study
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.study.view import Judge, Plan, Proposer, Settled, View
 
@@ -89,9 +90,7 @@ class Study:
         """
         folder = Path(output) / "studies" / name
         if not _NAME.fullmatch(name) or not (folder / "study.yaml").is_file():
-            names = sorted(path.parent.name for path in folder.parent.glob("*/study.yaml"))
-            there = f"there are {', '.join(names)}" if names else f"{folder.parent} has none"
-            raise UserError(f"no such study: {name} ({there})")
+            raise UserError(no_such_study(output, name))
         config, data = load_settings(folder / "study.yaml", output)
         study = cls(config)
         study._check_data(data)
@@ -195,8 +194,11 @@ class Study:
                 return trial
         return None
 
-    def table(self) -> "pd.DataFrame":
-        """The trials as a pandas table, a row each: varied settings, results, weights' digests."""
+    def table(self, trials: Sequence[Trial] | None = None) -> "pd.DataFrame":
+        """The trials as a pandas table, a row each: varied settings, results, weights' digests.
+
+        ``trials`` are the settled ones if they have been read before.
+        """
         import pandas as pd  # not for workers, nor for a plan or an error line
 
         accuracy = measure_of(self.config.run).renamed("validation_accuracy")
@@ -213,7 +215,7 @@ class Study:
                 "seconds": trial.result.seconds,
                 "weights_sha256": trial.result.weights["best"],
             }
-            for trial in self.trials()
+            for trial in (self.trials() if trials is None else trials)
         ]
         columns = ["trial", "state", "reason", *self.space.settings, accuracy]
         columns += ["validation_cost", "best_epoch", "epochs", "seconds", "weights_sha256"]

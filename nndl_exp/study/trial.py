@@ -20,6 +20,7 @@ class Task:
     """All that a worker needs to run a trial, by value; ``data`` is the SHA-256 of the dataset.
 
     ``settled`` are the results that the trial's pruning may look at, trials 0 .. number - L.
+    ``same_as`` is the first of these that completed with this very config, if there is one.
     Training is suspended between two epochs once ``stop_flag`` exists or the clock passes
     ``deadline`` (seconds since 1970).
     """
@@ -32,6 +33,7 @@ class Task:
     settled: tuple[Settled, ...]
     stop_flag: Path
     deadline: float
+    same_as: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,14 @@ class Outcome:
 
 
 def run_trial(task: Task) -> Outcome:
-    """Train a trial to its end, resuming what an earlier attempt left, unless told to stop."""
-    started, dataset = time.time(), check(task.config)
+    """Train a trial to its end, resuming what an earlier attempt left, unless told to stop.
+
+    A config that an earlier trial completed with is not trained again: its record is taken over.
+    """
+    started = time.time()
+    if task.same_as is not None:
+        return Outcome(task.number, _take_over(task, task.same_as), started, time.time())
+    dataset = check(task.config)
     if dataset.sha256 != task.data:
         raise UserError("the dataset must stay as it is while a study runs: it has been changed")
     with Run(task.config, RunDirectory(task.directory), dataset) as run:
@@ -58,6 +66,13 @@ def run_trial(task: Task) -> Outcome:
             except Exception as e:
                 run.fail(f"{type(e).__name__}: {e}")
     return Outcome(task.number, run.result, started, time.time())
+
+
+def _take_over(task: Task, other: int) -> Result:
+    directory = RunDirectory(task.directory)
+    with directory.lock():
+        original = RunDirectory(task.directory.with_name(str(other)))
+        return directory.result() or directory.copy(original, f"same as trial {other}")
 
 
 def _train(task: Task, run: Run) -> None:

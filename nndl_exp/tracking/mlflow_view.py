@@ -98,10 +98,10 @@ class MlflowView:
                 self._client.log_metric(parent.run_id, metric, number)
             self._client.set_terminated(parent.run_id, "FINISHED" if complete else "KILLED")
 
-    def log_file(self, run_id: str, path: Path) -> None:
-        """Keep a file with a run."""
+    def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
+        """Keep a file with a run, in a folder of its files."""
         with _outages():
-            self._client.log_artifact(run_id, str(path))
+            self._client.log_artifact(run_id, str(path), folder or None)
 
     def log_figure(self, child: Child, path: Path) -> None:
         """Keep a picture with a run, unless it has it."""

@@ -38,7 +38,7 @@ class NoTracking:
     def log_figure(self, child: Child, path: Path) -> None:
         """Nothing to keep."""
 
-    def log_file(self, run_id: str, path: Path) -> None:
+    def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
         """Nothing to keep."""
 
     def log_model(self, run_id: str, directory: RunDirectory) -> None:

@@ -46,8 +46,8 @@ class Tracker(Protocol):
         """Keep a picture with a run."""
         ...
 
-    def log_file(self, run_id: str, path: Path) -> None:
-        """Keep a file with a run."""
+    def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
+        """Keep a file with a run, in a folder of its files."""
         ...
 
     def log_model(self, run_id: str, directory: RunDirectory) -> None:
@@ -98,11 +98,15 @@ class StudyView:
         except TrackingOutage as e:
             self._give_up(e)
 
-    def log_study(self, files: Iterable[Path], winner: tuple[int, RunDirectory] | None) -> None:
-        """Keep the study's files with the parent run, and the winner's network with its run."""
+    def log_study(
+        self, root: Path, files: Iterable[Path], winner: tuple[int, RunDirectory] | None
+    ) -> None:
+        """Keep the study's files, which lie below ``root``, with the parent run, and the winner's
+        network with its run."""
         try:
             for path in files:
-                self._tracker.log_file(self._parent.run_id, path)
+                folder = path.relative_to(root).parent.as_posix()
+                self._tracker.log_file(self._parent.run_id, path, "" if folder == "." else folder)
             if winner is not None:
                 number, directory = winner
                 child = self._parent.children.get(f"{self._name}/{number}")

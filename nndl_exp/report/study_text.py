@@ -1,0 +1,80 @@
+"""What ``python -m nndl_exp.report`` prints of a study."""
+
+from collections.abc import Iterator, Sequence
+
+from nndl_exp.report.analysis import Analysis, Parameter
+from nndl_exp.report.text import TrialLines, plain, seconds_text
+from nndl_exp.study.search_space import short_name
+from nndl_exp.study.study import Study, Trial
+
+_BEST = 5
+_STRIP = 25
+_BAR = 30
+
+
+def report_lines(study: Study, trials: Sequence[Trial], analysis: Analysis) -> Iterator[str]:
+    """The best trials, what decides, and where the winner stands in each range."""
+    states = [trial.result.state for trial in trials]
+    counts = " · ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
+    spent = seconds_text(sum(trial.result.seconds for trial in trials))
+    yield f"study    {study.name} · {len(trials)} of {study.n_trials} trials: " + (
+        f"{counts} · {spent} of training" if trials else "none has ended"
+    )
+    yield from _best_lines(study, trials)
+    yield ""
+    yield f"importance  {analysis.importance_note}"
+    largest = max(analysis.importances.values(), default=0.0)
+    for name, share in analysis.importances.items():
+        bar = "█" * max(1, round(_BAR * share / largest)) if share > 0 else ""
+        yield f"  {short_name(name):<16} {100 * share:>3.0f} %  {bar}".rstrip()
+    yield ""
+    yield from _winner_lines(study, trials, analysis)
+
+
+def importance_line(analysis: Analysis) -> str:
+    """What decides, in one line: eta 61 % · lmbda 20 % (PED-ANOVA); or why that is unknown."""
+    if not analysis.importances:
+        return f"unknown: {analysis.importance_note}"
+    percents = [(short_name(name), round(100 * s)) for name, s in analysis.importances.items()]
+    return " · ".join(f"{name} {percent} %" for name, percent in percents if percent) + (
+        " (PED-ANOVA)"
+    )
+
+
+def _best_lines(study: Study, trials: Sequence[Trial]) -> Iterator[str]:
+    lines = TrialLines(study)
+    judged_by = study.config.run.training.judged_by
+    sign = 1 if lines.by_cost else -1
+    complete = [t for t in trials if t.result.state == "complete"]
+    complete.sort(key=lambda t: sign * (getattr(t.result, judged_by) or 0.0))  # first of equals
+    if complete:
+        yield ""
+        yield lines.header()
+        yield from (lines.line(trial) for trial in complete[:_BEST])
+        if len(complete) > _BEST:
+            yield f"     and {len(complete) - _BEST} more that completed: trials.csv"
+
+
+def _winner_lines(study: Study, trials: Sequence[Trial], analysis: Analysis) -> Iterator[str]:
+    if analysis.winner is None:
+        yield "winner   none: no trial trained to its end"
+        return
+    config, point = trials[analysis.winner].config, analysis.points[analysis.winner]
+    edges = study.space.at_edges(study.space.params_of(study.varied(config)))
+    yield f"winner   trial {point.number}, in the ranges that were searched"
+    for parameter in analysis.parameters:
+        if parameter.name in point.params:
+            edge = "   ← at the edge" if parameter.name in edges else ""
+            yield f"  {short_name(parameter.name):<16} {_place(parameter, point.params)}{edge}"
+
+
+def _place(parameter: Parameter, params: dict[str, float]) -> str:
+    value = params[parameter.name]
+    if parameter.choices:
+        return f"{parameter.choices[round(value)]:<8} of {', '.join(parameter.choices)}"
+    if parameter.low == parameter.high:
+        return f"{plain(value):<8} the only value"
+    at = round(parameter.position(value) * (_STRIP - 1))
+    strip = "".join("●" if i == at else "─" for i in range(_STRIP))
+    ends = f"{parameter.low:>7g} {strip} {parameter.high:g}"
+    return f"{value:<8.3g}{ends}{' log' if parameter.log else ''}"
