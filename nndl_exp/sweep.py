@@ -178,11 +178,12 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
                     views.log(stage, trial)
             count += len(trials)
             stopped, reached = coordinator.report.stopped, stage.decision()
+            if reached is not None:
+                stage.conclude(reached)
+                show.decided(reached, stage.times_its_share())
             views.end(stage, trials, reached)
             if reached is None:
                 break
-            stage.conclude(reached)
-            show.decided(reached, stage.times_its_share())
             decision = reached
             led.append(stage)
     finally:
@@ -191,7 +192,7 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     if decision is not None and not decision.stop:
         name, config_of_it = ending(decision.config, led) or (None, decision.config)
         show.end(config_of_it, name, count, time.monotonic() - start)
-    elif stopped:
+    if stopped:
         console.print(f"stopped  {stopped}")
     views.close(complete=complete)
     stuck = decision is not None and decision.stop

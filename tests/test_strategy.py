@@ -309,3 +309,30 @@ def test_a_dry_run_shows_the_plan_and_leaves_nothing(tmp_path, words):
     assert "plan     " in done.stdout
     assert "about" in done.stdout
     assert not (tmp_path / "out").exists()
+
+
+def test_the_report_tells_what_each_stage_decided_and_draws_it(whole):
+    done = run("nndl_exp.report", "small", "--output", whole.config.output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for stage in whole.stages():
+        assert stage.decision().words[0] in done.stdout
+        assert (stage.directory / "figures" / "slices.png").is_file()
+        assert (stage.directory / "trials.csv").is_file()
+    assert "joint/figures/best_so_far.png" in done.stdout
+
+
+def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
+    from nndl_exp.report.stage_figures import against_time
+
+    words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
+             *NO_TRACKING, *SERIAL)  # fmt: skip
+    lead(study_of(tmp_path, *words))
+    (stage,) = study_of(tmp_path, *words).stages()
+    trials = stage.trials()
+    (axes,) = against_time(stage, trials).axes
+    assert axes.get_xlabel() == "training time (s)"
+    assert axes.get_ylabel() == "best validation accuracy (%) so far"
+    assert [line.get_label() for line in axes.lines] == [f"m = {m}" for m in (5, 10, 20, 50, 100)]
+    for line, trial in zip(axes.lines, trials, strict=True):
+        assert line.get_ydata()[-1] == pytest.approx(100 * trial.result.validation_accuracy)
+        assert line.get_xdata()[-1] == pytest.approx(trial.result.seconds)

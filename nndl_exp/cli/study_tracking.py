@@ -11,7 +11,7 @@ from nndl_exp.config import flatten, to_mapping
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.analysis import Analysis, analyse
 from nndl_exp.report.curves import draw
-from nndl_exp.report.study_files import start_drawing, write_tables
+from nndl_exp.report.study_files import report_stage, start_drawing, write_tables
 from nndl_exp.run import measure_of
 from nndl_exp.study import executors
 from nndl_exp.study.script import Decision
@@ -124,10 +124,12 @@ class StagedViews:
         self._stage(stage).log(trial.number, directory, stage.dataset)
 
     def end(self, stage: Stage, trials: Sequence[Trial], decision: Decision | None) -> None:
-        """A stage has ended, or was stopped."""
+        """A stage has ended, or was stopped: write its tables and pictures, and show them."""
+        files = report_stage(stage, trials)
         if self._study.config.tracking.name == "none":
             return
         view = self._stage(stage)
+        view.log_study(stage.directory, files, None)
         tags = {"nndl.trials": str(len(trials)), "nndl.complete": str(decision is not None).lower()}
         if decision is not None:
             tags["nndl.decided"] = "; ".join(decision.words)[:5000]

@@ -1,5 +1,7 @@
 """``python -m nndl_exp.report STUDY``: what a study's trials say, as tables, figures and text."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from nndl_exp.cli.console import make_console
@@ -7,6 +9,11 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option
 from nndl_exp.cli.runs import find_study
 from nndl_exp.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nndl_exp.study.study import Study
 
 
 @click.command(name="python -m nndl_exp.report")
@@ -37,15 +44,34 @@ def command(study: str, formats: tuple[str, ...], output: str) -> None:
 
 
 def show(output: str, name: str, formats: tuple[str, ...]) -> None:
-    """Print a study's report and write its files."""
+    """Print a study's report and write its files; of a study in stages, what each decided."""
+    from nndl_exp.report.study_files import report_stage
+    from nndl_exp.study.strategy import StagedStudy, open_study
+
+    study, console = open_study(output, name), make_console()
+    if not isinstance(study, StagedStudy):
+        show_search(study, formats, console)
+        return
+    for stage in study.stages():
+        trials, decision = stage.trials(), stage.decision()
+        words = decision.words if decision else ("not decided yet",)
+        console.print(f"{stage.title} · {len(trials)} trials")
+        for line in words:
+            console.print(f"  {line}")
+        for path in [] if stage.is_search else report_stage(stage, trials):
+            console.print(f"  {path}")
+        if stage.is_search:
+            show_search(stage, formats, console)
+
+
+def show_search(study: "Study", formats: tuple[str, ...], console: "Console") -> None:
+    """The report of one search."""
     from nndl_exp.report.analysis import analyse
     from nndl_exp.report.study_figures import missing
     from nndl_exp.report.study_files import start_drawing, write_tables
     from nndl_exp.report.study_text import report_lines
     from nndl_exp.study.executors import SerialExecutor
-    from nndl_exp.study.study import Study
 
-    study, console = Study.open(output, name), make_console()
     trials = study.trials()
     analysis = analyse(study, trials)
     for line in report_lines(study, trials, analysis):

@@ -98,25 +98,24 @@ def analyse(study: "Study", trials: "Sequence[Trial]") -> Analysis:
     """What the settled trials of a study say."""
     from nndl_exp.run import measure_of
     from nndl_exp.study import winner as winners
-    from nndl_exp.study.importance import importances
+    from nndl_exp.study.importance import Importances, importances
 
     second = study.config.study.second_objective
     by_cost = study.config.run.training.judged_by == "validation_cost"
     params = [study.space.params_of(study.varied(trial.config)) for trial in trials]
-    found = importances(
-        study.space.distributions,
-        study.directions[0],
-        [
-            (params[i], value)
-            for i, trial in enumerate(trials)
-            if trial.result.state == "complete" and (value := _value(trial, by_cost)) is not None
-        ],
-    )
+    completed = [
+        (params[i], value)
+        for i, trial in enumerate(trials)
+        if trial.result.state == "complete" and (value := _value(trial, by_cost)) is not None
+    ]
+    found = Importances("the trials of a stage are chosen, not sampled")
+    if study.is_search:
+        found = importances(study.space.distributions, study.directions[0], completed)
     best = winners.winner(study, trials)
     return Analysis(
         name=study.name,
         by_cost=by_cost,
-        parameters=tuple(_parameter(study, name) for name in study.space.distributions),
+        parameters=tuple(_parameter(study, name, params) for name in study.space.distributions),
         points=tuple(
             Point(
                 number=trial.number,
@@ -143,7 +142,7 @@ def analyse(study: "Study", trials: "Sequence[Trial]") -> Analysis:
     )
 
 
-def _parameter(study: "Study", name: str) -> Parameter:
+def _parameter(study: "Study", name: str, params: "list[dict[str, Any]]") -> Parameter:
     from nndl_exp.report.text import plain
 
     distribution: Any = study.space.distributions[name]
@@ -151,7 +150,7 @@ def _parameter(study: "Study", name: str) -> Parameter:
         settings_of = study.space.settings_of
         choices = tuple(plain(settings_of({name: c}).get(name, c)) for c in distribution.choices)
         return Parameter(name, 0.0, len(choices) - 1.0, choices=choices, whole=True)
-    low, high = distribution.low, distribution.high
+    low, high = study.shown_range(name, [own[name] for own in params if name in own])
     return Parameter(name, low, high, distribution.log, whole=isinstance(low, int))
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nndl_exp.records import atomic
-from nndl_exp.report.analysis import Analysis
+from nndl_exp.report.analysis import Analysis, analyse
 from nndl_exp.report.study_figures import FIGURES, draw_figure, missing
+from nndl_exp.study.executors import SerialExecutor
 from nndl_exp.study.study import Study, Trial
 
 if TYPE_CHECKING:
@@ -34,9 +35,13 @@ def _columnar(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def start_drawing(
-    executor: Executor, analysis: Analysis, study: Study, formats: Sequence[str] = ("png",)
+    executor: Executor,
+    analysis: Analysis,
+    study: Study,
+    formats: Sequence[str] = ("png",),
+    names: Sequence[str] = tuple(FIGURES),
 ) -> "list[Future[list[Path]]]":
-    """Have every figure drawn that the trials are enough for, into the study's figures/.
+    """Have the figures drawn that the trials are enough for, into the study's figures/.
 
     One of an earlier report that they are no longer enough for is removed.
     """
@@ -46,5 +51,20 @@ def start_drawing(
     for name in lacking:
         for old in folder.glob(f"{name}.*"):
             old.unlink()
-    drawn: list[Any] = [name for name in FIGURES if name not in lacking]
+    drawn: list[Any] = [name for name in names if name not in lacking]
     return [executor.submit(draw_figure, name, analysis, folder, formats) for name in drawn]
+
+
+def report_stage(stage: Study, trials: Sequence[Trial]) -> list[Path]:
+    """Write the tables of a stage and its pictures: all of a search, else the one that tells."""
+    if not trials:
+        return []
+    from nndl_exp.report.stage_figures import draw_against_time
+
+    analysis, files = analyse(stage, trials), write_tables(stage, trials)
+    names = tuple(FIGURES) if stage.is_search else ("slices",)
+    for drawing in start_drawing(SerialExecutor(), analysis, stage, names=names):
+        files += drawing.result()
+    if stage.one_at_a_time:
+        files.append(draw_against_time(stage, trials))
+    return files

@@ -34,6 +34,8 @@ class ScriptedStage(Study):
     used; so a stage that was killed goes on, and one that has ended decides again what it decided.
     """
 
+    is_search = False
+
     def __init__(
         self, config: SweepConfig, parent: str, key: str, module: "StageModule", facts: Facts
     ) -> None:
@@ -90,6 +92,10 @@ class ScriptedStage(Study):
     def decision(self) -> Decision | None:
         """What the stage decided; None while it has not."""
         return self._played(len(self.trials()))[1]
+
+    def shown_range(self, name: str, values: Sequence[float]) -> tuple[float, float]:
+        """What trials had: the space only says what a script may ask for."""
+        return (min(values), max(values)) if values else super().shown_range(name, values)
 
     def times_its_share(self) -> float:
         """How often what it has spent goes into the work that it was given."""

@@ -56,6 +56,9 @@ class Study:
         UserError: what does not fit, by the name of the setting.
     """
 
+    is_search = True
+    """Whether its trials are sampled from its search space, rather than chosen by a script."""
+
     one_at_a_time = False
     """Whether its trials may not share the machine, because their time counts."""
 
@@ -193,6 +196,11 @@ class Study:
             if same == config:
                 return trial
         return None
+
+    def shown_range(self, name: str, values: Sequence[float]) -> tuple[float, float]:
+        """From where to where a hyper-parameter is shown, given the values that trials had."""
+        distribution: Any = self.space.distributions[name]
+        return distribution.low, distribution.high
 
     def table(self, trials: Sequence[Trial] | None = None) -> "pd.DataFrame":
         """The trials as a pandas table, a row each: varied settings, results, weights' digests.
