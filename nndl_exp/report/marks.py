@@ -69,6 +69,9 @@ def legend(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, names, loc="lower center", ncols=5, fontsize=8, frameon=False)
 
 
+_FEW_CHOICES = 4
+
+
 def set_range(axes: Axes, which: Literal["x", "y"], parameter: Parameter) -> None:
     """Make an axis of a plot that of a hyper-parameter: its range, scale, ticks and name."""
     axis: Axis = axes.xaxis if which == "x" else axes.yaxis
@@ -77,6 +80,8 @@ def set_range(axes: Axes, which: Literal["x", "y"], parameter: Parameter) -> Non
         axis.set_major_locator(FixedLocator(range(len(parameter.choices))))
         axis.set_major_formatter(FuncFormatter(lambda i, _: parameter.choices[round(i)]))
         limits = (-0.5, parameter.high + 0.5)
+        if which == "x" and len(parameter.choices) > _FEW_CHOICES:
+            axis.set_tick_params(rotation=40)
     elif parameter.low == parameter.high or parameter.is_coarse:
         limits = (parameter.low - 0.5, parameter.high + 0.5)
         axis.set_major_locator(MaxNLocator(5, integer=parameter.whole))

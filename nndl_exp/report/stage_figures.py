@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from nndl_exp.report.labels import objective, symbol
+from nndl_exp.report.scale import Scale
 from nndl_exp.report.study_figures import DOTS_PER_INCH
 from nndl_exp.report.text import plain
 from nndl_exp.run import measure_of
@@ -38,6 +40,9 @@ def against_time(stage: Study, trials: Sequence[Trial]) -> Figure:
     accuracy = measure_of(stage.config.run).name
     axes.set(xlabel="training time (s)", ylabel=f"best {objective(False, accuracy)} so far")
     axes.set_xscale("log")
+    drawn = [float(y) for line in axes.lines for y in np.asarray(line.get_ydata())]
+    if drawn:
+        Scale(by_cost=False).apply(axes, drawn)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     figure.suptitle(f"{stage.name}: accuracy against elapsed time", fontsize=10)

@@ -10,6 +10,7 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import initial_network, settings_of, sizes_of
+from nndl_exp.study.strategy import REFERENCE_WIDTH
 from nndl_exp.study.study import Study
 from nndl_exp.study.view import Plan, View
 from nndl_exp.training import evaluate, train
@@ -61,7 +62,11 @@ def _seconds_an_epoch(config: RunConfig, dataset: Dataset) -> float:
 
 
 def seconds_of(work: float, config: RunConfig, dataset: Dataset, workers: int) -> float:
-    """About how many seconds so many multiply-adds of training take, all workers together."""
+    """About how many seconds so many multiply-adds of training take, all workers together.
+
+    Measured on the network that work is counted in epochs of.
+    """
+    config = replace(config, network=replace(config.network, hidden=(REFERENCE_WIDTH,)))
     with blas_threads(1):
         epoch = _seconds_an_epoch(config, dataset)
     sizes = sizes_of(config, dataset)

@@ -138,7 +138,11 @@ def _said(facts: Facts, found: Seen, round_: int) -> str:
     at = f"eta {number(t.eta)}"
     if t.lmbda:
         at += f", lmbda {number(t.lmbda)} of {found.config.dataset.training_size:,} images"
-    where = "where it started" if round_ == 0 else f"{round_} rounds of tens away from the start"
+    where = (
+        "where it started"
+        if round_ == 0
+        else f"after {round_} round{'s' if round_ > 1 else ''} by tens"
+    )
     chance = f"chance is {_chance(facts)}"
     return f"{judged(found)} without hidden layers ({chance}) at {at}, {where}"
 
