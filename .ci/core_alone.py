@@ -29,7 +29,7 @@ from nndl_exp.training import Streams, train  # noqa: E402
 x = np.random.default_rng(0).random((200, 20), dtype=np.float32)
 y = np.eye(2, dtype=np.float32)[(x[:, 0] > 0.5).astype(int)]
 network = Network.initialize((20, 10, 2), Parts(), rng=Streams(0).initial_values())
-*_, last = train(network, (x, y), (x, y), eta=1.0, mini_batch_size=10, epochs=30,
+*_, last = train(network, (x, y), (x, y), eta=1.0, mini_batch_size=10, epochs=100,
                  order=Streams(0).order)  # fmt: skip
 assert last.validation_accuracy > 0.9, last
 print(f"core alone: {last.validation_accuracy:.0%} with numpy {np.__version__} and scipy only")
