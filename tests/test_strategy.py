@@ -273,7 +273,7 @@ def test_mistakes_are_one_line_before_anything_is_trained(tmp_path, words, messa
 def test_a_study_is_what_it_was_created_as(tmp_path, whole):
     assert isinstance(open_study(whole.config.output, "small"), StagedStudy)
     assert not is_staged(sweep_config(compose("sweep", [])))
-    with pytest.raises(UserError, match="exists with other settings"):
+    with pytest.raises(UserError, match=r"other settings \(training.eta was 10.0, now 5.0\)"):
         study_of(Path(whole.config.output), "training.eta=5").create()
 
 

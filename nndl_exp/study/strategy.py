@@ -23,7 +23,7 @@ from nndl_exp.study.joint import JointStage
 from nndl_exp.study.script import Facts
 from nndl_exp.study.stage import ScriptedStage, stage_options
 from nndl_exp.study.storage import sqlite_url
-from nndl_exp.study.study import FORMAT, SAVED, Study, check_name, load_settings
+from nndl_exp.study.study import FORMAT, SAVED, Study, check_name, load_settings, other_settings
 
 Stage = ScriptedStage | JointStage
 REFERENCE_WIDTH = 100
@@ -85,10 +85,7 @@ class StagedStudy:
         saved, _ = load_settings(self.directory / "study.yaml", self.config.output)
         there = StagedStudy(replace(saved, study=replace(saved.study, name=self.name)))
         if there.identity != self.identity:
-            raise UserError(
-                f"the study {self.name} exists with other settings; give them again, or another "
-                "study.name"
-            )
+            raise UserError(other_settings(self.name, saved, self.config))
 
     def create(self) -> None:
         """Make the study's folder."""

@@ -262,16 +262,7 @@ class Study:
     def _check_same(self, saved: SweepConfig) -> None:
         if Study(replace(saved, study=replace(saved.study, name=self.name))).plan == self.plan:
             return
-        then, now = dict(flatten(_settings(saved))), dict(flatten(_settings(self.config)))
-        changed = [
-            f"{key} was {then.get(key)}, now {now.get(key)}"
-            for key in [*now, *(key for key in then if key not in now)]
-            if then.get(key) != now.get(key) and key not in _EXTENDABLE
-        ]
-        raise UserError(
-            f"the study {self.name} exists with other settings ({'; '.join(changed)}); "
-            "give them again, or another study.name"
-        )
+        raise UserError(other_settings(self.name, saved, self.config))
 
     def _check_data(self, then: str | None) -> None:
         now = self.dataset.sha256
@@ -328,6 +319,20 @@ def load_settings(path: Path, output: Path | str) -> tuple[SweepConfig, str | No
         return parse(SweepConfig, {**settings, "output": str(output)}), data
     except UserError as e:
         raise UserError(f"{path} is not a study's settings: {e}") from None
+
+
+def other_settings(name: str, saved: SweepConfig, config: SweepConfig) -> str:
+    """The error line for a study that exists with other settings: what was, and what is now."""
+    then, now = dict(flatten(_settings(saved))), dict(flatten(_settings(config)))
+    changed = [
+        f"{key} was {then.get(key)}, now {now.get(key)}"
+        for key in [*now, *(key for key in then if key not in now)]
+        if then.get(key) != now.get(key) and key not in _EXTENDABLE
+    ]
+    return (
+        f"the study {name} exists with other settings ({'; '.join(changed)}); "
+        "give them again, or another study.name"
+    )
 
 
 def _settings(config: SweepConfig) -> dict[str, Any]:
