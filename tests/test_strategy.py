@@ -237,6 +237,7 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         trial = by_name["small/learning_rate/0"]
         assert trial.data.tags["mlflow.parentRunId"] == stage.info.run_id
         assert trial.data.metrics["best_validation_accuracy"] > 0.1
+        assert (stage.info.run_name, trial.info.run_name) == ("learning_rate", "learning_rate/0")
         return len(by_name)
 
     count = check()
@@ -273,7 +274,7 @@ def test_mistakes_are_one_line_before_anything_is_trained(tmp_path, words, messa
 def test_a_study_is_what_it_was_created_as(tmp_path, whole):
     assert isinstance(open_study(whole.config.output, "small"), StagedStudy)
     assert not is_staged(sweep_config(compose("sweep", [])))
-    with pytest.raises(UserError, match=r"other settings \(training.eta was 10.0, now 5.0\)"):
+    with pytest.raises(UserError, match=r"other settings \(run.training.eta was 10.0, now 5.0\)"):
         study_of(Path(whole.config.output), "training.eta=5").create()
 
 

@@ -17,7 +17,7 @@ def report_lines(study: Study, trials: Sequence[Trial], analysis: Analysis) -> I
     states = [trial.result.state for trial in trials]
     counts = " · ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
     spent = seconds_text(sum(trial.result.seconds for trial in trials))
-    yield f"study    {study.name} · {len(trials)} of {study.n_trials} trials: " + (
+    yield f"study    {study.name} · {len(trials)} of {study.total(len(trials))} trials: " + (
         f"{counts} · {spent} of training" if trials else "none has ended"
     )
     yield from _best_lines(study, trials)

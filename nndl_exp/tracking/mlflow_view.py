@@ -76,7 +76,7 @@ class MlflowView:
         if inside is not None:
             tags["mlflow.parentRunId"] = inside
         run = next(parents, None) or self._client.create_run(
-            self._experiment, int(started * 1000), tags, run_name=name
+            self._experiment, int(started * 1000), tags, run_name=_shown(name, inside is not None)
         )
         run_id = str(run.info.run_id)
         self._client.update_run(run_id, status="RUNNING")
@@ -194,7 +194,9 @@ class MlflowView:
             tags |= {STUDY_TAG: parent.name, "mlflow.parentRunId": parent.run_id}
             tags["nndl.trial"] = name.rpartition("/")[2]
         start = int(result.started * 1000)
-        run = self._client.create_run(self._experiment, start, tags, run_name=name)
+        run = self._client.create_run(
+            self._experiment, start, tags, run_name=_shown(name, name.count("/") > 1)
+        )
         return Child(str(run.info.run_id))
 
     def _log_dataset(self, run_id: str, dataset: Dataset) -> None:
@@ -233,6 +235,11 @@ def _outages() -> Iterator[None]:
 def _child(run: "Run") -> Child:
     tags = run.data.tags
     return Child(str(run.info.run_id), tags.get(_LOGGED), _DRAWN in tags)
+
+
+def _shown(name: str, in_stages: bool) -> str:
+    """How the UI's narrow column shows a run: below a study in stages without the study's name."""
+    return name.partition("/")[2] if in_stages else name
 
 
 def _params(settings: dict[str, Any]) -> list["Param"]:
