@@ -24,14 +24,16 @@ ONE_AT_A_TIME = True
 
 @dataclass(frozen=True, config=STRICT)
 class Options:
-    """The sizes to compare, besides the one that the stage starts with."""
+    """The sizes to compare, besides the one that the stage starts with, in so many epochs."""
 
     sizes: tuple[Size, ...] = (5, 10, 20, 50, 100)
+    epochs: Size = 15
 
 
 def start(facts: Facts, options: Options) -> RunConfig:
-    """The run as found so far."""
-    return facts.base
+    """The run as found so far, as long as it takes to tell the sizes apart."""
+    epochs = min(options.epochs, facts.base.training.epochs)
+    return settings.training(facts.base, epochs=epochs)
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
