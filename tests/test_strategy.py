@@ -337,3 +337,25 @@ def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
     for line, trial in zip(axes.lines, trials, strict=True):
         assert line.get_ydata()[-1] == pytest.approx(100 * trial.result.validation_accuracy)
         assert line.get_xdata()[-1] == pytest.approx(trial.result.seconds)
+
+
+def test_a_joint_search_whose_ranges_grow_is_reproduced(tmp_path):
+    """From a start so small that the best trials lie at the upper edge of η."""
+    from nndl_exp.study.coordinator import Coordinator
+    from nndl_exp.study.joint import JointStage
+    from nndl_exp.study.storage import sqlite_url
+
+    words = ("training.eta=0.002", "training.lmbda=0.01", "study.n_trials=26",
+             "strategy.epochs=4000", *NO_TRACKING)  # fmt: skip
+    study = study_of(tmp_path, *words)
+    facts = study._facts("joint", study.config.run, [])
+    stage = JointStage(study.config, study.name, facts)
+    list(Coordinator(stage, sqlite_url(study.config.output)))
+    decision = stage.decision()
+    assert any("was widened" in words for words in decision.words), decision.words
+    again = JointStage(study.config, study.name, facts)
+    assert again.decision() == decision
+    proposer = again.proposer()
+    settled = [again.settled(trial) for trial in again.trials()]
+    configs = [again.space.apply(study.config.run, proposer.ask(settled).params) for _ in settled]
+    assert configs == [trial.config for trial in again.trials()]

@@ -157,7 +157,7 @@ class Coordinator:
             if not len(self._view):
                 self._view.restore(self._proposals, self._settled)
             proposal = self._view.ask(self._settled)
-            self._storage.add(proposal, self.study.space.distributions)
+            self._storage.add(proposal, self._view.space.distributions)
             self._proposals.append(proposal)
             self._take_up(proposal.number)
             self._fresh += self._advance_prefix()

@@ -141,6 +141,11 @@ class _Planned:
     def __len__(self) -> int:
         return self._asked
 
+    @property
+    def space(self) -> SearchSpace:
+        """All that the script may ask for."""
+        return self._stage.space
+
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
         """Go on after these proposals.
 

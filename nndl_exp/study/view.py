@@ -71,6 +71,11 @@ class Settled:
 class Proposer(Protocol):
     """What proposes the trials of a study, one after another: a ``View``, or a stage's script."""
 
+    @property
+    def space(self) -> SearchSpace:
+        """What the last trial was proposed in."""
+        ...
+
     def __len__(self) -> int:
         """How many trials it has proposed, or been told of."""
         ...
@@ -101,6 +106,11 @@ class View:
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space, always the same."""
+        return self.plan.space
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
         """Bring a new view to where it was after these proposals.

@@ -1,0 +1,91 @@
+"""The joint search after the stages: ranges around what was found, which grow at their edges."""
+
+from dataclasses import replace
+
+import pytest
+
+from nndl_exp.cli.hydra_config import compose
+from nndl_exp.config import RunConfig, TrainingConfig
+from nndl_exp.study.joint import WIDEN_EVERY, Widening, centred
+from nndl_exp.study.storage import Storage
+from nndl_exp.study.view import Settled
+
+SPACE = compose("sweep").settings["search_space"]
+FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))
+
+
+def test_ranges_lie_around_what_was_found():
+    entries, said = centred(SPACE, FOUND)
+    training = entries["training"]
+    assert (training["eta"]["low"], training["eta"]["high"]) == (0.0625, 4.0)
+    assert (training["lmbda"]["low"], training["lmbda"]["high"]) == (0.2, 20.0)
+    assert (training["mini_batch_size"]["low"], training["mini_batch_size"]["high"]) == (5, 80)
+    assert entries["network"]["hidden"]["width"] == {"low": 40, "high": 200, "log": True}
+    assert not said
+    outside = replace(FOUND, training=replace(FOUND.training, eta=50.0))
+    entries, said = centred(SPACE, outside)
+    assert entries["training"]["eta"]["high"] == 400.0
+    assert said == ["training.eta 50 was found outside its declared range 0.001..10"]
+
+
+def plan():
+    from nndl_exp.study.study import Study
+    from nndl_exp.sweep import sweep_config
+
+    config = sweep_config(compose("sweep", ["tracking=none", "study.lag=4"]))
+    entries, _ = centred(SPACE, FOUND)
+    return Study(replace(config, run=FOUND, search_space=entries)).plan
+
+
+def outcome(params, best_eta):
+    """The closer η is to the best one, the better."""
+    import math
+
+    return Settled(True, (1 - abs(math.log10(params["training.eta"] / best_eta)) / 10,), (0.5,))
+
+
+def search(best_eta, count, restore_at=()):
+    proposer, proposals, settled = Widening(plan(), 3000), [], []
+    for number in range(count):
+        if number in restore_at:
+            proposer = Widening(plan(), 3000)
+            proposer.restore(proposals, settled)
+        visible = settled[: max(0, number - 3)]  # as little as a worker may have finished
+        proposals.append(proposer.ask(visible))
+        settled.append(outcome(proposals[-1].params, best_eta))
+    return proposer, proposals
+
+
+def test_a_range_is_widened_where_the_best_lies_at_its_edge():
+    proposer, proposals = search(best_eta=1000.0, count=3 * WIDEN_EVERY)
+    start = plan().space.distributions["training.eta"]
+    now = proposer.space.distributions["training.eta"]
+    assert now.high > start.high
+    assert now.low == start.low
+    etas = [p.params["training.eta"] for p in proposals]
+    assert max(etas[:WIDEN_EVERY]) <= start.high < max(etas), "it searches there"
+    joint = proposals[-1].params
+    assert set(joint) >= {"training.eta", "training.lmbda", "training.mini_batch_size"}
+
+
+def test_a_range_stays_where_the_best_lies_inside():
+    proposer, _ = search(best_eta=0.5, count=2 * WIDEN_EVERY + 1)
+    now, start = proposer.space.distributions, plan().space.distributions
+    assert repr(now["training.eta"]) == repr(start["training.eta"])
+
+
+@pytest.mark.parametrize("at", [(7,), (WIDEN_EVERY,), (WIDEN_EVERY + 1,), (2 * WIDEN_EVERY, 45)])
+def test_a_search_that_is_taken_up_again_proposes_the_same(at):
+    _, whole = search(best_eta=1000.0, count=50)
+    _, again = search(best_eta=1000.0, count=50, restore_at=at)
+    assert [p.params for p in again] == [p.params for p in whole]
+
+
+def test_the_database_takes_trials_of_a_range_that_grew(tmp_path):
+    proposer, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
+    storage = Storage(f"sqlite:///{tmp_path}/o.db", "joint", plan().directions)
+    for proposal in proposals:
+        space = plan().space if proposal.number < WIDEN_EVERY else proposer.space
+        storage.add(proposal, space.distributions)
+    assert [p.params for p in storage.proposals()] == [p.params for p in proposals]
+    storage.close()
