@@ -153,6 +153,8 @@ def test_what_is_no_picture_is_refused():
     with pytest.raises(UserError, match="must be none for examples that are not pictures"):
         make_expansion("shifts", **{**DEFAULTS, "shape": None})
     assert make_expansion("none", **{**DEFAULTS, "shape": None}) is None
+    with pytest.raises(UserError, match=r"less than a picture's side \(7\): got 7"):
+        make_expansion("shifts", **{**DEFAULTS, "shift": 7})
     for x in (X * 2, X - 1):
         with pytest.raises(UserError, match="values between 0 and 1"):
             make_expansion("shifts", **{**DEFAULTS, "once": True}).enlarge(x, Y, rng())

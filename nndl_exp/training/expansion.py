@@ -147,13 +147,18 @@ def make_expansion(
     data. The other numbers are those of the transforms.
 
     Raises:
-        UserError: the examples have no ``shape``: they are not pictures.
+        UserError: the examples have no ``shape``: they are not pictures; or nothing of them would
+            be left.
     """
     if name == "none":
         return None
     if shape is None:
         raise UserError(
             f"training.expansion.name must be none for examples that are not pictures: got {name}"
+        )
+    if shift >= min(shape):
+        raise UserError(
+            f"training.expansion.shift must be less than a picture's side ({min(shape)}): got {shift}"
         )
     if name == "shifts":
         moves = ((shift, 0), (-shift, 0), (0, shift), (0, -shift))
