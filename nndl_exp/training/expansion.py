@@ -158,7 +158,8 @@ def make_expansion(
         )
     if shift >= min(shape):
         raise UserError(
-            f"training.expansion.shift must be less than a picture's side ({min(shape)}): got {shift}"
+            f"training.expansion.shift must be less than a picture's side ({min(shape)}): "
+            f"got {shift}"
         )
     if name == "shifts":
         moves = ((shift, 0), (-shift, 0), (0, shift), (0, -shift))
