@@ -280,6 +280,10 @@ def to_yaml(mapping: Setting) -> str:
     return yaml.safe_dump(dict(mapping), sort_keys=False, default_flow_style=None, width=100)
 
 
+# The same safe loader in C, where PyYAML was built with it: a study reads hundreds of files.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping.
 
@@ -287,7 +291,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: the file is missing or does not hold one.
     """
     try:
-        mapping = yaml.safe_load(path.read_text())
+        mapping = yaml.load(path.read_text(), Loader=_LOADER)
     except OSError as e:
         raise UserError(f"{path} can't be read: {e.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
