@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
-from nndl_exp.config import RunConfig, SweepConfig, no_such_setting, parse, seconds, to_mapping
+from nndl_exp.config import RunConfig, SweepConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
@@ -158,13 +157,8 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     pool = executors.Pool(config.executor.name, workers)
     start, count, decision, stopped, name = time.monotonic(), 0, None, None, None
     led: list[Stage] = []
-    deadline = start + seconds(config.study.budget) if config.study.budget else None
     try:
         for position, (stage, coordinator) in enumerate(study.lead(pool), 1):
-            if deadline is not None:
-                left = max(0.001, deadline - time.monotonic())
-                settings = replace(stage.config.study, budget=f"{left:.3f}s")
-                stage.config = replace(stage.config, study=settings)
             show.begin(position, stage)
             views.begin(stage)
             coordinator.on_stop = lambda: console.print("stopping after the epochs that run ...")

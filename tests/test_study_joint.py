@@ -6,9 +6,10 @@ import pytest
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, TrainingConfig
-from nndl_exp.study.joint import WIDEN_EVERY, Widening, centred
+from nndl_exp.study.joint import centred
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.view import Settled
+from nndl_exp.study.widening import WIDEN_EVERY, Widening
 
 SPACE = compose("sweep").settings["search_space"]
 FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))

@@ -8,14 +8,15 @@ trials, and they arrive where they were.
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import RunConfig, to_mapping, to_yaml
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import count_multiply_adds
-from nndl_exp.records import Result
+from nndl_exp.records import Result, atomic
 from nndl_exp.run import measure_of
 from nndl_exp.study.search_space import Params
 from nndl_exp.training import Epoch
@@ -125,3 +126,14 @@ def play(script: Script, seen: Sequence[Seen]) -> tuple[list[Params], Decision |
             batch = list(script.send(list(seen[start : len(planned)])))
     except StopIteration as end:
         return planned, end.value
+
+
+def write_decision(folder: Path, key: str, decision: Decision) -> None:
+    """Write what a stage decided, for a reader."""
+    record = {
+        "stage": key,
+        "decided": list(decision.words),
+        "numbers": decision.numbers,
+        "run": to_mapping(decision.config),
+    }
+    atomic.write(folder / "decision.yaml", to_yaml(record).encode(), durable=True)

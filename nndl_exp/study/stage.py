@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nndl_exp.config import RunConfig, SweepConfig, parse, to_mapping, to_yaml
+from nndl_exp.config import SweepConfig, parse, to_mapping, to_yaml
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import atomic
 from nndl_exp.run import check, measure_of
 from nndl_exp.study import objectives
-from nndl_exp.study.chapter3 import settings
-from nndl_exp.study.joint import write_decision
-from nndl_exp.study.script import Decision, Facts, Seen, play
+from nndl_exp.study.script import Decision, Facts, Seen, play, write_decision
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.study.view import Plan, Proposal, Settled
@@ -116,7 +114,7 @@ class ScriptedStage(Study):
         directory = self.run_directory(number)
         result, config = directory.result(), directory.config()
         assert result is not None
-        params = _params_of(self.space, config)
+        params = self.space.params_of(self.varied(config))
         seen = Seen(number, params, config, result, tuple(directory.epochs()))
         if len(seen.epochs) != result.epochs:
             self.settled(Trial(number, config, result))  # says what is wrong
@@ -177,7 +175,3 @@ def stage_options(module: "StageModule", key: str, config: SweepConfig) -> Any:
     """
     given = config.strategy.options.get(key, {})
     return parse(module.Options, given, f"strategy.options.{key}.")
-
-
-def _params_of(space: SearchSpace, config: RunConfig) -> dict[str, Any]:
-    return settings.point(config, *space.distributions)

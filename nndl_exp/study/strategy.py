@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from nndl_exp.config import RunConfig, SweepConfig, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, SweepConfig, seconds, to_mapping, to_yaml
 from nndl_exp.datasets import Dataset, Labelled
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
@@ -101,13 +102,20 @@ class StagedStudy:
     def lead(self, pool: Pool) -> Iterator[tuple[Stage, Coordinator]]:
         """Each stage with what leads it; to be iterated to its end before the next is asked for.
 
+        The study's budget is for all stages together: each gets what is left of it.
+
         Raises:
             UserError: another process leads the study.
         """
         self.create()
+        budget, start = self.config.study.budget, time.monotonic()
         try:
             with self.lock():
                 for stage in self.stages():
+                    if budget:
+                        left = max(0.001, start + seconds(budget) - time.monotonic())
+                        settings = replace(stage.config.study, budget=f"{left:.3f}s")
+                        stage.config = replace(stage.config, study=settings)
                     yield stage, Coordinator(stage, sqlite_url(self.config.output), pool)
         except Timeout:
             raise UserError(

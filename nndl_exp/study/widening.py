@@ -1,0 +1,122 @@
+"""Ranges that grow while they are searched, where the best trial lies at an edge."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
+
+from nndl_exp.study.ranges import is_at_edge
+from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.view import Plan, Proposal, Settled, View
+
+FACTORS = {
+    "training.eta": 8.0,
+    "training.lmbda": 10.0,
+    "training.mini_batch_size": 4.0,
+    "network.hidden": 2.5,
+}
+"""How far a range reaches from what was found, up and down; other ranges stay as declared."""
+WIDEN_EVERY = 20
+"""At trials 20, 40, ... a range whose edge the best trial lies at is widened by its factor."""
+
+
+class Widening:
+    """A ``View`` that is made again in a wider space where the best trial lies at an edge.
+
+    Optuna's samplers drop a hyper-parameter from the joint search when its range has changed; so
+    the trials before are stated again in the new ranges. When, and how far, is a function of the
+    settled trials that the next proposal may see.
+    """
+
+    def __init__(self, plan: Plan, largest_batch: int) -> None:
+        self._plan, self._largest_batch = plan, largest_batch
+        self._space = plan.space
+        self._view = View(plan)
+        self._proposals: list[Proposal] = []
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    @property
+    def space(self) -> SearchSpace:
+        """What the last trial was proposed in."""
+        return self._space
+
+    def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
+        """Go on after these proposals, given the results of the first trials."""
+        self._proposals, self._space = list(proposals), self._plan.space
+        # The check at the very next number is made when that trial is asked for.
+        for number in range(WIDEN_EVERY, len(proposals), WIDEN_EVERY):
+            self._widen(number, settled)
+        self._view = View(replace(self._plan, space=self._space))
+        self._view.restore(proposals, settled)
+
+    def ask(self, settled: Sequence[Settled]) -> Proposal:
+        """The next trial, given the results of the first trials."""
+        number = len(self._proposals)
+        if number and number % WIDEN_EVERY == 0 and self._widen(number, settled):
+            self._view = View(replace(self._plan, space=self._space))
+            self._view.restore(self._proposals, settled)
+        proposal = self._view.ask(settled)
+        self._proposals.append(proposal)
+        return proposal
+
+    def _widen(self, number: int, settled: Sequence[Settled]) -> bool:
+        self._space, changed = widened(
+            self._space, self._plan, self._proposals, settled, number, self._largest_batch
+        )
+        return changed
+
+
+def widened(
+    space: SearchSpace,
+    plan: Plan,
+    proposals: Sequence[Proposal],
+    settled: Sequence[Settled],
+    number: int,
+    largest_batch: int,
+) -> tuple[SearchSpace, bool]:
+    """The space for trial ``number`` and those after it, and whether it is another one.
+
+    It is decided by trials 0 .. number - L, which have settled whatever the workers did.
+    """
+    seen = range(max(0, number - plan.lag + 1))
+    complete = [i for i in seen if settled[i].complete]
+    if not complete or len(plan.directions) > 1:
+        return space, False
+    sign = 1 if plan.directions[0] == StudyDirection.MAXIMIZE else -1
+    best = max(complete, key=lambda i: (sign * settled[i].values[0], -i))
+    distributions = dict(space.distributions)
+    for name, value in proposals[best].params.items():
+        if is_at_edge(distributions[name], value):
+            wider = _wider_range(name, distributions[name], value, largest_batch)
+            for other in distributions:
+                if other == name or _same_width(other, name):
+                    distributions[other] = wider
+    changed = repr(distributions) != repr(space.distributions)
+    return (SearchSpace(distributions), True) if changed else (space, False)
+
+
+def _same_width(name: str, other: str) -> bool:
+    """All hidden layers have the same range of widths."""
+    prefix = "network.hidden.width_"
+    return name.startswith(prefix) and other.startswith(prefix)
+
+
+def _wider_range(
+    name: str, distribution: BaseDistribution, value: Any, largest_batch: int
+) -> BaseDistribution:
+    setting = "network.hidden" if name.startswith("network.hidden.width_") else name
+    if setting not in FACTORS or not isinstance(distribution, FloatDistribution | IntDistribution):
+        return distribution
+    low, high, factor = distribution.low, distribution.high, FACTORS[setting]
+    if value < (low * high) ** 0.5:
+        low = low / factor
+    else:
+        high = high * factor
+    if isinstance(distribution, FloatDistribution):
+        return FloatDistribution(low, high, log=distribution.log)
+    most = largest_batch if setting == "training.mini_batch_size" else 10**6
+    return IntDistribution(max(1, int(low)), min(int(high), most), log=distribution.log)
