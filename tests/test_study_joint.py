@@ -9,7 +9,7 @@ from nndl_exp.config import RunConfig, TrainingConfig
 from nndl_exp.study.joint import centred
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.view import Settled
-from nndl_exp.study.widening import WIDEN_EVERY, Widening
+from nndl_exp.study.widening import WIDEN_EVERY, Widening, widened
 
 SPACE = compose("sweep").settings["search_space"]
 FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))
@@ -45,13 +45,13 @@ def outcome(params, best_eta):
     return Settled(True, (1 - abs(math.log10(params["training.eta"] / best_eta)) / 10,), (0.5,))
 
 
-def search(best_eta, count, restore_at=()):
+def search(best_eta, count, restore_at=(), late=0):
     proposer, proposals, settled = Widening(plan(), 3000), [], []
     for number in range(count):
         if number in restore_at:
             proposer = Widening(plan(), 3000)
             proposer.restore(proposals, settled)
-        visible = settled[: max(0, number - 3)]  # as little as a worker may have finished
+        visible = settled[: max(0, number - 3 + late)]  # by 0 as little as workers may have done
         proposals.append(proposer.ask(visible))
         settled.append(outcome(proposals[-1].params, best_eta))
     return proposer, proposals
@@ -80,6 +80,30 @@ def test_a_search_that_is_taken_up_again_proposes_the_same(at):
     _, whole = search(best_eta=1000.0, count=50)
     _, again = search(best_eta=1000.0, count=50, restore_at=at)
     assert [p.params for p in again] == [p.params for p in whole]
+
+
+def test_what_settled_early_by_chance_does_not_count():
+    _, slow = search(best_eta=1000.0, count=50)
+    _, fast = search(best_eta=1000.0, count=50, late=3)
+    assert [p.params for p in fast] == [p.params for p in slow]
+
+
+def test_the_best_of_those_not_yet_seen_does_not_widen():
+    """Trial 20 sees trials 0 .. 16; one that lies at the edge among 17 .. 19 has to wait."""
+    proposer, proposals, settled = Widening(plan(), 3000), [], []
+    edge = plan().space.distributions["training.eta"].high
+    for _ in range(WIDEN_EVERY):
+        proposals.append(proposer.ask(settled))
+        inside = Settled(True, (0.5 if 0.3 < proposals[-1].params["training.eta"] < 1 else 0.1,))
+        settled.append(inside)
+    proposals[-1].params["training.eta"] = edge
+    settled[-1] = Settled(True, (0.9,))
+    space, changed = widened(plan().space, plan(), proposals, settled, WIDEN_EVERY, 3000)
+    assert space.distributions["training.eta"].high == edge
+    proposals[3].params["training.eta"], settled[3] = edge, Settled(True, (0.95,))
+    space, changed = widened(plan().space, plan(), proposals, settled, WIDEN_EVERY, 3000)
+    assert changed
+    assert space.distributions["training.eta"].high == 8 * edge
 
 
 def test_the_database_takes_trials_of_a_range_that_grew(tmp_path):

@@ -354,6 +354,8 @@ def test_measuring_inside_epochs_changes_nothing_and_measures_then():
     assert [m.images for m in epochs[0].within] == [0, 30, 50, 80]
     assert [m.images for m in epochs[1].within] == [120, 140, 170]
     assert [m.epoch for m in epochs[1].within] == pytest.approx([12 / 9, 14 / 9, 17 / 9])
+    (even,) = train(make(), (X, Y), (X, Y), **settings(monitor_every=30, epochs=1))
+    assert [m.images for m in even.within] == [0, 30, 60], "the end is the epoch itself"
     cost, accuracy = evaluate(make(), (X[:30], Y[:30]))
     start = epochs[0].within[0]
     assert (start.validation_cost, start.validation_accuracy) == (cost, accuracy)
