@@ -190,8 +190,8 @@ class StudyConfig:
 
     ``n_trials`` is the total of the study, not of one start of it. ``budget`` ends this start by
     the clock: 60s, 10m, 2h. ``lag`` is L: trial k is proposed from the results of the trials up to
-    k - L. ``enqueue`` lists configurations that are tried first. ``dry_run`` shows the plan and
-    trains nothing.
+    k - L. ``enqueue`` lists configurations that are tried first. ``warm_start`` names an earlier
+    study, whose trials TPE knows from the start. ``dry_run`` shows the plan and trains nothing.
     """
 
     name: str = "auto"
@@ -201,6 +201,7 @@ class StudyConfig:
     seed: Seed = 0
     second_objective: Literal["none", "parameters", "multiply_adds"] = "none"
     enqueue: tuple[dict[str, Any], ...] = ()
+    warm_start: str | None = None
     max_retries: Annotated[int, Field(ge=0)] = 2
     dry_run: bool = False
 

@@ -1,5 +1,6 @@
 """``python -m nndl_exp.reproduce RUN``: train again from the record and compare, bit for bit."""
 
+import shutil
 import sys
 import tempfile
 import time
@@ -176,6 +177,7 @@ def reproduce_stages(study: "StagedStudy", console: Console) -> bool:
     pool, identical = executors.Pool(study.config.executor.name, workers), True
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
         named = replace(study.config.study, name=study.name)
+        _copy_rows(study, folder)
         again = StagedStudy(replace(study.config, output=folder, study=named))
         try:
             for stage in study.stages():
@@ -204,6 +206,14 @@ def reproduce_stages(study: "StagedStudy", console: Console) -> bool:
         finally:
             pool.close()
     return identical
+
+
+def _copy_rows(study: "Study | StagedStudy", folder: str) -> None:
+    """Put what the study began with where its repetition looks for it."""
+    if study.rows:
+        path = Path(folder) / study.rows_path.relative_to(study.config.output)
+        path.parent.mkdir(parents=True)
+        shutil.copyfile(study.rows_path, path)
 
 
 def _train_again(task: "tuple[RunConfig, Path]", epochs: int) -> None:
@@ -248,7 +258,9 @@ def _search_again(study: "Study", trials: int, folder: str, console: Console) ->
     from nndl_exp.study.study import Study
 
     settings = replace(study.config.study, n_trials=trials, budget=None)
-    again = Study(replace(study.config, study=settings, output=folder))
+    config = replace(study.config, study=settings, output=folder)
+    _copy_rows(study, folder)
+    again = Study(config)
     with progress(console) as bar:
         task = bar.add_task("", total=trials)
         for _ in Coordinator(again, sqlite_url(folder)):

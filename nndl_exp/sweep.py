@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,17 +12,24 @@ from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
-from nndl_exp.config import RunConfig, SweepConfig, no_such_setting, parse, to_mapping
+from nndl_exp.config import SweepConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
-    from nndl_exp.study.strategy import Stage
+    from nndl_exp.cli.study_tracking import StagedViews
+    from nndl_exp.report.staged import StagedPresentation
+    from nndl_exp.study.executors import Pool
+    from nndl_exp.study.script import Decision
+    from nndl_exp.study.strategy import Stage, StagedStudy
 
 _SETTINGS = (
     "search_space", "sampler", "pruner", "study", "strategy", "executor", "tracking", "workers",
     "output",
 )  # fmt: skip
 TIME_IS_UP = "the time is up"
+_OUTAGE = (
+    "MLflow did not answer ({}); nothing is lost: python -m nndl_exp.sync shows it there later"
+)
 _RUN_SETTINGS = ("dataset", "network", "training", "seed")
 
 
@@ -118,22 +126,10 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     best = show.end(trials, coordinator.report, time.monotonic() - start)
     view, analysis = finish(study, view, trials, best, complete=complete)
     if view and view.outage:
-        console.print(
-            f"MLflow did not answer ({view.outage}); nothing is lost: "
-            "python -m nndl_exp.sync shows the study there later"
-        )
+        console.print(_OUTAGE.format(view.outage))
     show.report(analysis)
     show.commands(best, complete, words, view.page if view else "")
     return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
-
-
-def ending(config: RunConfig, stages: "Sequence[Stage]") -> tuple[str, RunConfig] | None:
-    """The trial that a study ended with, by name; one of another seed if only such was trained."""
-    for exactly in (True, False):
-        for stage in reversed(stages):
-            if trial := stage.trained(config, exactly=exactly):
-                return f"{stage.name}/{trial.number}", trial.config
-    return None
 
 
 def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
@@ -143,7 +139,7 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     from nndl_exp.report.staged import StagedPresentation
     from nndl_exp.study import executors
     from nndl_exp.study.forecast import seconds_of
-    from nndl_exp.study.strategy import StagedStudy
+    from nndl_exp.study.strategy import StagedStudy, ending
 
     study = StagedStudy(config)
     study.verify()
@@ -153,45 +149,67 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     if config.study.dry_run:
         return 0
     check_output(config.output)
-    views = StagedViews(study)
     pool = executors.Pool(config.executor.name, workers)
-    start, count, decision, stopped, name = time.monotonic(), 0, None, None, None
-    led: list[Stage] = []
+    start = time.monotonic()
     try:
-        for position, (stage, coordinator) in enumerate(study.lead(pool), 1):
-            show.begin(position, stage)
-            views.begin(stage)
-            coordinator.on_stop = lambda: console.print("stopping after the epochs that run ...")
-            trials = []
-            with progress(console) as bar:
-                task = bar.add_task(stage.title, total=None)
-                for trial in coordinator:
-                    trials.append(trial)
-                    console.print(show.line(trial))
-                    bar.update(task, advance=1)
-                    views.log(stage, trial)
-            count += len(trials)
-            stopped, reached = coordinator.report.stopped, stage.decision()
-            if reached is not None:
-                stage.conclude(reached)
-                show.decided(reached, stage.times_its_share())
-            views.end(stage, trials, reached)
-            if reached is None:
-                break
-            decision = reached
-            led.append(stage)
+        views = StagedViews(study, pool)
+        led = _lead_stages(study, pool, show, views, console)
+        decision, stuck = led.decision, led.decision is not None and led.decision.stop
+        ended = None if decision is None or stuck else ending(decision.config, led.stages)
+        if decision is not None and not stuck:
+            show.end(decision.config, ended, led.trials, time.monotonic() - start)
+        if led.stopped:
+            console.print(f"stopped  {led.stopped}")
+        complete = led.stopped is None and decision is not None
+        views.close(ended, complete=complete and not stuck)
     finally:
         pool.close()
-    complete = stopped is None and decision is not None and not decision.stop
-    if decision is not None and not decision.stop:
-        name, config_of_it = ending(decision.config, led) or (None, decision.config)
-        show.end(config_of_it, name, count, time.monotonic() - start)
-    if stopped:
-        console.print(f"stopped  {stopped}")
-    views.close(complete=complete)
-    stuck = decision is not None and decision.stop
-    show.commands(words, complete or stuck, views.look, name)
-    return 0 if complete or stopped == TIME_IS_UP else 1
+    if views.outage:
+        console.print(_OUTAGE.format(views.outage))
+    show.commands(words, complete, views.page, ended)
+    return 0 if (complete and not stuck) or led.stopped == TIME_IS_UP else 1
+
+
+@dataclass
+class _Led:
+    """The stages that were led to their decisions, the last decision, and why it stopped."""
+
+    stages: "list[Stage]" = field(default_factory=list)
+    decision: "Decision | None" = None
+    stopped: str | None = None
+    trials: int = 0
+
+
+def _lead_stages(
+    study: "StagedStudy",
+    pool: "Pool",
+    show: "StagedPresentation",
+    views: "StagedViews",
+    console: Console,
+) -> _Led:
+    led = _Led()
+    for position, (stage, coordinator) in enumerate(study.lead(pool), 1):
+        show.begin(position, stage)
+        coordinator.on_stop = lambda: console.print("stopping after the epochs that run ...")
+        trials = []
+        with progress(console) as bar:
+            task = bar.add_task(stage.title, total=None)
+            for trial in coordinator:
+                trials.append(trial)
+                console.print(show.line(trial))
+                bar.update(task, advance=1)
+                views.log(stage, trial)
+        led.trials += len(trials)
+        led.stopped, reached = coordinator.report.stopped, stage.decision()
+        if reached is not None:
+            stage.conclude(reached)
+            show.decided(reached, stage.times_its_share())
+        views.end(stage, trials, reached)
+        if reached is None:
+            break
+        led.decision = reached
+        led.stages.append(stage)
+    return led
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -12,6 +13,9 @@ from nndl_exp.cli.options import output_option, tracking_option
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
+
+if TYPE_CHECKING:
+    from nndl_exp.study.strategy import StagedStudy
 
 
 @click.command(name="python -m nndl_exp.sync")
@@ -30,7 +34,7 @@ def command(output: str, tracking_uri: str | None) -> None:
 
 def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> int:
     """Log all studies of an output folder; how many there are."""
-    from nndl_exp.cli.study_tracking import StagedViews, finish, open_view
+    from nndl_exp.cli.study_tracking import finish, open_view
     from nndl_exp.study.names import study_names
     from nndl_exp.study.strategy import StagedStudy, open_study
     from nndl_exp.study.winner import winner
@@ -40,7 +44,7 @@ def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> in
         study = open_study(output, name)
         study.config = replace(study.config, tracking=tracking)
         if isinstance(study, StagedStudy):
-            StagedViews(study).show_all()
+            show_stages(study)
             continue
         trials = study.trials()
         view = open_view(study)
@@ -54,6 +58,26 @@ def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> in
         if view.outage:
             raise UserError(f"MLflow stopped answering ({view.outage}); try again later")
     return len(names)
+
+
+def show_stages(study: "StagedStudy") -> None:
+    """Log a study in stages.
+
+    Raises:
+        UserError: MLflow stopped answering.
+    """
+    from nndl_exp.cli.study_tracking import StagedViews
+    from nndl_exp.study import executors
+
+    kind = study.config.executor.name
+    pool = executors.Pool(kind, executors.count(study.config.workers, kind))
+    try:
+        views = StagedViews(study, pool)
+        views.show_all()
+    finally:
+        pool.close()
+    if views.outage:
+        raise UserError(f"MLflow stopped answering ({views.outage}); try again later")
 
 
 def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:

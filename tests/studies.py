@@ -17,6 +17,7 @@ SMALL = (
     "dataset.validation_size=100",
     "study.lag=4",
     "study.n_trials=14",
+    "strategy=joint",
 )
 SERIAL = ("workers=1", "executor=serial")
 

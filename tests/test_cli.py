@@ -17,7 +17,7 @@ from nndl_exp.datasets import load_dataset
 from nndl_exp.records import RunDirectory
 
 SWEEP = (
-    "study.n_trials=10", "study.name=demo", "study.lag=4", "training.epochs=5",
+    "strategy=joint", "study.n_trials=10", "study.name=demo", "study.lag=4", "training.epochs=5",
     "dataset.training_size=600", "dataset.validation_size=200",
     "pruner.n_startup_trials=2", "pruner.n_warmup_steps=2",
 )  # fmt: skip

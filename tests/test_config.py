@@ -143,7 +143,8 @@ def test_from_takes_a_file_as_the_base_and_words_on_top(tmp_path):
 
 
 def test_what_is_typed_is_not_searched():
-    config = sweep_config(compose("sweep", ["training.eta=0.7", "network.hidden=[30]"]))
+    words = ["strategy=joint", "training.eta=0.7", "network.hidden=[30]"]
+    config = sweep_config(compose("sweep", words))
     assert "eta" not in config.search_space["training"]
     assert "hidden" not in config.search_space["network"]
     assert config.run.training.eta == 0.7

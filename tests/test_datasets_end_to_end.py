@@ -52,6 +52,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 PRICE = ("dataset=table", "dataset.path=houses.csv", "dataset.target=price", "dataset.ignore=[is]")
 CLASS = ("dataset=table", "dataset.path=houses.csv", "dataset.target=is", "dataset.ignore=[price]")
 QUICK = ("network.hidden=[10]", "training.epochs=10")
+SEARCH = ("strategy=joint", *SERIAL)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_every_kind_trains_and_a_study_of_three_trials_too(folder, words, at_lea
     result = run(load_config([*words, *QUICK]), "run")
     assert result.state == "complete"
     assert at_least < result.validation_accuracy <= 1
-    study = load_study([*words, *QUICK, *SERIAL, "study.n_trials=3", "tracking=none"])
+    study = load_study([*words, *QUICK, *SEARCH, "study.n_trials=3", "tracking=none"])
     lead(study)
     trials = study.trials()
     assert len(trials) == 3
@@ -140,14 +141,14 @@ def test_rules_that_speak_of_accuracy_speak_of_r2(folder):
     words = [*PRICE, "network.hidden=[10]", "training.target_accuracy=0.6"]
     result = run(load_config(words), "run")
     assert result.reason == "R² 0.6 reached"
-    study = load_study([*PRICE, *SERIAL, "study.n_trials=4", "training.epochs=8", "tracking=none",
+    study = load_study([*PRICE, *SEARCH, "study.n_trials=4", "training.epochs=8", "tracking=none",
                         "study.second_objective=parameters"])  # fmt: skip
     lead(study)
     best = winner(study, study.trials())
     r2 = [trial.result.validation_accuracy for trial in study.trials()]
     most = max(value for value in r2 if value is not None)
     assert 1 - best.result.validation_accuracy <= 1.05 * (1 - most)
-    study = load_study([*PRICE, *SERIAL, "study.n_trials=2", "training.epochs=3", "tracking=none",
+    study = load_study([*PRICE, *SEARCH, "study.n_trials=2", "training.epochs=3", "tracking=none",
                         "training.judged_by=validation_cost"])  # fmt: skip
     lead(study)
     costs = [trial.result.validation_cost for trial in study.trials()]
@@ -185,7 +186,7 @@ def test_numbers_on_the_command_line_from_training_to_prediction(cli, folder):
 
 
 def test_a_study_of_numbers_and_its_model(cli, folder):
-    printed = cli.ok("nndl_exp.sweep", *PRICE, *QUICK, "study.n_trials=3", "study.name=s", *SERIAL)
+    printed = cli.ok("nndl_exp.sweep", *PRICE, *QUICK, "study.n_trials=3", "study.name=s", *SEARCH)
     assert re.search(r"#  R² +best", printed)
     assert re.search(r"winner   trial \d · R² 0\.\d{3} on 60 validation rows", printed)
     assert "95 % interval" not in printed
@@ -230,7 +231,7 @@ def test_classes_of_a_table_are_told_by_name(cli, folder):
 def test_data_that_have_changed_or_gone_are_refused_in_one_line(cli, folder):
     words = [*PRICE, *QUICK, "tracking=none"]
     name = re.search(r"run      (\S+)", cli.ok("nndl_exp.train", *words))[1]
-    cli.ok("nndl_exp.sweep", *words, *SERIAL, "study.n_trials=2", "study.name=s")
+    cli.ok("nndl_exp.sweep", *words, *SEARCH, "study.n_trials=2", "study.name=s")
     original = (folder / "houses.csv").read_bytes()
     (folder / "houses.csv").write_bytes(original.replace(b"north", b"North", 1))
     changed = "the data that it was begun with (sha256 "
@@ -239,7 +240,7 @@ def test_data_that_have_changed_or_gone_are_refused_in_one_line(cli, folder):
     assert changed in cli.refused("nndl_exp.reproduce", "s/0")
     assert changed in cli.refused("nndl_exp.reproduce", "s")
     assert changed in cli.refused(
-        "nndl_exp.sweep", *words, *SERIAL, "study.n_trials=3", "study.name=s"
+        "nndl_exp.sweep", *words, *SEARCH, "study.n_trials=3", "study.name=s"
     )
     (folder / "houses.csv").unlink()
     gone = "dataset.path must be a file: there is none at houses.csv"
@@ -262,7 +263,7 @@ def test_a_run_that_was_begun_is_not_ended_on_other_data(folder):
 
 
 def test_a_file_that_changes_during_a_study_ends_it(folder):
-    study = load_study([*CLASS, *QUICK, *SERIAL, "study.n_trials=3", "tracking=none"])
+    study = load_study([*CLASS, *QUICK, *SEARCH, "study.n_trials=3", "tracking=none"])
     trials = study.run()
     next(trials)
     with Path("houses.csv").open("a") as opened:

@@ -104,6 +104,27 @@ def test_the_joint_search_starts_from_what_was_found(whole):
     assert joint.space.distributions["training.eta"].high > base.training.eta
 
 
+def test_what_a_stage_trained_is_not_trained_again_by_a_later_one(whole):
+    done, taken = {}, 0
+    for stage in whole.stages():
+        for trial in stage.trials():
+            name = done.get(trial.config)
+            assert (trial.result.reason == f"same as {name}") == (name is not None)
+            taken += name is not None
+        for trial in stage.trials():
+            if trial.result.state == "complete":
+                done.setdefault(trial.config, f"{stage.key}/{trial.number}")
+    assert taken, "the joint search begins with what the stages found"
+
+
+def test_a_study_in_stages_is_led_from_python(tmp_path, whole):
+    study = study_of(tmp_path, *NO_TRACKING, *SERIAL, f"strategy.stages=[{STAGES[0]}]")
+    led = [(stage.key, trial.config) for stage, trial in study.run()]
+    first = next(whole.stages())
+    assert led == [(STAGES[0], trial.config) for trial in first.trials()]
+    assert (study.directory / "stages" / STAGES[0] / "decision.yaml").is_file()
+
+
 def test_two_workers_give_the_same_stages(tmp_path, whole):
     study = study_of(tmp_path, *NO_TRACKING, "workers=2")
     lead(study)
@@ -198,6 +219,7 @@ def test_the_terminal_tells_each_stage_and_what_to_type_next(tmp_path):
     done = run("nndl_exp.sweep", *SMALL, *words, *NO_TRACKING, f"output={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[1/2] learning rate" in done.stdout
+    assert "tell two networks of 95 % apart from 4.3 points on" in done.stdout  # 200 examples
     assert re.search(r"→ the training cost falls up to eta [\d.]+ \(.* over 3 seeds\)", done.stdout)
     assert f"saved    {tmp_path}/studies/small/best.yaml" in done.stdout
     reproduce = re.search(r"reproduce  python -m (.*)", done.stdout)
@@ -259,6 +281,12 @@ MISTAKES = [
      "no such setting: strategy.options.learning_rate.seed "
      r"\(did you mean strategy.options.learning_rate.seeds\?\)"),
     (["strategy.shares.joint=0"], "strategy.shares.joint must be greater than 0: got 0"),
+    (["sampler=cmaes"], "cmaes searches ranges of numbers only"),
+    (["sampler=grid"], "sampler=grid needs search_space.network.hidden as"),
+    (["study.second_objective=parameters"], "study.second_objective goes with strategy=joint"),
+    (["network.hidden=[8,8]", "training.dropout=[0.1,0.2]"],
+     r"training\.dropout must be one rate for all hidden layers .*: got \[0.1, 0.2\]"),
+    (["study.warm_start=nope"], "study.warm_start: no such study: nope"),
     (["~strategy.shares.joint"], "strategy.shares must have a share for joint: got none"),
 ]  # fmt: skip
 
@@ -273,7 +301,7 @@ def test_mistakes_are_one_line_before_anything_is_trained(tmp_path, words, messa
 
 def test_a_study_is_what_it_was_created_as(tmp_path, whole):
     assert isinstance(open_study(whole.config.output, "small"), StagedStudy)
-    assert not is_staged(sweep_config(compose("sweep", [])))
+    assert is_staged(sweep_config(compose("sweep", [])))
     with pytest.raises(UserError, match=r"other settings \(run.training.eta was 10.0, now 5.0\)"):
         study_of(Path(whole.config.output), "training.eta=5").create()
 
@@ -282,7 +310,7 @@ def test_what_is_typed_is_where_the_stages_start_and_is_searched():
     config = sweep_config(compose("sweep", [*SMALL]))
     assert config.run.training.eta == 10
     assert "eta" in config.search_space["training"]
-    plain = sweep_config(compose("sweep", ["training.eta=10"]))
+    plain = sweep_config(compose("sweep", ["strategy=joint", "training.eta=10"]))
     assert "eta" not in plain.search_space["training"]
 
 
@@ -303,7 +331,7 @@ def test_the_options_in_the_yaml_are_those_of_the_stages():
         assert options[key] == defaults, key
 
 
-@pytest.mark.parametrize("words", [("strategy=chapter3",), ()], ids=["stages", "one search"])
+@pytest.mark.parametrize("words", [(), ("strategy=joint",)], ids=["stages", "one search"])
 def test_a_dry_run_shows_the_plan_and_leaves_nothing(tmp_path, words):
     done = run("nndl_exp.sweep", *words, "study.dry_run=true", f"output={tmp_path / 'out'}")
     assert done.returncode == 0, done.stderr

@@ -176,8 +176,10 @@ def test_regularization_walks_by_tens_to_the_best_and_tunes_eta_again():
         return history([0.99 - 0.02 * off]), "complete"
 
     base = RunConfig(training=TrainingConfig(eta=0.5))
-    decision, seen = play_out("regularization", outcome, facts(base))
-    assert decision.config.training.lmbda == pytest.approx(100 / 3)
+    decision, seen = play_out("regularization", outcome, facts(base), images=10_000)
+    assert decision.config.training.lmbda == pytest.approx(5 * 100 / 3), "rescaled to all images"
+    assert "lmbda 167 for all 50,000" in decision.words[1]
+    assert {t.config.dataset.training_size for t in seen} == {10_000}
     assert decision.config.training.eta == 0.25
     assert {0.0, 0.1, 1.0, 10.0, 100.0} <= {t.config.training.lmbda for t in seen}
 
@@ -219,7 +221,8 @@ def test_the_architecture_grows_while_that_gains():
     base = RunConfig(network=NetworkConfig(hidden=(30,)))
     decision, seen = play_out("architecture", outcome, facts(base))
     assert decision.config.network.hidden == (188, 188)
-    assert [list(t.config.network.hidden) for t in seen[::2]][:3] == [[30], [75], [188]]
+    tried = [list(t.config.network.hidden) for t in seen]
+    assert tried[:5] == [[75], [75], [30], [188], [188]]
 
 
 def test_a_schedule_is_taken_only_where_it_is_better():

@@ -29,7 +29,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 PATIENCE = 60  # seconds until what doesn't appear counts as missing
-SWEEP = "study.n_trials=6 training.epochs=4 study.name=ui pruner=none training.stopping.name=none"
+SWEEP = (
+    "strategy=joint study.n_trials=6 training.epochs=4 study.name=ui pruner=none "
+    "training.stopping.name=none"
+)
 QUIET = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true"
 # The blink settings are a mouse: without one, charts always show their tools.
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --lang=en-US

@@ -15,9 +15,9 @@ from nndl_exp.report.study_files import report_stage, start_drawing, write_table
 from nndl_exp.run import measure_of
 from nndl_exp.study import executors
 from nndl_exp.study.script import Decision
-from nndl_exp.study.strategy import Stage, StagedStudy
+from nndl_exp.study.strategy import Stage, StagedStudy, ending
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.tracking.client import check_database, ui_command
+from nndl_exp.tracking.client import check_database
 from nndl_exp.tracking.study_view import StudyView
 
 
@@ -94,41 +94,46 @@ def _paths(drawings: "Sequence[Future[list[Path]]]") -> list[Path]:
 class StagedViews:
     """A study in stages in MLflow: its run, below it one for each stage, below that the trials.
 
-    MLflow is opened when the first trial has settled, since it takes seconds to start.
+    MLflow is opened when the first trial has settled, since it takes seconds to start. ``pool``
+    draws, between the stages, when it has nothing to train.
     """
 
-    def __init__(self, study: StagedStudy) -> None:
-        self._study = study
+    def __init__(self, study: StagedStudy, pool: executors.Pool) -> None:
+        self._study, self._pool = study, pool
         self._root: StudyView | None = None
-        self._view: StudyView | None = None
-        self._position = 0
+        self._views: dict[str, StudyView] = {}
+        self._tracked = study.config.tracking.name != "none"
         if study.config.tracking.uri:
             self._open()  # a server is asked at once whether it is there
-        elif study.config.tracking.name == "mlflow":
+        elif self._tracked:
             check_database(study.config.output)
 
     @property
-    def look(self) -> str:
-        """What to type to see the study."""
-        config = self._study.config
-        return "" if config.tracking.name == "none" else ui_command(config.output, config.tracking)
+    def page(self) -> str:
+        """The part of the UI's address that shows the study; empty before it was opened."""
+        return self._root.page if self._root else ""
 
-    def begin(self, stage: Stage) -> None:
-        """A stage has begun."""
-        self._view = None
-        self._position += 1
+    @property
+    def outage(self) -> str | None:
+        """Why MLflow does not show all of the study, if so."""
+        return next((view.outage for view in self._all() if view.outage), None)
 
     def log(self, stage: Stage, trial: Trial) -> None:
         """Show a settled trial of the stage."""
-        directory = stage.run_directory(trial.number)
-        self._stage(stage).log(trial.number, directory, stage.dataset)
+        if self._tracked:
+            directory = stage.run_directory(trial.number)
+            self._stage(stage).log(trial.number, directory, stage.dataset)
 
     def end(self, stage: Stage, trials: Sequence[Trial], decision: Decision | None) -> None:
         """A stage has ended, or was stopped: write its tables and pictures, and show them."""
+        executor = self._pool.open()
+        curves = [executor.submit(draw, *_curves_of(stage, t)) for t in trials if self._tracked]
         files = report_stage(stage, trials)
-        if self._study.config.tracking.name == "none":
+        if not self._tracked:
             return
         view = self._stage(stage)
+        for trial, curve in zip(trials, curves, strict=True):
+            view.log_figure(trial.number, curve.result())
         view.log_study(stage.directory, files, None)
         tags = {"nndl.trials": str(len(trials)), "nndl.complete": str(decision is not None).lower()}
         if decision is not None:
@@ -136,39 +141,51 @@ class StagedViews:
             tags["mlflow.note.content"] = "\n\n".join(decision.words)
         view.close(complete=decision is not None, tags=tags, metrics={})
 
-    def close(self, *, complete: bool) -> None:
-        """The study has ended, or was stopped."""
-        if self._root is not None:
-            path = self._study.directory / "best.yaml"
-            self._root.log_study(self._study.directory, [path] if path.exists() else [], None)
-            self._root.close(complete=complete, tags={}, metrics={})
+    def close(self, ended: tuple[Stage, Trial] | None, *, complete: bool) -> None:
+        """The study has ended, or was stopped; ``ended`` is the trial that it ended with."""
+        if self._root is None:
+            return
+        directory, tags, metrics = self._study.directory, {}, {}
+        if ended is not None:
+            stage, trial = ended
+            tags = {"nndl.winner": f"{stage.name}/{trial.number}"}
+            metrics = _metrics(trial)
+            self._stage(stage).log_study(stage.directory, [], _winner(stage, trial))
+        settings = [directory / name for name in ("study.yaml", "best.yaml")]
+        self._root.log_study(directory, [path for path in settings if path.exists()], None)
+        tags["nndl.complete"] = str(complete).lower()
+        self._root.close(complete=complete, tags=tags, metrics=metrics)
 
     def show_all(self) -> None:
         """Show what has been recorded of all stages."""
-        complete = True
+        shown: list[Stage] = []
+        decision = None
         for stage in self._study.stages():
-            self.begin(stage)
+            shown.append(stage)
             trials = stage.trials()
             for trial in trials:
                 self.log(stage, trial)
             decision = stage.decision()
             self.end(stage, trials, decision)
-            complete = decision is not None and not decision.stop
-        self.close(complete=complete)
+        ended = decision is not None and not decision.stop
+        self.close(ending(decision.config, shown) if decision and ended else None, complete=ended)
+
+    def _all(self) -> list[StudyView]:
+        return [*self._views.values(), *([self._root] if self._root else [])]
 
     def _stage(self, stage: Stage) -> StudyView:
-        if self._view is None:
+        if stage.key not in self._views:
             root = self._open()
-            self._view = StudyView(
+            self._views[stage.key] = StudyView(
                 self._tracker, stage.name, {"stage": stage.title}, stage.title, time.time(),
                 root.run_id,
             )  # fmt: skip
-        return self._view
+        return self._views[stage.key]
 
     def _open(self) -> StudyView:
         if self._root is None:
             config, name = self._study.config, self._study.name
-            self._tracker = make_tracker(config.output, config.tracking, config.run.dataset.name)
+            self._tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
             settings = dict(flatten(to_mapping(config.run)))
             settings |= {"strategy": config.strategy.name}
             text = (

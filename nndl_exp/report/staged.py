@@ -8,13 +8,18 @@ from rich.console import Console
 from nndl_exp.config import RunConfig, to_mapping, to_yaml
 from nndl_exp.records import atomic
 from nndl_exp.report.text import TrialLines, dataset_text, run_text, seconds_text
+from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import STAGES
 from nndl_exp.study.joint import JointStage
 from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
 from nndl_exp.study.study import Trial
+from nndl_exp.tracking.client import ui_command
+from nndl_exp.training.statistics import resolution
 
 _MUCH = 1.5
+_TYPICAL = 0.95
+"""The accuracy for which it is said what difference a validation set can show."""
 
 
 class StagedPresentation:
@@ -35,6 +40,12 @@ class StagedPresentation:
             f"{study.directory}"
         )
         self._print(f"data     {dataset_text(study.dataset)}")
+        if measure_of(config.run).is_fraction:
+            least = 100 * resolution(_TYPICAL, n := len(study.dataset.validation))
+            self._print(
+                f"         {n:,} validation examples tell two networks of "
+                f"{100 * _TYPICAL:.0f} % apart from {least:.2g} points on"
+            )
         self._print(f"start    {network}\n         {training}")
         stages = ", ".join(key.replace("_", " ") for key in config.strategy.stages)
         parts = [stages, f"{workers} worker{'s' if workers > 1 else ''}"]
@@ -74,24 +85,32 @@ class StagedPresentation:
                 "least that it can; raise strategy.epochs to give it more"
             )
 
-    def end(self, config: RunConfig, name: str | None, trials: int, seconds: float) -> None:
-        """The run that the study ends with, written to best.yaml; ``name`` is its trial's."""
+    def end(
+        self, config: RunConfig, ended: tuple[Stage, Trial] | None, trials: int, seconds: float
+    ) -> None:
+        """The run that the study ends with, written to best.yaml; ``ended`` is its trial."""
         network, training = run_text(config)
         self._print(f"\ntrials   {trials} in {seconds_text(seconds)}")
         self._print(f"winner   {network}\n         {training}")
         path = self.study.directory / "best.yaml"
-        atomic.write(path, self._best_yaml(config, name).encode())
+        atomic.write(path, self._best_yaml(config, _name(ended)).encode())
         self._print(f"saved    {path}\n")
 
-    def commands(self, words: Sequence[str], complete: bool, look: str, winner: str | None) -> None:
-        """What to type next."""
+    def commands(
+        self, words: Sequence[str], complete: bool, page: str, ended: tuple[Stage, Trial] | None
+    ) -> None:
+        """What to type next; ``page`` is where the UI shows the study."""
+        config = self.study.config
         if not complete:
             self._print(f"resume     {shlex.join(['python', '-m', 'nndl_exp.sweep', *words])}")
-        if look:
-            self._print(f"look       {look}")
-        output = self.study.config.output
+        if config.tracking.name == "mlflow":
+            self._print(f"look       {ui_command(config.output, config.tracking)}")
+            if page and not config.tracking.uri:
+                self._print(f"           then open http://127.0.0.1:5000/{page}")
+        output = config.output
         where = "" if output == "nndl-output" else f" --output {shlex.quote(output)}"
-        if winner:
+        self._print(f"report     python -m nndl_exp.report {self.study.name}{where}")
+        if winner := _name(ended):
             self._print(f"reproduce  python -m nndl_exp.reproduce {winner}{where}")
             self._print(f"evaluate   python -m nndl_exp.evaluate {winner}{where}")
 
@@ -102,3 +121,7 @@ class StagedPresentation:
 
     def _print(self, line: str) -> None:
         self._console.print(line)
+
+
+def _name(ended: tuple[Stage, Trial] | None) -> str | None:
+    return f"{ended[0].name}/{ended[1].number}" if ended else None

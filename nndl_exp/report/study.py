@@ -45,6 +45,11 @@ class Presentation:
         )
         self._print(f"data     {dataset_text(study.dataset)}")
         self._print(f"search   {study.space.describe()}")
+        if study.rows:
+            self._print(
+                f"known    {len(study.plan.known)} of {len(study.rows)} trials of "
+                f"{config.study.warm_start}: inside the space, other settings the same"
+            )
         self._print(f"plan     {self._plan(workers, study.n_trials - settled)}")
         if workers > study.plan.lag:
             self._print(

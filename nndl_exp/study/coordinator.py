@@ -1,9 +1,9 @@
 """Leading a study: propose, hand to workers, settle, and again, until the count or the clock."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from filelock import Timeout
 
@@ -15,7 +15,7 @@ from nndl_exp.study import executors
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.study.trial import Outcome, Task, run_trial
+from nndl_exp.study.trial import Original, Outcome, Task, run_trial
 from nndl_exp.study.view import Proposal, Settled
 
 
@@ -37,11 +37,18 @@ class Report:
 class Coordinator:
     """Leads a study to its end, or to where it is stopped.
 
-    Iterating yields every settled trial in the order of the numbers, those of earlier starts first,
-    so that what is shown does not depend on which worker was faster.
+    ``earlier`` are runs that completed before, which are not trained again. Iterating yields every
+    settled trial in the order of the numbers, those of earlier starts first, so that what is shown
+    does not depend on which worker was faster.
     """
 
-    def __init__(self, study: Study, storage_url: str, pool: executors.Pool | None = None) -> None:
+    def __init__(
+        self,
+        study: Study,
+        storage_url: str,
+        pool: executors.Pool | None = None,
+        earlier: Mapping[RunConfig, Original] | None = None,
+    ) -> None:
         self.study = study
         self.report = Report()
         kind = study.config.executor.name
@@ -54,6 +61,8 @@ class Coordinator:
         self._proposals: list[Proposal] = []
         self._settled: list[Settled] = []
         self._first: dict[RunConfig, int] = {}
+        # Where seconds decide, those of another stage, with other work beside it, don't tell.
+        self._earlier = {} if study.one_at_a_time else dict(earlier or {})
         self._waiting: list[int] = []
         self._ended: dict[int, Trial] = {}
         self._running: dict[Future[Outcome], int] = {}
@@ -192,19 +201,24 @@ class Coordinator:
         proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
         config = self.study.space.apply(self.study.config.run, proposal.params)
-        same = self._first.get(config, number)
         return Task(
             number=number,
             config=config,
             data=self.study.dataset.sha256,
             directory=self.study.run_directory(number).path,
-            plan=self.study.plan,
+            plan=replace(self.study.plan, known=()),  # a worker prunes, and does not propose
             settled=tuple(self._settled[:visible]),
-            # Later ones may have settled by now, or not: that depends on who was faster.
-            same_as=same if same < visible else None,
+            same_as=self._original(config, visible),
             stop_flag=self._stop.flag,
             deadline=self._stop.deadline,
         )
+
+    def _original(self, config: RunConfig, visible: int) -> Original | None:
+        """The first run that completed with a config: of those before, or of the first trials."""
+        # Later trials may have settled by now, or not: that depends on who was faster.
+        if (number := self._first.get(config, visible)) < visible:
+            return Original(self.study.run_directory(number).path, f"trial {number}")
+        return self._earlier.get(config)
 
     def _collect(self, future: "Future[Outcome]") -> None:
         number = self._running.pop(future)

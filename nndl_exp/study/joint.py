@@ -12,6 +12,7 @@ from nndl_exp.study.script import Decision, Facts, Seen, write_decision
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.study.study import SAVED, Study, Trial, load_settings
 from nndl_exp.study.view import Proposal
+from nndl_exp.study.warm_start import FILE
 from nndl_exp.study.widening import FACTORS, WIDEN_EVERY, Widening, widened
 from nndl_exp.study.winner import winner
 
@@ -32,14 +33,36 @@ class JointStage(Study):
             config,
             run=facts.base,
             search_space=entries,
-            study=replace(config.study, enqueue=(_inside(space, facts.base),)),
+            study=replace(config.study, enqueue=self._first(space, config)),
         )
         super().__init__(joint)
+        if self.rows:
+            self.centred.append(
+                f"{len(self.plan.known)} of {len(self.rows)} trials of {config.study.warm_start} "
+                "are known: they lie inside these ranges, with the same settings otherwise"
+            )
+
+    def _first(self, space: SearchSpace, config: SweepConfig) -> tuple[dict[str, Any], ...]:
+        """What is tried first: the found point, then what the user asked for where it fits."""
+        first = list(_inside(space, self.facts.base))
+        for asked in config.study.enqueue:
+            try:
+                space.params_of(asked)
+                first.append(asked)
+            except UserError:
+                said = settings.in_words(asked)
+                self.centred.append(f"not tried: {said} of study.enqueue lies outside these ranges")
+        return tuple(first)
 
     @property
     def directory(self) -> Path:
         """The stage's folder, in that of its study."""
         return Path(self.config.output) / "studies" / self._parent / "stages" / self.key
+
+    @property
+    def rows_path(self) -> Path:
+        """Where the rows of the study that this one begins with are kept: by its own study."""
+        return Path(self.config.output) / "studies" / self._parent / FILE
 
     def verify(self) -> None:
         """Check that the search that was begun here is this one.
@@ -121,8 +144,11 @@ class JointStage(Study):
         """Write the decision down, for a reader: the study itself decides it again."""
         write_decision(self.directory, self.key, decision)
 
-    def _name(self) -> str:
+    def _name(self, identity: str) -> str:
         return f"{self._parent}/{self.key}"
+
+    def _check_known(self) -> None:
+        """What the stages before found decides how many of the rows tell; it is said above."""
 
     def _wider(self) -> list[str]:
         """The ranges that were widened, since the best trial lay at their edge."""
@@ -188,8 +214,11 @@ def _range(
     return {**entry, "low": float(ends[0]), "high": float(ends[1])}
 
 
-def _inside(space: SearchSpace, found: RunConfig) -> dict[str, Any]:
-    """The found point as the settings of a first trial, moved to the nearest end where outside."""
+def _inside(space: SearchSpace, found: RunConfig) -> tuple[dict[str, Any], ...]:
+    """The found point as the settings of a first trial, moved to the nearest end where outside.
+
+    None where a setting has choices and the found value is not among them.
+    """
     values = dict(flatten(to_mapping(found)))
     point = {}
     for name in space.settings:
@@ -199,4 +228,8 @@ def _inside(space: SearchSpace, found: RunConfig) -> dict[str, Any]:
         if low is not None and high is not None:
             value = min(max(value, low), high)
         point[name] = value
-    return point
+    try:
+        space.params_of(point)
+    except UserError:
+        return ()
+    return (point,)

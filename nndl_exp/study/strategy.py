@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import atomic
 from nndl_exp.run import check, data_of
+from nndl_exp.study import executors, warm_start
 from nndl_exp.study.chapter3 import STAGES
 from nndl_exp.study.coordinator import Coordinator
 from nndl_exp.study.executors import Pool
@@ -24,7 +25,16 @@ from nndl_exp.study.joint import JointStage
 from nndl_exp.study.script import Facts
 from nndl_exp.study.stage import ScriptedStage, stage_options
 from nndl_exp.study.storage import sqlite_url
-from nndl_exp.study.study import FORMAT, SAVED, Study, check_name, load_settings, other_settings
+from nndl_exp.study.study import (
+    FORMAT,
+    SAVED,
+    Study,
+    Trial,
+    check_name,
+    load_settings,
+    other_settings,
+)
+from nndl_exp.study.trial import Original
 
 Stage = ScriptedStage | JointStage
 REFERENCE_WIDTH = 100
@@ -41,31 +51,20 @@ class StagedStudy:
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
         self.dataset = check(config.run)
-        strategy = config.strategy
-        for key in strategy.stages:
-            if key not in STAGES and key != "joint":
-                raise UserError(
-                    f"strategy.stages must be some of {', '.join([*STAGES, 'joint'])}: got {key}"
-                )
-        if len(set(strategy.stages)) != len(strategy.stages) or not strategy.stages:
-            raise UserError(
-                f"strategy.stages must name each stage once: got {', '.join(strategy.stages)}"
-            )
-        for key in (*strategy.options, *strategy.shares):
-            if key not in STAGES and key != "joint":
-                raise UserError(f"no such stage: {key} (there are {', '.join([*STAGES, 'joint'])})")
-        for key in strategy.stages:
-            if key not in strategy.shares:
-                raise UserError(f"strategy.shares must have a share for {key}: got none")
-            if key != "joint":
-                stage_options(STAGES[key], key, config)
+        _check(config)
         self.identity = self._identity()
         self.name = check_name(config.study.name, config.run.dataset.title, self.identity)
+        self.rows = warm_start.load(config, self.dataset, self.name, self.rows_path)
 
     @property
     def directory(self) -> Path:
         """The study's folder."""
         return Path(self.config.output) / "studies" / self.name
+
+    @property
+    def rows_path(self) -> Path:
+        """Where the rows of the study that it begins with are kept."""
+        return self.directory / warm_start.FILE
 
     def exists(self) -> bool:
         """Whether the study was created before."""
@@ -92,6 +91,7 @@ class StagedStudy:
         """Make the study's folder."""
         self.verify()
         self.directory.mkdir(parents=True, exist_ok=True)
+        warm_start.save(self.rows, self.rows_path)
         settings = {key: to_mapping(self.config)[key] for key in SAVED}
         settings["study"] |= {"name": self.name, "dry_run": False}
         settings["data"] = self.dataset.sha256
@@ -109,6 +109,7 @@ class StagedStudy:
         """
         self.create()
         budget, start = self.config.study.budget, time.monotonic()
+        earlier: dict[RunConfig, Original] = {}
         try:
             with self.lock():
                 for stage in self.stages():
@@ -116,7 +117,12 @@ class StagedStudy:
                         left = max(0.001, start + seconds(budget) - time.monotonic())
                         settings = replace(stage.config.study, budget=f"{left:.3f}s")
                         stage.config = replace(stage.config, study=settings)
-                    yield stage, Coordinator(stage, sqlite_url(self.config.output), pool)
+                    yield stage, Coordinator(stage, sqlite_url(self.config.output), pool, earlier)
+                    for trial in stage.trials():
+                        if trial.result.state == "complete":
+                            directory = stage.run_directory(trial.number).path
+                            original = Original(directory, f"{stage.key}/{trial.number}")
+                            earlier.setdefault(trial.config, original)
         except Timeout:
             raise UserError(
                 f"the study {self.name} is being run by another process; wait for it to end, or "
@@ -135,6 +141,19 @@ class StagedStudy:
                 return
             found = decision.config
             candidates = decision.candidates or [found]
+
+    def run(self) -> Iterator[tuple[Stage, Trial]]:
+        """Lead the study to its end, or on from where it stopped; yields every trial in order."""
+        workers = executors.count(self.config.workers, self.config.executor.name)
+        pool = executors.Pool(self.config.executor.name, workers)
+        try:
+            for stage, coordinator in self.lead(pool):
+                for trial in coordinator:
+                    yield stage, trial
+                if decision := stage.decision():
+                    stage.conclude(decision)
+        finally:
+            pool.close()
 
     def stage_like(self, stage: Stage) -> Stage:
         """The same stage in this study's output folder."""
@@ -182,9 +201,48 @@ class StagedStudy:
             **{key: to_mapping(self.config)[key] for key in SAVED if key != "study"},
             "seed": self.config.study.seed,
             "lag": self.config.study.lag,
+            "warm_start": self.config.study.warm_start,
             "data": self.dataset.sha256,
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _check(config: SweepConfig) -> None:
+    """Refuse what a later stage could not do, before the first one trains.
+
+    Raises:
+        UserError: the first such thing.
+    """
+    strategy = config.strategy
+    for key in strategy.stages:
+        if key not in STAGES and key != "joint":
+            raise UserError(
+                f"strategy.stages must be some of {', '.join([*STAGES, 'joint'])}: got {key}"
+            )
+    if len(set(strategy.stages)) != len(strategy.stages) or not strategy.stages:
+        raise UserError(
+            f"strategy.stages must name each stage once: got {', '.join(strategy.stages)}"
+        )
+    for key in (*strategy.options, *strategy.shares):
+        if key not in STAGES and key != "joint":
+            raise UserError(f"no such stage: {key} (there are {', '.join([*STAGES, 'joint'])})")
+    for key in strategy.stages:
+        if key not in strategy.shares:
+            raise UserError(f"strategy.shares must have a share for {key}: got none")
+        if key != "joint":
+            stage_options(STAGES[key], key, config)
+    if "joint" in strategy.stages:
+        if config.study.second_objective != "none":
+            raise UserError(
+                "study.second_objective goes with strategy=joint: stages look for one best run"
+            )
+        Study(replace(config, study=replace(config.study, warm_start=None)))
+    dropout = config.run.training.dropout
+    if isinstance(dropout, tuple) and "architecture" in strategy.stages:
+        raise UserError(
+            "training.dropout must be one rate for all hidden layers where the stage architecture "
+            f"changes their number: got {list(dropout)}"
+        )
 
 
 def open_study(output: Path | str, name: str) -> Study | StagedStudy:
@@ -195,6 +253,15 @@ def open_study(output: Path | str, name: str) -> Study | StagedStudy:
     """
     study = Study.open(output, name)
     return StagedStudy(study.config) if is_staged(study.config) else study
+
+
+def ending(config: RunConfig, stages: Sequence[Stage]) -> tuple[Stage, Trial] | None:
+    """The trial that a study ended with; one of another seed if only such was trained."""
+    for exactly in (True, False):
+        for stage in reversed(stages):
+            if trial := stage.trained(config, exactly=exactly):
+                return stage, trial
+    return None
 
 
 def is_staged(config: SweepConfig) -> bool:

@@ -22,7 +22,7 @@ from nndl_exp.config import (
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import check, measure_of, sizes_of
-from nndl_exp.study import objectives
+from nndl_exp.study import objectives, warm_start
 from nndl_exp.study.names import no_such_study
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.study.view import Judge, Plan, Proposer, Settled, View
@@ -71,8 +71,11 @@ class Study:
         pruner = {"name": "none"} if second != "none" else config.pruner
         self.directions = objectives.directions(config.run.training.judged_by, second)
         enqueue = tuple(self.space.params_of(settings) for settings in config.study.enqueue)
+        identity = self._identity(pruner)
+        self.name = self._name(identity)
+        self.rows = warm_start.load(config, self.dataset, self.name, self.rows_path)
         self.plan = Plan(
-            identity=self._identity(pruner),
+            identity=identity,
             space=self.space,
             directions=self.directions,
             sampler=config.sampler,
@@ -80,9 +83,10 @@ class Study:
             seed=config.study.seed,
             lag=config.study.lag,
             enqueue=enqueue,
+            known=warm_start.known(self.rows, self.space, config.run),
         )
+        self._check_known()
         self._try_out()
-        self.name = self._name()
 
     @classmethod
     def open(cls, output: Path | str, name: str) -> "Study":
@@ -103,6 +107,11 @@ class Study:
     def directory(self) -> Path:
         """The study's folder."""
         return Path(self.config.output) / "studies" / self.name
+
+    @property
+    def rows_path(self) -> Path:
+        """Where the rows of the study that it begins with are kept."""
+        return self.directory / warm_start.FILE
 
     @property
     def n_trials(self) -> int:
@@ -152,6 +161,7 @@ class Study:
         self.verify()
         path = self.directory / "study.yaml"
         self.directory.mkdir(parents=True, exist_ok=True)
+        warm_start.save(self.rows, self.rows_path)
         settings = {key: to_mapping(self.config)[key] for key in SAVED}
         settings["study"] |= {"name": self.name, "dry_run": False}
         settings["data"] = self.dataset.sha256
@@ -240,8 +250,8 @@ class Study:
             yield Trial(number, directory.config(), result)
             number += 1
 
-    def _name(self) -> str:
-        return check_name(self.config.study.name, self.config.run.dataset.title, self.plan.identity)
+    def _name(self, identity: str) -> str:
+        return check_name(self.config.study.name, self.config.run.dataset.title, identity)
 
     def _identity(self, pruner: dict[str, Any]) -> str:
         identity = {
@@ -279,6 +289,13 @@ class Study:
             Judge(self.plan, 0, []).prunes([0.5])
         except (TypeError, ValueError, ArithmeticError) as e:
             raise UserError(f"the sampler or pruner does not take these options: {e}") from None
+
+    def _check_known(self) -> None:
+        if self.rows and not self.plan.known:
+            raise UserError(
+                f"study.warm_start={self.config.study.warm_start} must have trials inside the "
+                f"search space, with the same settings otherwise: got none in {len(self.rows)}"
+            )
 
     def _check_mini_batch_size(self) -> None:
         distribution = self.space.distributions.get("training.mini_batch_size")

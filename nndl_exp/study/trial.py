@@ -16,11 +16,19 @@ from nndl_exp.training.epoch import JudgedBy
 
 
 @dataclass(frozen=True)
+class Original:
+    """A run that completed with a config that is asked for again, and what it is called."""
+
+    directory: Path
+    name: str
+
+
+@dataclass(frozen=True)
 class Task:
     """All that a worker needs to run a trial, by value; ``data`` is the SHA-256 of the dataset.
 
     ``settled`` are the results that the trial's pruning may look at, trials 0 .. number - L.
-    ``same_as`` is the first of these that completed with this very config, if there is one.
+    ``same_as`` is the first run of the study that completed with this very config, if there is one.
     Training is suspended between two epochs once ``stop_flag`` exists or the clock passes
     ``deadline`` (seconds since 1970).
     """
@@ -33,7 +41,7 @@ class Task:
     settled: tuple[Settled, ...]
     stop_flag: Path
     deadline: float
-    same_as: int | None = None
+    same_as: Original | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Outcome:
 def run_trial(task: Task) -> Outcome:
     """Train a trial to its end, resuming what an earlier attempt left, unless told to stop.
 
-    A config that an earlier trial completed with is not trained again: its record is taken over.
+    A config that an earlier run completed with is not trained again: its record is taken over.
     """
     started = time.time()
     if task.same_as is not None:
@@ -68,11 +76,11 @@ def run_trial(task: Task) -> Outcome:
     return Outcome(task.number, run.result, started, time.time())
 
 
-def _take_over(task: Task, other: int) -> Result:
+def _take_over(task: Task, original: Original) -> Result:
     directory = RunDirectory(task.directory)
     with directory.lock():
-        original = RunDirectory(task.directory.with_name(str(other)))
-        return directory.result() or directory.copy(original, f"same as trial {other}")
+        reason = f"same as {original.name}"
+        return directory.result() or directory.copy(RunDirectory(original.directory), reason)
 
 
 def _train(task: Task, run: Run) -> None:

@@ -9,7 +9,7 @@ whatever the workers did, and it grows instead of being built again for each tri
 import copy
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import optuna
@@ -27,7 +27,10 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the proposals and the pruning of a study, besides the results."""
+    """What decides the proposals and the pruning of a study, besides the results.
+
+    ``known`` are trials of an earlier study, which the sampler sees and the pruner does not.
+    """
 
     identity: str
     space: SearchSpace
@@ -37,6 +40,7 @@ class Plan:
     seed: int
     lag: int
     enqueue: tuple[Params, ...] = ()
+    known: "tuple[tuple[Params, Settled], ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,9 @@ class View:
             )
         self._storage = self._study._storage
         self._ids: list[int] = []
+        for params, settled in plan.known:
+            trial = _frozen(Proposal(-1, params), plan.space.distributions, settled)
+            self._storage.create_new_trial(self._study._study_id, trial)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -161,7 +168,7 @@ class Judge:
 
     def __init__(self, plan: Plan, number: int, settled: Sequence[Settled]) -> None:
         self.settled = len(settled)
-        view = View(plan)
+        view = View(replace(plan, known=()))
         storage, study_id = view._storage, view._study._study_id
         for other in range(number):
             seen = settled[other] if other < len(settled) else None

@@ -6,7 +6,6 @@ better than chance" (chapter 3, "Broad strategy"). λ is rescaled with the numbe
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from optuna.distributions import BaseDistribution
 from pydantic.dataclasses import dataclass
@@ -33,16 +32,10 @@ class Options:
 
 def start(facts: Facts, options: Options) -> RunConfig:
     """The start cut down: few images, no hidden layer, λ/n as it was."""
-    base, n = facts.base, min(facts.n, options.images)
+    fewer = settings.fewer_images(facts, options.images)
     return settings.without_stopping(
-        replace(
-            base,
-            dataset=replace(base.dataset, training_size=n),
-            network=replace(base.network, hidden=()),
-        ),
+        settings.network(fewer, hidden=()),
         options.epochs,
-        lmbda=base.training.lmbda * n / facts.n,
-        mini_batch_size=min(base.training.mini_batch_size, n),
         monitor_every=options.monitor_every,
         schedule=ScheduleConfig(),
         dropout=0.0,
@@ -80,7 +73,7 @@ def script(facts: Facts, options: Options) -> Script:
         else:
             eta = deeper.config.training.eta
             words.append(f"with its hidden layers {judged(deeper)} at eta {number(eta)}")
-    lmbda *= facts.n / min(facts.n, options.images)
+    lmbda = settings.on_all_images(lmbda, facts, options.images)
     config = settings.training(facts.base, eta=eta, lmbda=lmbda)
     return Decision(config, tuple(words), {"eta": eta, "lmbda": lmbda})
 

@@ -53,14 +53,15 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 
 def script(facts: Facts, options: Options) -> Script:
     """Go wider while that gains more than noise, then deeper likewise."""
-    eta = facts.base.training.eta
-    (best,) = yield [_params(facts.base.network.hidden, eta)]
+    start, eta = facts.base.network.hidden, facts.base.training.eta
+    first = [pair for wider in _wider(facts, options, start)[:1] for pair in _pair(wider, eta)]
+    *ahead, best = yield [*first, _params(start, eta)]
     tried = [f"{_layers(best)} {judged(best)}"]
     spent = facts.spent([best])
     for direction in (_wider, _deeper):
         for hidden in direction(facts, options, best.config.network.hidden):
-            around = best.config.training.eta
-            trials = yield [_params(hidden, around), _params(hidden, around / 2)]
+            trials = ahead or (yield _pair(hidden, best.config.training.eta))
+            ahead = []
             candidate, spent = best_of(trials), spent + facts.spent(trials)
             tried.append(f"{_layers(candidate)} {judged(candidate)}")
             gain = candidate.goodness - best.goodness
@@ -87,6 +88,11 @@ def _wider(facts: Facts, options: Options, hidden: Sequence[int]) -> list[list[i
 
 def _deeper(facts: Facts, options: Options, hidden: Sequence[int]) -> list[list[int]]:
     return [[width] * layers for width in hidden[:1] for layers in range(2, options.layers + 1)]
+
+
+def _pair(hidden: Sequence[int], eta: float) -> list[Params]:
+    """A network with the η of the one before, and with half of it."""
+    return [_params(hidden, eta), _params(hidden, eta / 2)]
 
 
 def _params(hidden: Sequence[int], eta: float) -> Params:

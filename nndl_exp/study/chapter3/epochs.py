@@ -19,16 +19,19 @@ TITLE = "number of epochs"
 
 @dataclass(frozen=True, config=STRICT)
 class Options:
-    """The longest training, as far as the stage's share of the work goes, and the n to compare."""
+    """The longest training, as far as the stage's share of the work goes, on so many images at
+    most, and the n to compare."""
 
+    images: Size = 5_000
     epochs: Size = 60
     patience: tuple[Size, ...] = (5, 10, 20)
 
 
 def start(facts: Facts, options: Options) -> RunConfig:
     """The network as found so far, trained for long."""
-    affordable = int(facts.share / facts.work(facts.base, 1))
-    return settings.without_stopping(facts.base, max(10, min(options.epochs, affordable)))
+    fewer = settings.fewer_images(facts, options.images)
+    affordable = int(facts.share / facts.work(fewer, 1))
+    return settings.without_stopping(fewer, max(10, min(options.epochs, affordable)))
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:

@@ -8,7 +8,6 @@ by the training cost alone, without regularization, with several seeds of which 
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from optuna.distributions import BaseDistribution
@@ -29,7 +28,7 @@ class Options:
     most from where the stage starts."""
 
     seeds: Size = 3
-    images: Size = 10_000
+    images: Size = 5_000
     epochs: Size = 4
     decades: Size = 8
 
@@ -40,13 +39,12 @@ _BETWEEN = (1.5, 2.0, 3.0, 5.0, 7.0)
 
 def start(facts: Facts, options: Options) -> RunConfig:
     """The network without regularization, on some of its images; the first cost is looked at."""
-    base, n = facts.base, min(facts.n, options.images)
+    fewer = settings.fewer_images(facts, options.images)
     return settings.without_stopping(
-        replace(base, dataset=replace(base.dataset, training_size=n)),
+        fewer,
         options.epochs,
         lmbda=0.0,
-        mini_batch_size=min(base.training.mini_batch_size, n),
-        monitor_every=n,  # once, before the first update
+        monitor_every=fewer.dataset.training_size,  # once, before the first update
         schedule=ScheduleConfig(),
         dropout=0.0,
     )

@@ -24,16 +24,18 @@ ONE_AT_A_TIME = True
 
 @dataclass(frozen=True, config=STRICT)
 class Options:
-    """The sizes to compare, besides the one that the stage starts with, in so many epochs."""
+    """The sizes to compare, besides the one that the stage starts with, on so many images at most
+    and in so many epochs."""
 
+    images: Size = 5_000
     sizes: tuple[Size, ...] = (5, 10, 20, 50, 100)
     epochs: Size = 15
 
 
 def start(facts: Facts, options: Options) -> RunConfig:
     """The run as found so far, as long as it takes to tell the sizes apart."""
-    epochs = min(options.epochs, facts.base.training.epochs)
-    return settings.training(facts.base, epochs=epochs)
+    fewer = settings.fewer_images(facts, options.images)
+    return settings.training(fewer, epochs=min(options.epochs, fewer.training.epochs))
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
@@ -47,7 +49,8 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 def script(facts: Facts, options: Options) -> Script:
     """Train with each size, and compare the time to a common accuracy."""
     m, eta = facts.base.training.mini_batch_size, facts.base.training.eta
-    sizes = sorted({size for size in (*options.sizes, m) if size <= facts.n})
+    most = min(facts.n, options.images)
+    sizes = sorted({min(m, most), *(size for size in options.sizes if size <= most)})
     trials = yield [_params(size, eta * size / m) for size in sizes]
     good = [trial for trial in trials if trial.ok]
     if not good:

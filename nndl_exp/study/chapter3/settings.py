@@ -9,7 +9,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from nndl_exp.config import RunConfig, StoppingConfig, flatten, to_mapping
 from nndl_exp.run import measure_of
-from nndl_exp.study.script import Seen
+from nndl_exp.study.script import Facts, Seen
 from nndl_exp.study.search_space import Params
 
 
@@ -26,6 +26,26 @@ def network(config: RunConfig, **settings: Any) -> RunConfig:
 def without_stopping(config: RunConfig, epochs: int, **settings: Any) -> RunConfig:
     """The config trained for exactly so many epochs."""
     return training(config, epochs=epochs, stopping=StoppingConfig("none"), **settings)
+
+
+def fewer_images(facts: Facts, images: int) -> RunConfig:
+    """What was found so far on at most so many training images, with λ/n as it was.
+
+    "you can strip your network down ... speed things up" (chapter 3, "Broad strategy"); λ goes with
+    n, so that weight decay stays the same.
+    """
+    base, n = facts.base, min(facts.n, images)
+    fewer = replace(base, dataset=replace(base.dataset, training_size=n))
+    return training(
+        fewer,
+        lmbda=base.training.lmbda * n / facts.n,
+        mini_batch_size=min(base.training.mini_batch_size, n),
+    )
+
+
+def on_all_images(lmbda: float, facts: Facts, images: int) -> float:
+    """The λ for the whole training set that goes with one for at most so many images."""
+    return lmbda * facts.n / min(facts.n, images)
 
 
 def eta() -> FloatDistribution:

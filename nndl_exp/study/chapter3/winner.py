@@ -70,7 +70,8 @@ def script(facts: Facts, options: Options) -> Script:
     ]
     best = int(np.argmax(means))
     words = [f"{names[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"]
-    even, numbers = [best], {"means": means}
+    even, half_widths, numbers = [best], [], {"means": means}
+    unit, scale = (" points", 100) if measure_of(facts.base).is_fraction else ("", 1)
     for i, matrix in enumerate(scores):
         if i == best:
             continue
@@ -79,8 +80,8 @@ def script(facts: Facts, options: Options) -> Script:
             confidence=1 - 0.05 / max(1, len(candidates) - 1),
             seed=facts.seed,
         )
+        half_widths.append(scale * (high - low) / 2)
         verdict = "better than" if low > 0 else "not distinguishable from"
-        unit, scale = (" points", 100) if measure_of(facts.base).is_fraction else ("", 1)
         words.append(
             f"{verdict} {names[i]}: the difference is {scale * low:+.3g} to "
             f"{scale * high:+.3g}{unit}"
@@ -88,6 +89,10 @@ def script(facts: Facts, options: Options) -> Script:
         numbers[f"interval_{i}"] = [low, high]
         if low <= 0:
             even.append(i)
+    if len(even) > 1:
+        words.append(
+            f"so many seeds and examples tell differences from {max(half_widths):.2g}{unit} on"
+        )
     chosen = min(even, key=lambda i: (_size(facts, candidates[i]), i != best))
     if chosen != best:
         words.append(f"the smaller of those that are even is recommended: {names[chosen]}")

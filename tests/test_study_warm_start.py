@@ -1,0 +1,129 @@
+"""A study that begins with what an earlier one found."""
+
+import json
+import shutil
+
+import pytest
+from studies import SERIAL, lead, run_small, study_of, table
+
+from nndl_exp.errors import UserError
+from nndl_exp.reproduce import main as reproduce
+from nndl_exp.study.strategy import StagedStudy
+from nndl_exp.study.study import Study
+
+OLD = ("study.name=old", *SERIAL)
+NEW = ("study.name=new", "study.warm_start=old", "study.n_trials=6", "study.seed=7")
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    """An output folder with a finished study."""
+    folder = tmp_path_factory.mktemp("old")
+    lead(study_of(folder, *OLD))
+    return folder
+
+
+@pytest.fixture
+def output(old, tmp_path):
+    shutil.copytree(old, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_all_trials_of_the_same_kind_are_known(output):
+    study = study_of(output, *NEW, *SERIAL)
+    earlier = Study.open(output, "old")
+    assert len(study.plan.known) == len(earlier.trials()) == 14
+    for trial, (params, settled) in zip(earlier.trials(), study.plan.known, strict=True):
+        assert params == earlier.space.params_of(earlier.varied(trial.config))
+        assert settled.complete == (trial.result.state == "complete")
+        if settled.complete:
+            assert settled.values == (trial.result.validation_accuracy,)
+
+
+def test_tpe_goes_on_from_what_is_known(output):
+    """Without it the first ten proposals are drawn at random, whatever came out."""
+    warm = run_small(output, *NEW, *SERIAL)
+    cold = run_small(output, *NEW, *SERIAL, "study.name=cold", "study.warm_start=null")
+    random = run_small(output, *NEW, *SERIAL, "study.name=random", "study.warm_start=null",
+                       "sampler=random")  # fmt: skip
+    assert list(cold["training.eta"]) == list(random["training.eta"])
+    assert not set(warm["training.eta"]) & set(cold["training.eta"])
+    assert len(warm) == 6
+
+
+def test_workers_and_kills_change_nothing_nor_does_the_earlier_study(output):
+    alone = run_small(output, *NEW, *SERIAL)
+    shutil.rmtree(output / "studies" / "new")
+    (output / "optuna.db").unlink()
+    study = study_of(output, *NEW, "workers=2")
+    study.create()
+    shutil.rmtree(output / "studies" / "old")  # its rows were copied
+    lead(study_of(output, *NEW, "workers=2"))
+    assert table(Study.open(output, "new")).equals(alone)
+
+
+def test_the_study_is_reproduced(output, capsys):
+    lead(study_of(output, *NEW, *SERIAL))
+    shutil.rmtree(output / "studies" / "old")
+    with pytest.raises(SystemExit) as end:
+        reproduce(["new", "--output", str(output)])
+    assert end.value.code == 0
+    assert "6 trials proposed, trained and pruned again: 6 identical" in capsys.readouterr().out
+
+
+def test_what_tells_nothing_of_the_new_study_is_left_out(output):
+    narrow = study_of(output, *NEW, "search_space.training.eta.high=0.1")
+    etas = [params["training.eta"] for params, _ in narrow.plan.known]
+    assert 0 < len(etas) < len(narrow.rows) == 14
+    assert max(etas) <= 0.1
+    longer = study_of(output, *NEW, "training.epochs=9", "seed=3")
+    assert len(longer.plan.known) == 14, "how long was trained, and the seed, may differ"
+
+
+MISTAKES = [
+    (("study.warm_start=nope",), r"study\.warm_start: no such study: nope \(there are old\)"),
+    (("study.warm_start=../old",), "no such study"),
+    (("study.name=old", "study.warm_start=old"), "no such study: old"),
+    (("sampler=random",), "study.warm_start goes with sampler=tpe: got random"),
+    (("dataset.training_size=200",), "must have trials on the same dataset: got none"),
+    (("dataset=digits_8x8",), "must have trials on the same dataset: got none"),
+    (("network=relu",), "with the same settings otherwise: got none in 14"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES)
+def test_mistakes_are_one_line(output, words, message):
+    with pytest.raises(UserError, match=message) as error:
+        study_of(output, *NEW, *words)
+    assert "\n" not in str(error.value)
+    assert not (output / "studies" / "new").exists()
+
+
+def test_a_changed_copy_is_refused(output):
+    study = study_of(output, *NEW)
+    study.create()
+    record = json.loads(study.rows_path.read_text())
+    record["rows"][0]["settled"]["values"] = [1.0]
+    study.rows_path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="it was changed"):
+        study_of(output, *NEW)
+    study.rows_path.write_text("{")
+    with pytest.raises(UserError, match="it was changed"):
+        Study.open(output, "new")
+
+
+def test_the_joint_search_of_a_study_in_stages_knows_them_too(output):
+    from nndl_exp.cli.hydra_config import compose
+    from nndl_exp.sweep import sweep_config
+
+    words = [*NEW, *SERIAL, "strategy=chapter3", "tracking=none",
+             "dataset.training_size=300",
+             "dataset.validation_size=100", "training.epochs=4", "study.lag=4",
+             f"output={output}"]  # fmt: skip
+    config = sweep_config(compose("sweep", [*words, "strategy.stages=[epochs,joint]"]))
+    study = StagedStudy(config)
+    *_, (stage, _) = study.run()
+    assert stage.key == "joint"
+    assert stage.rows
+    assert any("trials of old are known" in said for said in stage.centred)
+    assert study.rows_path.is_file()
