@@ -52,10 +52,10 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 
 
 def script(facts: Facts, options: Options) -> Script:
-    """Go wider while that gains more than noise, then deeper likewise."""
-    start, eta = facts.base.network.hidden, facts.base.training.eta
-    first = [pair for wider in _wider(facts, options, start)[:1] for pair in _pair(wider, eta)]
-    *ahead, best = yield [*first, _params(start, eta)]
+    """Go wider while that is no worse, but for noise, then deeper likewise; the best of all."""
+    narrow, eta = facts.base.network.hidden, facts.base.training.eta
+    first = [pair for wider in _wider(facts, options, narrow)[:1] for pair in _pair(wider, eta)]
+    *ahead, best = yield [*first, _params(narrow, eta)]
     tried = [f"{_layers(best)} {judged(best)}"]
     spent = facts.spent([best])
     for direction in (_wider, _deeper):
@@ -64,10 +64,10 @@ def script(facts: Facts, options: Options) -> Script:
             ahead = []
             candidate, spent = best_of(trials), spent + facts.spent(trials)
             tried.append(f"{_layers(candidate)} {judged(candidate)}")
-            gain = candidate.goodness - best.goodness
-            if gain > 0:
-                best = candidate
-            if gain <= 0 or spent > 0.7 * facts.share:
+            noise = facts.standard_error(max(0.0, best.goodness))
+            worse = candidate.goodness < best.goodness - noise
+            best = best_of([best, candidate])
+            if worse or spent > 0.7 * facts.share:
                 break
     config = settings.training(
         settings.network(facts.base, hidden=best.config.network.hidden),
@@ -91,8 +91,8 @@ def _deeper(facts: Facts, options: Options, hidden: Sequence[int]) -> list[list[
 
 
 def _pair(hidden: Sequence[int], eta: float) -> list[Params]:
-    """A network with the η of the one before, and with half of it."""
-    return [_params(hidden, eta), _params(hidden, eta / 2)]
+    """A network with half of the η of the one before, larger ones wanting smaller, and with it."""
+    return [_params(hidden, eta / 2), _params(hidden, eta)]
 
 
 def _params(hidden: Sequence[int], eta: float) -> Params:

@@ -4,6 +4,10 @@
 for λ. I'd start by trialling λ = 1.0, and then increase or decrease by factors of 10" (chapter 3,
 "The regularization parameter, λ"). It is done on some of the images; λ is then rescaled with n, as
 the book does for its 1,000 and 50,000 images (λ = 0.1 and 5.0).
+
+Of the powers of ten the largest is gone on with that is within a standard error of the best one
+(Breiman et al. 1984, section 3.4.3): by noise alone each of them may be first, and a little too
+much regularization harms less than none.
 """
 
 from optuna.distributions import BaseDistribution
@@ -53,7 +57,7 @@ def script(facts: Facts, options: Options) -> Script:
     for _ in range(options.decades):
         trials = yield [at(lmbda) for lmbda in batch]
         seen |= {trial.params["training.lmbda"]: trial for trial in trials}
-        best = best_of(seen.values())
+        best = _largest_within_error(facts, seen)
         found, tried = best.params["training.lmbda"], sorted(seen)
         if facts.spent(list(seen.values())) > 0.5 * facts.share:
             break
@@ -66,7 +70,7 @@ def script(facts: Facts, options: Options) -> Script:
     if found:
         trials = yield [at(found / 3), at(found * 3)]
         seen |= {trial.params["training.lmbda"]: trial for trial in trials}
-        best = best_of(seen.values())
+        best = best_of([best, *trials])
         found = best.params["training.lmbda"]
     trials = yield [at(found, eta / 2), at(found, eta * 2)]
     best = best_of([best, *trials])
@@ -80,3 +84,10 @@ def script(facts: Facts, options: Options) -> Script:
     if lmbda != found:
         words.append(f"that was with {images:,} images: lmbda {number(lmbda)} for all {facts.n:,}")
     return Decision(config, tuple(words), {"lmbda": lmbda, "eta": config.training.eta})
+
+
+def _largest_within_error(facts: Facts, seen: dict[float, Seen]) -> Seen:
+    """The trial with the largest λ that is within a standard error of the best."""
+    best = best_of(seen.values())
+    least = best.goodness - facts.standard_error(max(0.0, best.goodness))
+    return seen[max(lmbda for lmbda, trial in seen.items() if trial.goodness >= least)]
