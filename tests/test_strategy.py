@@ -348,6 +348,25 @@ def test_the_report_tells_what_each_stage_decided_and_draws_it(whole):
         assert (stage.directory / "figures" / "slices.png").is_file()
         assert (stage.directory / "trials.csv").is_file()
     assert "joint/figures/best_so_far.png" in done.stdout
+    own = (("learning_rate", "training_costs"), ("epochs", "against_epoch"))
+    for key, name in own:
+        path = Path(whole.config.output) / f"studies/small/stages/{key}/figures/{name}.png"
+        assert str(path) in done.stdout
+        assert path.is_file()
+
+
+def test_the_picture_of_the_learning_rate_is_the_cost_of_each_from_before_the_first_epoch(whole):
+    from nndl_exp.report.stage_figures import training_costs
+
+    stage = next(stage for stage in whole.stages() if stage.key == "learning_rate")
+    (axes,) = training_costs(stage, stage.trials()).axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+    assert len(lines) == len({trial.config.training.eta for trial in stage.trials()})
+    trial = stage.trials()[0]
+    epochs = stage.run_directory(0).epochs()
+    costs = [epochs[0].within[0].training_cost, *(epoch.training_cost for epoch in epochs)]
+    assert lines[f"η = {trial.config.training.eta:.2g}"] == costs
+    assert axes.get_yscale() == "log"
 
 
 def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):

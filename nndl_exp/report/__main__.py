@@ -58,7 +58,7 @@ def show(output: str, name: str, formats: tuple[str, ...]) -> None:
         console.print(f"{stage.title} · {len(trials)} trials")
         for line in words:
             console.print(f"  {line}")
-        for path in [] if stage.is_search else report_stage(stage, trials):
+        for path in [] if stage.is_search else report_stage(stage, trials, formats):
             console.print(f"  {path}")
         if stage.is_search:
             show_search(stage, formats, console)

@@ -1,11 +1,15 @@
-"""The picture of a stage whose decision is about time: accuracy against elapsed training time."""
+"""The pictures of stages that decide by the course of training, rather than by where it ended."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nndl_exp.report.labels import objective, symbol
 from nndl_exp.report.scale import Scale
@@ -23,35 +27,117 @@ _LINES = (
 
 def against_time(stage: Study, trials: Sequence[Trial]) -> Figure:
     """The best validation accuracy so far of each trial against the seconds it has trained."""
-    figure = Figure(figsize=(6.4, 4.0))
-    figure.subplots_adjust(left=0.11, right=0.98, bottom=0.13, top=0.91)
-    axes = figure.subplots()
-    name = stage.space.settings[0]
-    for i, trial in enumerate(trials):
+    figure, axes = _figure(f"{stage.name}: accuracy against elapsed time")
+    for trial, style in zip(trials, _styles(len(trials)), strict=True):
         epochs = stage.run_directory(trial.number).epochs()
-        colour, dashes = _LINES[i % len(_LINES)]
-        axes.plot(
-            list(accumulate(epoch.seconds for epoch in epochs)),
-            list(accumulate((100 * epoch.validation_accuracy for epoch in epochs), max)),
-            dashes,
-            color=colour,
-            label=f"{symbol(name)} = {plain(stage.varied(trial.config)[name])}",
-        )
-    accuracy = measure_of(stage.config.run).name
-    axes.set(xlabel="training time (s)", ylabel=f"best {objective(False, accuracy)} so far")
-    axes.set_xscale("log")
-    drawn = [float(y) for line in axes.lines for y in np.asarray(line.get_ydata())]
-    if drawn:
-        Scale(by_cost=False).apply(axes, drawn)
+        seconds = list(accumulate(epoch.seconds for epoch in epochs))
+        axes.plot(seconds, _best_so_far(stage, trial), **style, label=_named(stage, trial, 1))
+    axes.set(xlabel="training time (s)", ylabel=f"best {_accuracy(stage)} so far", xscale="log")
+    return _finish(figure, axes, stage)
+
+
+def against_epoch(stage: Study, trials: Sequence[Trial]) -> Figure:
+    """The best validation accuracy so far of each trial against the epoch."""
+    figure, axes = _figure(f"{stage.name}: accuracy against the epoch")
+    for trial, style in zip(trials, _styles(len(trials)), strict=True):
+        best = _best_so_far(stage, trial)
+        axes.plot(range(1, len(best) + 1), best, **style, label=_named(stage, trial))
+    axes.set(xlabel="epoch", ylabel=f"best {_accuracy(stage)} so far")
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    return _finish(figure, axes, stage)
+
+
+def training_costs(stage: Study, trials: Sequence[Trial]) -> Figure:
+    """The training cost from before the first epoch on, for each η with the first of the seeds."""
+    figure, axes = _figure(f"{stage.name}: where the training cost falls")
+    seed = min((trial.config.seed for trial in trials), default=0)
+    first = sorted(
+        (trial for trial in trials if trial.config.seed == seed),
+        key=lambda trial: trial.config.training.eta,
+    )
+    for trial, style in zip(first, _ordered_styles(len(first)), strict=True):
+        epochs = stage.run_directory(trial.number).epochs()
+        costs = [moment.training_cost for moment in epochs[0].within[:1]] if epochs else []
+        costs += [epoch.training_cost for epoch in epochs]
+        drawn = [cost if np.isfinite(cost) else np.nan for cost in costs]
+        axes.plot(drawn, **style, label=f"η = {plain(trial.config.training.eta)}")
+    axes.set(xlabel="epoch", ylabel="training cost C", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        which(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.tick_params(which="minor", labelsize=8)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
-    figure.suptitle(f"{stage.name}: accuracy against elapsed time", fontsize=10)
+    axes.legend(fontsize=8, ncols=2)
     return figure
 
 
-def draw_against_time(stage: Study, trials: Sequence[Trial]) -> Path:
-    """Draw it into the stage's figures/; the file."""
-    path = stage.directory / "figures" / "against_time.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    against_time(stage, trials).savefig(path, dpi=DOTS_PER_INCH)
-    return path
+Picture = Callable[[Study, Sequence[Trial]], Figure]
+PICTURES: dict[str, Picture] = {
+    "learning_rate": training_costs,
+    "epochs": against_epoch,
+    "mini_batch_size": against_time,
+    "schedule": against_epoch,
+}
+"""The pictures of stages, by the stage's key; a file of the same name as the function."""
+
+
+def draw_picture(stage: Study, trials: Sequence[Trial], formats: Sequence[str]) -> list[Path]:
+    """Draw a stage's picture, if it has one of its own, into its figures/; the files."""
+    picture = PICTURES.get(getattr(stage, "key", ""))
+    if picture is None:
+        return []
+    figure, paths = picture(stage, trials), []
+    for suffix in formats:
+        path = stage.directory / "figures" / f"{picture.__name__}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=DOTS_PER_INCH)
+        paths.append(path)
+    return paths
+
+
+def _figure(title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, 4.0))
+    figure.subplots_adjust(left=0.11, right=0.98, bottom=0.13, top=0.91)
+    figure.suptitle(title, fontsize=10)
+    return figure, figure.subplots()
+
+
+def _finish(figure: Figure, axes: Axes, stage: Study) -> Figure:
+    drawn = [float(y) for line in axes.lines for y in np.asarray(line.get_ydata())]
+    if drawn and measure_of(stage.config.run).is_fraction:
+        Scale(by_cost=False).apply(axes, drawn)
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower right", fontsize=8)
+    return figure
+
+
+def _styles(count: int) -> list[dict[str, Any]]:
+    return [
+        {"color": colour, "linestyle": dashes}
+        for colour, dashes in (_LINES[i % len(_LINES)] for i in range(count))
+    ]
+
+
+def _ordered_styles(count: int) -> list[dict[str, Any]]:
+    """For lines in an order: from dark to light, the dashes telling neighbours apart."""
+    colours = colormaps["viridis"]([i / max(1, count) for i in range(count)])
+    dashes = [_LINES[i % 4][1] for i in range(count)]
+    return [{"color": c, "linestyle": d} for c, d in zip(colours, dashes, strict=True)]
+
+
+def _best_so_far(stage: Study, trial: Trial) -> list[float]:
+    epochs = stage.run_directory(trial.number).epochs()
+    scale = 100 if measure_of(stage.config.run).is_fraction else 1
+    return list(accumulate((scale * epoch.validation_accuracy for epoch in epochs), max))
+
+
+def _accuracy(stage: Study) -> str:
+    measure = measure_of(stage.config.run)
+    return objective(False, measure.name) if measure.is_fraction else f"validation {measure.name}"
+
+
+def _named(stage: Study, trial: Trial, count: int | None = None) -> str:
+    names = stage.space.settings[:count]
+    varied = stage.varied(trial.config)
+    return ", ".join(f"{symbol(name)} = {plain(varied[name])}" for name in names)

@@ -55,16 +55,16 @@ def start_drawing(
     return [executor.submit(draw_figure, name, analysis, folder, formats) for name in drawn]
 
 
-def report_stage(stage: Study, trials: Sequence[Trial]) -> list[Path]:
-    """Write the tables of a stage and its pictures: all of a search, else the one that tells."""
+def report_stage(
+    stage: Study, trials: Sequence[Trial], formats: Sequence[str] = ("png",)
+) -> list[Path]:
+    """Write the tables of a stage and its pictures: all of a search, else those that tell."""
     if not trials:
         return []
-    from nndl_exp.report.stage_figures import draw_against_time
+    from nndl_exp.report.stage_figures import draw_picture
 
     analysis, files = analyse(stage, trials), write_tables(stage, trials)
     names = tuple(FIGURES) if stage.is_search else ("slices",)
-    for drawing in start_drawing(SerialExecutor(), analysis, stage, names=names):
+    for drawing in start_drawing(SerialExecutor(), analysis, stage, formats, names):
         files += drawing.result()
-    if stage.one_at_a_time:
-        files.append(draw_against_time(stage, trials))
-    return files
+    return files + draw_picture(stage, trials, formats)
