@@ -98,7 +98,8 @@ def test_values_typed_by_hand_are_numbers():
         (["eta=1"], "no such setting: eta (did you mean training.eta?)"),
         (["datset=mnist"], "no such setting: datset (did you mean dataset?)"),
         (["dataset=cifar"], "no such dataset: cifar (there are digits_8x8, fashion_mnist, mnist,"),
-        (["+experiment=nope"], "no such experiment: nope (there are book_100_hidden"),
+        (["+experiment=nope"], "no such experiment: nope (there are best_mnist"),
+        (["+experiment=best_mnist"], "+experiment=best_mnist is a study: it chooses search_space"),
         (["training.eta=0.1,0.2"], "Ambiguous value for argument 'training.eta=0.1,0.2': give one"),
         (["training.eta=[1"], "these settings can't be read"),
         (["hydra.run.dir=x"], "settings of Hydra itself can't be changed here: got hydra.run.dir"),
@@ -197,13 +198,27 @@ def test_every_option_of_a_run_trains_for_an_epoch(group, option, tmp_path, requ
     assert (result.state, result.epochs) == ("complete", 1)
 
 
-@pytest.mark.parametrize("option", options("experiment"))
+STUDIES = {"best_mnist", "best_mnist_expanded"}
+
+
+@pytest.mark.parametrize("option", [o for o in options("experiment") if o not in STUDIES])
 def test_every_experiment_trains_for_an_epoch(option, tmp_path, data_dir):
     from nndl_exp.run import run
 
     words = [f"+experiment={option}", "training.epochs=1", "dataset.training_size=500"]
     result = run(train_config(compose("train", words)).run, tmp_path / "run")
     assert (result.state, result.epochs) == ("complete", 1)
+
+
+@pytest.mark.parametrize("option", sorted(STUDIES))
+def test_every_experiment_that_is_a_study_can_be_led(option, tmp_path, data_dir):
+    from nndl_exp.study.strategy import StagedStudy
+
+    words = [f"+experiment={option}", "strategy.stages=[any_learning]", "executor=serial",
+             f"output={tmp_path}", "dataset.training_size=500"]  # fmt: skip
+    study = StagedStudy(sweep_config(compose("sweep", words)))
+    trials = [trial for _, trial in study.run()]
+    assert trials[-1].result.validation_accuracy > 0.2
 
 
 def test_every_yaml_says_what_it_is_for():

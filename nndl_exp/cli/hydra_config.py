@@ -168,6 +168,11 @@ def _explain(error: Exception, name: str) -> Exception:
         known = ", ".join(error.options)
         return UserError(f"no such {group}: {option} (there are {known})")
     message = str(error)
+    if found := re.search(r"In 'experiment/(\w+)': Could not override '(\w+)'", message):
+        return UserError(
+            f"+experiment={found[1]} is a study: it chooses {found[2]}, which nndl_exp.{name} does "
+            "not have; give it to nndl_exp.sweep"
+        )
     if found := re.search(r"Could not (?:override|append to config|delete)[^']*'([^'@]*)", message):
         names = list(_known(name))
         if any(key == found[1] or key.startswith(f"{found[1]}.") for key in names):
