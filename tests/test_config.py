@@ -218,7 +218,7 @@ def test_every_experiment_that_is_a_study_can_be_led(option, tmp_path, data_dir)
              f"output={tmp_path}", "dataset.training_size=500"]  # fmt: skip
     study = StagedStudy(sweep_config(compose("sweep", words)))
     trials = [trial for _, trial in study.run()]
-    assert trials[-1].result.validation_accuracy > 0.2
+    assert max(trial.result.validation_accuracy for trial in trials) > 0.4
 
 
 def test_every_yaml_says_what_it_is_for():
