@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from benchmarks.readme import write_section
 
@@ -131,6 +132,25 @@ def time_table(case: Case, found: dict[str, list[Course]]) -> str:
     return "\n".join(lines)
 
 
+def found_table(case: Case, folder: Path) -> str:
+    """What the strategy found for the book's network, by seed."""
+    seeds = range(case.seeds)
+    lines = ["| | " + " | ".join(f"seed {seed}" for seed in seeds) + " | the book |"]
+    lines.append("|---" * (case.seeds + 2) + "|")
+    rows = (
+        ("learning rate at which the cost stops falling", "learning_rate", "threshold", "0.5"),
+        ("half of it", "learning_rate", "eta", "0.25"),
+        ("lmbda", "regularization", "lmbda", "5"),
+    )
+    for title, stage, key, book in rows:
+        cells = []
+        for seed in seeds:
+            path = run(case, "chapter3", seed, folder) / "stages" / stage / "decision.yaml"
+            cells.append(f"{yaml.safe_load(path.read_text())['numbers'][key]:.3g}")
+        lines.append(f"| {title} | {' | '.join(cells)} | {book} |")
+    return "\n".join(lines)
+
+
 def difference_table(case: Case, found: dict[str, list[Course]]) -> str:
     """The strategy's accuracy minus each other's, over seeds, at two times."""
     lines = [
@@ -172,7 +192,10 @@ def main() -> None:
     tables = {"full digits": (FULL, time_table), "5,000 digits": (SMALL, difference_table)}
     for title, (case, table) in tables.items():
         if options.only in (None, case.dataset):
-            write_section(title, text := table(case, courses(case, options.keep)))
+            text = table(case, courses(case, options.keep))
+            if case is FULL:
+                text += "\n\n" + found_table(case, options.keep)
+            write_section(title, text)
             print(text)
 
 

@@ -87,7 +87,8 @@ def script(facts: Facts, options: Options) -> Script:
     words = (
         f"the training cost falls up to eta {number(threshold)} ({spread}); half of it is taken",
     )
-    return Decision(config, words, {"thresholds": thresholds, "eta": threshold / 2})
+    numbers = {"thresholds": thresholds, "threshold": threshold, "eta": threshold / 2}
+    return Decision(config, words, numbers)
 
 
 def cost_falls(trial: Seen) -> bool:
