@@ -242,7 +242,7 @@ def test_a_start_from_which_nothing_learns_ends_with_words(tmp_path):
 def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
     from mlflow.tracking import MlflowClient
 
-    words = ("strategy.stages=[learning_rate,epochs]", "training.eta=0.5", *SERIAL)
+    words = ("strategy.stages=[learning_rate,epochs,winner]", "training.eta=0.5", *SERIAL)
     done = run("nndl_exp.sweep", *SMALL, *words, f"output={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
@@ -256,9 +256,18 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         root, stage = by_name["small"], by_name["small/learning_rate"]
         assert stage.data.tags["mlflow.parentRunId"] == root.info.run_id
         assert "half of it is taken" in stage.data.tags["nndl.decided"]
+        story = root.data.tags["mlflow.note.content"]
+        assert "**learning rate**: the training cost falls" in story
+        assert "**number of epochs**: " in story
+        assert root.data.tags["nndl.winner"].startswith("small/")
+        files = {file.path for file in client.list_artifacts(stage.info.run_id)}
+        assert {"decision.yaml", "figures", "trials.csv", "trials.parquet"} <= files
+        assert {file.path for file in client.list_artifacts(root.info.run_id)} >= {"study.yaml"}
         trial = by_name["small/learning_rate/0"]
         assert trial.data.tags["mlflow.parentRunId"] == stage.info.run_id
         assert trial.data.metrics["best_validation_accuracy"] > 0.1
+        pictures = {file.path for file in client.list_artifacts(trial.info.run_id)}
+        assert any("learning_curves" in path for path in pictures)
         assert (stage.info.run_name, trial.info.run_name) == ("learning_rate", "learning_rate/0")
         return len(by_name)
 

@@ -102,6 +102,7 @@ class StagedViews:
         self._study, self._pool = study, pool
         self._root: StudyView | None = None
         self._views: dict[str, StudyView] = {}
+        self._story: list[str] = []
         self._tracked = study.config.tracking.name != "none"
         if study.config.tracking.uri:
             self._open()  # a server is asked at once whether it is there
@@ -131,6 +132,7 @@ class StagedViews:
         files = report_stage(stage, trials)
         if not self._tracked:
             return
+        files += [path for path in [stage.directory / "decision.yaml"] if decision is not None]
         view = self._stage(stage)
         for trial, curve in zip(trials, curves, strict=True):
             view.log_figure(trial.number, curve.result())
@@ -139,6 +141,7 @@ class StagedViews:
         if decision is not None:
             tags["nndl.decided"] = "; ".join(decision.words)[:5000]
             tags["mlflow.note.content"] = "\n\n".join(decision.words)
+            self._story.append(f"**{stage.title}**: {'; '.join(decision.words)}")
         view.close(complete=decision is not None, tags=tags, metrics={})
 
     def close(self, ended: tuple[Stage, Trial] | None, *, complete: bool) -> None:
@@ -154,6 +157,7 @@ class StagedViews:
         settings = [directory / name for name in ("study.yaml", "best.yaml")]
         self._root.log_study(directory, [path for path in settings if path.exists()], None)
         tags["nndl.complete"] = str(complete).lower()
+        tags["mlflow.note.content"] = "\n\n".join([self._text(), *self._story])
         self._root.close(complete=complete, tags=tags, metrics=metrics)
 
     def show_all(self) -> None:
@@ -169,6 +173,13 @@ class StagedViews:
             self.end(stage, trials, decision)
         ended = decision is not None and not decision.stop
         self.close(ending(decision.config, shown) if decision and ended else None, complete=ended)
+
+    def _text(self) -> str:
+        name, stages = self._study.name, ", ".join(self._study.config.strategy.stages)
+        return (
+            f"Study **{name}** in stages: {stages}\n\n"
+            f"Reproduce it: `python -m nndl_exp.reproduce {name}`"
+        )
 
     def _all(self) -> list[StudyView]:
         return [*self._views.values(), *([self._root] if self._root else [])]
@@ -188,11 +199,7 @@ class StagedViews:
             self._tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
             settings = dict(flatten(to_mapping(config.run)))
             settings |= {"strategy": config.strategy.name}
-            text = (
-                f"Study **{name}** in stages: {', '.join(config.strategy.stages)}\n\n"
-                f"Reproduce it: `python -m nndl_exp.reproduce {name}`"
-            )
-            self._root = StudyView(self._tracker, name, settings, text, time.time())
+            self._root = StudyView(self._tracker, name, settings, self._text(), time.time())
         return self._root
 
 
