@@ -35,6 +35,8 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 class DatasetConfig:
     """What to learn from: a source, cut down to some classes and to the first n of each set.
 
+    ``monitor`` is what stands where the validation set stands: the test set in some figures of the
+    book, never in a study.
     The settings from ``path`` on are those of a user's own file, a ``table`` or an ``npz``.
     ``target`` is the column of a table that is predicted, ``ignore`` lists columns that are left
     out. ``task`` is whether targets are classes or numbers: ``auto`` takes text, true/false and
@@ -48,6 +50,7 @@ class DatasetConfig:
     validation_size: Size | None = None
     test_size: Size | None = None
     classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    monitor: Literal["validation", "test"] = "validation"
     path: str | None = None
     target: str | None = None
     task: Literal["auto", "classes", "numbers"] = "auto"

@@ -89,6 +89,7 @@ def load_dataset(
     validation_size: int | None = None,
     test_size: int | None = None,
     classes: Sequence[int] | None = None,
+    monitor: str = "validation",
     test: bool = False,
     **file: Any,
 ) -> Dataset:
@@ -98,6 +99,7 @@ def load_dataset(
         name: a key of ``SOURCES`` or ``FILES``.
         training_size: how many training examples to keep, None for all; likewise the other two.
         classes: which classes to keep, None for all.
+        monitor: the set that stands in the place of the validation set: itself, or the test set.
         test: whether to load the test set, which no study needs.
         file: where a user's own file is and how it is read, the fields of ``FileOptions``.
 
@@ -106,8 +108,12 @@ def load_dataset(
     """
     source = _prepared(name, FileOptions(**file))
     sizes = (training_size, validation_size, test_size)
-    whole = from_prepared(title(name, file.get("path")), source, test=test)
-    return cut(whole, classes, sizes)
+    seen = test or monitor == "test"
+    whole = from_prepared(title(name, file.get("path")), source, test=seen)
+    parts = cut(whole, classes, sizes)
+    if monitor == "test" and parts.test is not None:
+        return replace(parts, validation=parts.test, test=parts.test if test else None)
+    return parts
 
 
 def read_new(name: str, reading: Reading, path: Path) -> Array:

@@ -16,7 +16,7 @@ from nndl_exp.datasets import Dataset, Labelled
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import atomic
-from nndl_exp.run import check, data_of
+from nndl_exp.run import data_of
 from nndl_exp.study import executors, warm_start
 from nndl_exp.study.chapter3 import STAGES
 from nndl_exp.study.coordinator import Coordinator
@@ -31,6 +31,7 @@ from nndl_exp.study.study import (
     Study,
     Trial,
     check_name,
+    data_of_study,
     load_settings,
     other_settings,
 )
@@ -50,7 +51,7 @@ class StagedStudy:
 
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
-        self.dataset = check(config.run)
+        self.dataset = data_of_study(config)
         _check(config)
         self.identity = self._identity()
         self.name = check_name(config.study.name, config.run.dataset.title, self.identity)

@@ -19,6 +19,7 @@ from nndl_exp.config import (
     to_mapping,
     to_yaml,
 )
+from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import check, measure_of, sizes_of
@@ -64,7 +65,7 @@ class Study:
 
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
-        self.dataset = check(config.run)
+        self.dataset = data_of_study(config)
         self.space = SearchSpace.parse(config.search_space, config.run)
         self._check_mini_batch_size()
         second = config.study.second_objective
@@ -306,6 +307,17 @@ class Study:
                 "search_space.training.mini_batch_size must not exceed the size of the training "
                 f"set ({n}): got {largest}"
             )
+
+
+def data_of_study(config: SweepConfig) -> Dataset:
+    """The dataset of a study, whose test set it does not see.
+
+    Raises:
+        UserError: it asks for the test set, or the run does not fit together.
+    """
+    if config.run.dataset.monitor == "test":
+        raise UserError("dataset.monitor must be validation in a study: got test")
+    return check(config.run)
 
 
 def check_name(name: str, dataset: str, identity: str) -> str:

@@ -1,0 +1,1 @@
+"""The book's results, a script each: python -m experiments."""

@@ -1,0 +1,56 @@
+"""Replay: the published curves of chapter 3 regenerated to the last digit.
+
+Chapter 3, "Overfitting and regularization" and the figures after it · 5 minutes
+    python -m experiments.replay [--out DIR]
+
+Expected: every count equal, every cost to 1e-10, for overfitting, regularized, multiple_eta,
+weight_initialization with 30 and 100 hidden neurons, more_data and regularized_full; each is
+written as JSON in the shape of the published file. Needs the full digits. Checked here against the
+numbers that the book's files begin and end with.
+"""
+
+import json
+
+from nndl_exp.book import Experiment, main
+from nndl_exp.book.replay import FIGURES, replay
+
+# Of the files overfitting.json and multiple_eta.json, costs to four digits.
+OVERFITTING = (
+    ("test cost", 0, 2.0763, 1.7731), ("test accuracy, images", 1, 5887, 8223),
+    ("training cost", 2, 1.8434, 0.0042), ("training accuracy, images", 3, 690, 1000),
+)  # fmt: skip
+LEARNING_RATES = ((0.025, 0, 0.8781, 0.3392), (0.25, 1, 0.4950, 0.3388))
+
+
+def study(experiment: Experiment) -> None:
+    """Replay every figure, write its JSON, and compare overfitting and multiple_eta."""
+    if not experiment.full:
+        experiment.console.print("the published curves are of the full digits: nothing to replay")
+        return
+    found = dict(zip(FIGURES, experiment.parallel(replay, list(FIGURES)), strict=True))
+    for name, content in found.items():
+        experiment.write(f"{name}.json", json.dumps(content))
+    for what, row, first, last in OVERFITTING:
+        curve = found["overfitting"][row]
+        experiment.compare(f"overfitting: {what}, epoch 1", first, round(curve[0], 4))
+        experiment.compare(f"overfitting: {what}, epoch 400", last, round(curve[-1], 4))
+    accuracy, cost = found["overfitting"][1], found["overfitting"][0]
+    experiment.compare("overfitting: most test images right", 8227, max(accuracy))
+    experiment.compare("overfitting: in the epoch (from 0)", 374, accuracy.index(max(accuracy)))
+    experiment.compare("overfitting: lowest test cost", 1.2028, round(min(cost), 4))
+    experiment.compare("overfitting: in the epoch (from 0)", 14, cost.index(min(cost)))
+    for eta, row, first, last in LEARNING_RATES:
+        curve = found["multiple_eta"][row][2]
+        experiment.compare(f"training cost, η = {eta}, epoch 1", first, round(curve[0], 4))
+        experiment.compare(f"training cost, η = {eta}, epoch 30", last, round(curve[-1], 4))
+    experiment.compare("more_data: 5,000 images (%)", 93.24, found["more_data"][5], within=1e-9)
+    figure, (left, right) = experiment.figure(1, 2)
+    lines = {"not regularized": found["overfitting"][1], "lmbda 0.1": found["regularized"][1]}
+    experiment.lines(left, lines, x="epoch", y="test images right, of 10,000")
+    rates = {f"η = {eta}": found["multiple_eta"][i][2] for i, eta in enumerate((0.025, 0.25, 2.5))}
+    experiment.lines(right, rates, x="epoch", y="training cost C")
+    experiment.save(figure)
+
+
+if __name__ == "__main__":
+    main(study)

@@ -1,0 +1,96 @@
+"""``python -m experiments``: which scripts there are, and the page of all their results."""
+
+import importlib
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nndl_exp.book.comparison import Comparison, table
+from nndl_exp.book.experiment import Header, lead, output_of
+from nndl_exp.cli.console import make_console
+from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.errors import UserError
+from nndl_exp.records import atomic
+
+PAGE, PICTURES = "RESULTS.md", "figures"
+
+
+@one_line_errors
+def command(folder: Path) -> None:
+    """The command line: nothing for the list, ``all [SETTING=VALUE]`` for every script."""
+    words = sys.argv[1:]
+    if not words:
+        show_list(folder)
+    elif words[0] == "all":
+        run_all(folder, words[1:])
+    else:
+        known = ", ".join(header.name for _, header in scripts(folder))
+        raise UserError(
+            f"python -m experiments takes nothing, or all: got {words[0]}; a script is run by "
+            f"python -m experiments.NAME ({known})"
+        )
+
+
+def scripts(folder: Path) -> list[tuple[ModuleType, Header]]:
+    """The scripts of a folder, in the order of the book."""
+    names = sorted(path.stem for path in folder.glob("*.py") if path.stem[:1] != "_")
+    modules = [importlib.import_module(f"{folder.name}.{name}") for name in names]
+    pairs = [(module, Header.of(module)) for module in modules]
+    return sorted(pairs, key=lambda pair: (pair[1].section.split(",")[0], pair[1].name))
+
+
+def show_list(folder: Path) -> None:
+    """Print the scripts with their sections, minutes, and what came out last."""
+    console = make_console()
+    console.print(f"{'python -m experiments.':<38}minutes  last time                section")
+    for _, header in scripts(folder):
+        result = read(output_of([]), header.name)
+        said = "not run" if result is None else verdicts(result)
+        console.print(f"{header.name:<38}{header.minutes:>7g}  {said:<24} {header.section}")
+
+
+def run_all(folder: Path, words: Sequence[str]) -> None:
+    """Run every script, then write the page and copy the figures beside it."""
+    output, console = output_of(words), make_console()
+    for module, _ in scripts(folder):
+        lead(module, words)
+    pages = [page(output, header, folder) for _, header in scripts(folder)]
+    text = "# The book, regenerated\n\nMade by `python -m experiments all`.\n\n" + "\n".join(pages)
+    atomic.write(folder / PAGE, text.encode())
+    console.print(f"saved    {folder / PAGE}")
+
+
+def page(output: Path, header: Header, folder: Path) -> str:
+    """The part of a script on the page; its pictures are copied beside the page."""
+    result = read(output, header.name)
+    assert result is not None
+    rows = [Comparison(**{**row, "here": tuple(row["here"])}) for row in result["rows"]]
+    digits = "the full digits" if result["full"] else "the 5,000 digits"
+    lines = [f"## {header.title}", "", f"{header.section} · `python -m experiments.{header.name}`"]
+    lines += [f"· {result['seconds'] / 60:.1f} minutes, {digits}", ""]
+    lines += table(rows) if rows else []
+    (folder / PICTURES).mkdir(exist_ok=True)
+    for name in result["figures"]:
+        if name.endswith(".png"):
+            source = output / "experiments" / header.name / name
+            shutil.copyfile(source, folder / PICTURES / name)
+            lines += ["", f"![{header.title}]({PICTURES}/{name})"]
+    return "\n".join([*lines, ""])
+
+
+def read(output: Path, name: str) -> dict[str, Any] | None:
+    """What a script left the last time that it ran; None if it did not."""
+    path = output / "experiments" / name / "result.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def verdicts(result: dict[str, Any]) -> str:
+    """How many numbers of the book were met."""
+    rows = [Comparison(**{**row, "here": tuple(row["here"])}) for row in result["rows"]]
+    compared = [row for row in rows if row.book is not None]
+    agree = sum(row.verdict == "agrees" for row in compared)
+    return f"{agree} of {len(compared)} agree"

@@ -1,0 +1,66 @@
+"""Figures and tables of the scripts of ``experiments/``: one look for all of them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+"""Lines are told apart by these as well, for readers who see no colours."""
+
+
+def make_figure(
+    rows: int, columns: int, width: float, height: float, title: str
+) -> tuple[Figure, list[Axes]]:
+    """A figure of so many plots, each with a light grid; the plots row by row."""
+    figure = Figure(figsize=(width, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for one in axes:
+        one.grid(alpha=0.3)
+    figure.suptitle(title, fontsize=11)
+    return figure, axes
+
+
+def draw_lines(
+    axes: Axes,
+    lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    colours: Sequence[str],
+    *,
+    x: str,
+    y: str,
+    whole: bool = True,
+) -> None:
+    """Draw curves (x values, y values) by their names, and say what the axes are.
+
+    ``whole`` is whether x counts something, as epochs do.
+    """
+    for i, (name, (xs, ys)) in enumerate(lines.items()):
+        dashes: Any = DASHES[i % len(DASHES)]
+        colour = colours[i % len(colours)]
+        axes.plot(
+            np.asarray(xs),
+            np.asarray(ys),
+            linestyle=dashes,
+            color=colour,
+            label=name,
+            linewidth=1.6,
+        )
+    axes.set(xlabel=x, ylabel=y)
+    if whole:
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    if len(lines) > 1:
+        axes.legend(fontsize=9)
+
+
+def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
+    """Write a figure in each of some formats; the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.{suffix}" for suffix in formats]
+    for path in paths:
+        figure.savefig(path, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return paths
