@@ -60,7 +60,7 @@ class Comparison:
         low, high = self.interval
         ours = _text(self.mean)
         if len(self.here) > 1:
-            ours += f" ± {_text((high - low) / 2)} ({len(self.here)} seeds)"
+            ours += f" ± {(high - low) / 2:.2g} ({len(self.here)} seeds)"
         said = self.verdict + (f": {self.note}" if self.note else "")
         return self.what, "-" if self.book is None else _text(self.book), ours, said
 
@@ -72,4 +72,4 @@ def table(rows: Sequence[Comparison]) -> list[str]:
 
 
 def _text(value: float) -> str:
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.5g}" if abs(value) < 1000 else f"{value:,.0f}"
