@@ -8,6 +8,7 @@ import pytest
 from experiments import (
     backpropagation,
     cross_entropy_derived,
+    modified_neurons,
     numerical_gradients,
     saturating_neuron,
     softmax,
@@ -166,4 +167,19 @@ def test_a_softmax_jacobian_of_its_diagonal_alone_is_seen(rows, monkeypatch):
         "largest difference of the Jacobian, diag(a) - a aᵀ and differences",
         "least rank of 100 Jacobians, K = 10",
         "largest rank of 100 Jacobians, K = 10",
+    ]
+
+
+def test_a_modified_neuron_changes_its_own_slope_only(rows):
+    found = rows(modified_neurons)
+    assert len(found) == 6
+    assert {row.verdict for row in found.values()} == {"agrees"}
+
+
+def test_a_modified_neuron_without_its_own_slope_is_seen(rows, monkeypatch):
+    made = modified_neurons.modified()
+    wrong = replace(made, backward=ACTIVATIONS["sigmoid"].backward)
+    monkeypatch.setattr(modified_neurons, "modified", lambda: wrong)
+    assert differing(rows(modified_neurons)) == [
+        f"largest difference of δ, {name} hidden layer" for name in ("first", "second")
     ]
