@@ -1,6 +1,6 @@
 """The cross-entropy, found by integrating the slope that one wants.
 
-Chapter 3, "The cross-entropy cost function" · 0.1 minutes
+Chapter 3, "What does the cross-entropy mean? Where does it come from?" · 0.1 minutes
     python -m experiments.cross_entropy_derived
 
 Expected: the cost whose slope by z is a - y, that is dC/da = (a - y) / (a (1 - a)), integrated from

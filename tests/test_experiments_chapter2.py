@@ -80,13 +80,13 @@ def test_the_error_of_central_differences_falls_as_the_square_of_the_step():
         *(backpropagation.relative_errors(parts, h) for h in (1e-2, 1e-3, 1e-9)), strict=True
     ):
         assert far / near == pytest.approx(100, rel=0.05)
-        assert tiny > near / 1e3, "rounding"
+        assert tiny > near, "rounding"
 
 
 def test_matrices_and_loop_have_the_same_gradient(rows):
     found = rows(whole_mini_batches)
     what = "largest difference of the gradients, as a fraction of the largest derivative"
-    assert 0 <= found[what].mean < 1e-14
+    assert 0 <= found[what].mean < 1e-13
     assert not differing(found)
     assert all(row.mean > 0 for what, row in found.items() if what.startswith("times as fast"))
 
