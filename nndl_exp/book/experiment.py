@@ -31,7 +31,7 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory, atomic
-from nndl_exp.report.book import draw_lines, make_figure, save_figure
+from nndl_exp.report.book import draw_lines, draw_matrix, make_figure, save_figure
 from nndl_exp.run import Run, check, data_of
 from nndl_exp.study import executors
 from nndl_exp.training import Epoch
@@ -220,6 +220,10 @@ class Experiment:
             for name, line in lines.items()
         }
         draw_lines(axes, points, chosen, x=x, y=y, whole=whole)
+
+    def matrix(self, axes: Any, values: ArrayLike, *, x: str, y: str) -> None:
+        """Draw a matrix as coloured squares with their numbers."""
+        draw_matrix(axes, values, x=x, y=y)
 
     def save(self, figure: Any, name: str = "") -> None:
         """Write a figure in the formats of the settings."""

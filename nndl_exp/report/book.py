@@ -57,6 +57,19 @@ def draw_lines(
         axes.legend(fontsize=9)
 
 
+def draw_matrix(axes: Axes, values: ArrayLike, *, x: str, y: str) -> None:
+    """Draw a matrix as coloured squares with their numbers: white is 0, rows go down."""
+    matrix = np.asarray(values)
+    most = float(np.abs(matrix).max()) or 1.0
+    axes.imshow(matrix, cmap="RdBu_r", vmin=-2 * most, vmax=2 * most, aspect="auto")
+    for (row, column), value in np.ndenumerate(matrix):
+        axes.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=8)
+    axes.grid(False)
+    axes.set(xlabel=x, ylabel=y, xticks=range(matrix.shape[1]), yticks=range(matrix.shape[0]))
+    axes.set_xticklabels([str(i + 1) for i in range(matrix.shape[1])])
+    axes.set_yticklabels([str(i + 1) for i in range(matrix.shape[0])])
+
+
 def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
     """Write a figure in each of some formats; the files."""
     folder.mkdir(parents=True, exist_ok=True)
