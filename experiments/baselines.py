@@ -4,8 +4,8 @@ Chapter 1, "Toward deep learning" · 1 minute
     python -m experiments.baselines [dataset.training_size=50000]
 
 Expected: 22.25 % of the test set by the average darkness of each digit, and 94.35 % by the support
-vector machine, both to the last image. The machine gets the first 10,000 training images, because
-all 50,000 take it about ten minutes; the second command gives it all.
+vector machine, both to the last image. All 50,000 training images take the machine about seven
+minutes; without that setting it gets the first 10,000, and reads 92.14 %.
 """
 
 from time import monotonic
@@ -17,7 +17,8 @@ from nndl_exp.book import Experiment, main
 from nndl_exp.datasets.dataset import Examples, Labelled
 from nndl_exp.nn.arrays import Array, Indices
 
-ALL, OF_SVM = 50_000, "dataset.training_size=10000"
+ALL, FEW = 50_000, 10_000
+OF_SVM = f"dataset.training_size={FEW}"
 
 
 def study(experiment: Experiment) -> None:
@@ -27,22 +28,26 @@ def study(experiment: Experiment) -> None:
     training, test = labelled(data.training), labelled(data.test)
     means = mean_darkness(training)
     guesses = np.abs(darkness(test.x)[:, None] - means).argmin(axis=1)
-    book = 22.25 if len(training) == ALL else None
+    book = 22.25 if experiment.full and len(training) == ALL else None
     experiment.compare("average darkness (%)", book, right(guesses, test), within=1e-9)
-    figure, (left, middle) = experiment.figure(1, 2)
-    digits = np.arange(10)
-    experiment.lines(left, {"": (digits, means)}, x="digit", y="mean darkness, sum of pixels")
-    read = [100 * float((guesses == d)[test.labels == d].mean()) for d in digits]
-    experiment.lines(middle, {"": (digits, read)}, x="digit", y="read right by darkness (%)")
+    figure, (left, other) = experiment.figure(1, 2)
+    digits = "0123456789"
+    experiment.bars(left, {"": means}, labels=digits, x="digit", y="mean darkness, sum of pixels")
+    read = [100 * float((guesses == d)[test.labels == d].mean()) for d in range(10)]
+    experiment.bars(other, {"": read}, labels=digits, x="digit", y="read right by darkness (%)")
     experiment.save(figure)
-    few = labelled(experiment.data(*[OF_SVM] * (len(training) > 10_000)).training)
+    words = (OF_SVM,) if len(training) > FEW else ()
+    few = labelled(experiment.data(*words).training)
     start = monotonic()
     machine = SVC(gamma="auto").fit(few.x, few.labels)
     guesses = machine.predict(test.x)
     seconds = monotonic() - start
     what = f"support vector machine, {len(few):,} training images (%)"
-    book = 94.35 if len(few) == ALL else None
-    experiment.compare(what, book, right(guesses, test), within=1e-9)
+    book = 94.35 if experiment.full and len(few) == ALL else None
+    note = (
+        "94.35 with all: dataset.training_size=50000" if experiment.full and len(few) == FEW else ""
+    )
+    experiment.compare(what, book, right(guesses, test), within=1e-9, note=note)
     experiment.compare("the same, seconds", None, seconds)
 
 
