@@ -4,7 +4,7 @@ Chapter 1, "Implementing our network to classify digits" · 3 minutes
     python -m experiments.bad_learning_rates
 
 Expected: with 100 hidden neurons and η = 0.001 11.39 % of the test set after the first epoch and
-21.42 % after the last, always a little more; with 30 hidden neurons and η = 100 about 10 %, what
+21.42 % after the last, little by little; with 30 hidden neurons and η = 100 about 10 %, what
 guessing gives. Where the first starts from is a matter of chance: the seeds differ by several
 percentage points.
 """
