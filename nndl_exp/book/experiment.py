@@ -31,7 +31,7 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory, atomic
-from nndl_exp.report.book import draw_lines, draw_matrix, make_figure, save_figure
+from nndl_exp.report.book import draw_bars, draw_lines, draw_matrix, make_figure, save_figure
 from nndl_exp.run import Run, check, data_of
 from nndl_exp.study import executors
 from nndl_exp.training import Epoch
@@ -224,6 +224,20 @@ class Experiment:
     def matrix(self, axes: Any, values: ArrayLike, *, x: str, y: str) -> None:
         """Draw a matrix as coloured squares with their numbers."""
         draw_matrix(axes, values, x=x, y=y)
+
+    def bars(
+        self,
+        axes: Any,
+        bars: Mapping[str, ArrayLike],
+        *,
+        labels: Sequence[str],
+        x: str,
+        y: str,
+        colours: Sequence[str] = ("first", "second", "third", "fourth", "fifth"),
+    ) -> None:
+        """Draw bars by their names: a height for each label."""
+        chosen = [self.style["colours"].get(colour, colour) for colour in colours]
+        draw_bars(axes, bars, chosen, labels=labels, x=x, y=y)
 
     def save(self, figure: Any, name: str = "") -> None:
         """Write a figure in the formats of the settings."""

@@ -70,6 +70,28 @@ def draw_matrix(axes: Axes, values: ArrayLike, *, x: str, y: str) -> None:
     axes.set_yticklabels([str(i + 1) for i in range(matrix.shape[0])])
 
 
+def draw_bars(
+    axes: Axes,
+    bars: Mapping[str, ArrayLike],
+    colours: Sequence[str],
+    *,
+    labels: Sequence[str],
+    x: str,
+    y: str,
+) -> None:
+    """Draw bars side by side for each label, by their names, and say what the axes are."""
+    places, width = np.arange(len(labels)), 0.8 / len(bars)
+    for i, (name, heights) in enumerate(bars.items()):
+        middle = places + (i - (len(bars) - 1) / 2) * width
+        colour = colours[i % len(colours)]
+        axes.bar(middle, np.asarray(heights), width, color=colour, label=name)
+    axes.set_xticks(places, labels)
+    axes.set(xlabel=x, ylabel=y)
+    axes.set_axisbelow(True)
+    if len(bars) > 1:
+        axes.legend(fontsize=9)
+
+
 def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
     """Write a figure in each of some formats; the files."""
     folder.mkdir(parents=True, exist_ok=True)
