@@ -55,6 +55,7 @@ def study(experiment: Experiment) -> None:
     lines["1/sqrt(n)"] = (epochs, np.full(len(epochs), n**-0.5))
     experiment.lines(axes, lines, x="epoch", y="mean length of a weight (logarithmic)")
     axes.set_yscale("log")
+    axes.set_ylim(bottom=5e-4)
     experiment.save(figure)
 
 

@@ -65,7 +65,7 @@ def draw_histogram(
     x: str,
     y: str,
     limits: tuple[float, float] | None = None,
-    bins: int = 60,
+    bins: int = 120,
 ) -> None:
     """Draw the density of some values by their names, as outlines over the same bins.
 
