@@ -1,32 +1,34 @@
 """Expanding the data: each picture also a pixel further down, up, right and left.
 
-Chapter 3, "Other techniques for regularization" · 3 minutes
+Chapter 3, "Other techniques for regularization" · 2 minutes
     python -m experiments.expanding_the_data
 
-Expected: five times the images, 250,000, improve the validation accuracy, though each run sees
-as many images in all.
+Expected: five times the images, 250,000, improve the validation accuracy by about 0.3 points,
+though each run sees as many images in all. Both have the same lmbda = 5: more images need less of
+regularization, and with the same lmbda / n there is no gain.
 """
 
 import numpy as np
 
 from nndl_exp.book import Experiment, main
 
-WORDS = ("network.hidden=[100]", "training.eta=0.5", "training.stopping.name=none")
-EPOCHS, COPIES = 30, 5
+WORDS = ("network.hidden=[100]", "training.eta=0.25", "training.stopping.name=none")
+EPOCHS, COPIES = 60, 5
 SEEDS = 3
 
 
 def study(experiment: Experiment) -> None:
     """Train with the images as they are, and with five times as many for a fifth of the epochs."""
     n = len(experiment.data().training)
+    words = (*WORDS, f"training.lmbda={1e-4 * n}")
     names = {
-        f"{n:,} images": (f"training.lmbda={1e-4 * n}", f"training.epochs={EPOCHS}"),
+        f"{n:,} images": (*words, f"training.epochs={EPOCHS}"),
         f"{COPIES * n:,} images": (
-            "training=shifts", "training.expansion.once=true",
-            f"training.lmbda={1e-4 * n * COPIES}", f"training.epochs={EPOCHS // COPIES}",
+            *words, "training=shifts", "training.expansion.once=true",
+            f"training.epochs={EPOCHS // COPIES}",
         ),
     }  # fmt: skip
-    runs = experiment.train({name: (*WORDS, *words) for name, words in names.items()}, seeds=SEEDS)
+    runs = experiment.train(names, seeds=SEEDS)
     once, shifted = runs.values()
     figure, (axes,) = experiment.figure()
     lines = {}
