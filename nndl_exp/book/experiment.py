@@ -29,9 +29,17 @@ from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import RunConfig, TrackingConfig, parse, to_mapping
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
+from nndl_exp.nn import Network
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory, atomic
-from nndl_exp.report.book import draw_bars, draw_lines, draw_matrix, make_figure, save_figure
+from nndl_exp.report.book import (
+    draw_bars,
+    draw_histogram,
+    draw_lines,
+    draw_matrix,
+    make_figure,
+    save_figure,
+)
 from nndl_exp.run import Run, check, data_of
 from nndl_exp.study import executors
 from nndl_exp.training import Epoch
@@ -82,6 +90,12 @@ class Recorded:
     def curve(self, name: str) -> Array:
         """A measurement after each epoch, such as ``validation_accuracy``, a fraction."""
         return np.array([getattr(epoch, name) for epoch in self.epochs])
+
+    @property
+    def network(self) -> Network:
+        """Its network after the last epoch."""
+        last = self.directory.path / "weights_last.npz"
+        return Network.load(last) if last.exists() else self.directory.network()
 
     def best(self) -> float:
         """The best accuracy, in percent, on the set that is monitored."""
@@ -238,6 +252,20 @@ class Experiment:
         """Draw bars by their names: a height for each label."""
         chosen = [self.style["colours"].get(colour, colour) for colour in colours]
         draw_bars(axes, bars, chosen, labels=labels, x=x, y=y)
+
+    def histogram(
+        self,
+        axes: Any,
+        values: Mapping[str, Array],
+        *,
+        x: str,
+        y: str = "density",
+        limits: tuple[float, float] | None = None,
+        colours: Sequence[str] = ("first", "second", "third", "fourth", "fifth"),
+    ) -> None:
+        """Draw how values are distributed, by their names; the bins lie between ``limits``."""
+        chosen = [self.style["colours"].get(colour, colour) for colour in colours]
+        draw_histogram(axes, values, chosen, x=x, y=y, limits=limits)
 
     def save(self, figure: Any, name: str = "") -> None:
         """Write a figure in the formats of the settings."""

@@ -92,6 +92,38 @@ def draw_bars(
         axes.legend(fontsize=9)
 
 
+def draw_histogram(
+    axes: Axes,
+    values: Mapping[str, ArrayLike],
+    colours: Sequence[str],
+    *,
+    x: str,
+    y: str,
+    limits: tuple[float, float] | None = None,
+    bins: int = 120,
+) -> None:
+    """Draw the density of some values by their names, as outlines over the same bins.
+
+    ``limits`` are the ends of the bins, None for those of all values.
+    """
+    edges = np.histogram_bin_edges(
+        np.concatenate([np.ravel(some) for some in values.values()]), bins, limits
+    )
+    for i, (name, some) in enumerate(values.items()):
+        dashes: Any = DASHES[i % len(DASHES)]
+        density, _ = np.histogram(np.ravel(some), edges, density=True)
+        axes.stairs(
+            density,
+            edges,
+            label=name,
+            color=colours[i % len(colours)],
+            linestyle=dashes,
+            linewidth=1.6,
+        )
+    axes.set(xlabel=x, ylabel=y)
+    axes.legend(fontsize=9)
+
+
 def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
     """Write a figure in each of some formats; the files."""
     folder.mkdir(parents=True, exist_ok=True)
