@@ -72,6 +72,4 @@ def table(rows: Sequence[Comparison]) -> list[str]:
 
 
 def _text(value: float) -> str:
-    return f"{value:.5g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.5g}"
