@@ -184,6 +184,18 @@ def test_regularization_walks_by_tens_to_the_best_and_tunes_eta_again():
     assert {0.0, 0.1, 1.0, 10.0, 100.0} <= {t.config.training.lmbda for t in seen}
 
 
+@pytest.mark.parametrize(("gap", "expected"), [(0.001, 100.0), (0.02, 10.0)])
+def test_of_lambdas_that_noise_does_not_tell_apart_the_largest_is_taken(gap, expected):
+    """A standard error of 99 % of 10,000 images is 0.1 points."""
+
+    def outcome(config):
+        best = {0.0: 0.97, 0.1: 0.97, 1.0: 0.99, 10.0: 0.99 - 0.9 * gap}
+        return history([best.get(round(config.training.lmbda, 6), 0.9)]), "complete"
+
+    decision, _ = play_out("regularization", outcome, facts(), images=5_000)
+    assert decision.config.training.lmbda == expected
+
+
 def test_no_regularization_stays_none_where_it_only_harms():
     def outcome(config):
         return history([0.9 - 0.01 * config.training.lmbda**0.25]), "complete"
@@ -223,6 +235,16 @@ def test_the_architecture_grows_while_that_gains():
     assert decision.config.network.hidden == (188, 188)
     tried = [list(t.config.network.hidden) for t in seen]
     assert tried[:5] == [[75], [75], [30], [188], [188]]
+
+
+def test_the_architecture_goes_on_past_what_is_worse_by_noise_only():
+    def outcome(config):
+        accuracy = {(30,): 0.95, (75,): 0.949, (188,): 0.96}.get(config.network.hidden, 0.9)
+        return history([accuracy]), "complete"
+
+    base = RunConfig(network=NetworkConfig(hidden=(30,)))
+    decision, _ = play_out("architecture", outcome, facts(base), layers=1)
+    assert decision.config.network.hidden == (188,)
 
 
 def test_a_schedule_is_taken_only_where_it_is_better():

@@ -82,7 +82,7 @@ def test_what_tells_nothing_of_the_new_study_is_left_out(output):
 
 MISTAKES = [
     (("study.warm_start=nope",), r"study\.warm_start: no such study: nope \(there are old\)"),
-    (("study.warm_start=../old",), "no such study"),
+    (("study.warm_start=../studies/old",), "no such study"),
     (("study.name=old", "study.warm_start=old"), "no such study: old"),
     (("sampler=random",), "study.warm_start goes with sampler=tpe: got random"),
     (("dataset.training_size=200",), "must have trials on the same dataset: got none"),

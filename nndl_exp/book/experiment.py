@@ -44,6 +44,7 @@ from nndl_exp.run import Run, check, data_of
 from nndl_exp.study import executors
 from nndl_exp.training import Epoch
 
+J = TypeVar("J")
 T = TypeVar("T")
 Study = Callable[["Experiment"], None]
 _OF_FRAME = ("seed", "seeds", "workers", "executor", "output", "out", "figure", "tracking")
@@ -160,15 +161,8 @@ class Experiment:
         ]
         for _, one in wanted:
             check(one.config)
-        pool = executors.Pool(self._kind, 1 if alone else self._workers)
-        try:
-            with progress(self.console) as bar:
-                task = bar.add_task(self.header.name, total=len(wanted))
-                jobs = [(one.config, one.directory.path) for _, one in wanted]
-                for _ in pool.open().map(_train, jobs):
-                    bar.update(task, advance=1)
-        finally:
-            pool.close()
+        jobs = [(one.config, one.directory.path) for _, one in wanted]
+        self._map(_train, jobs, 1 if alone else self._workers)
         self._track(wanted)
         found: dict[str, list[Recorded]] = {name: [] for name in runs}
         for name, one in wanted:
@@ -176,17 +170,8 @@ class Experiment:
         return found
 
     def parallel(self, work: Callable[[str], T], names: Sequence[str]) -> list[T]:
-        """What ``work``, a function of a module, gives for each name, on as many workers."""
-        pool = executors.Pool(self._kind, self._workers)
-        try:
-            with progress(self.console) as bar:
-                task, found = bar.add_task(self.header.name, total=len(names)), []
-                for one in pool.open().map(work, names):
-                    found.append(one)
-                    bar.update(task, advance=1)
-        finally:
-            pool.close()
-        return found
+        """What ``work``, a function of a module, gives for each name, by the workers."""
+        return self._map(work, names, self._workers)
 
     def write(self, name: str, text: str) -> None:
         """Write a file beside the figures, or into the folder of ``--out``."""
@@ -228,12 +213,11 @@ class Experiment:
 
         ``colours`` are names of the settings; ``whole`` is whether x counts something.
         """
-        chosen = [self.style["colours"].get(colour, colour) for colour in colours]
         points = {
             name: line if isinstance(line, tuple) else (np.arange(1, np.size(line) + 1), line)
             for name, line in lines.items()
         }
-        draw_lines(axes, points, chosen, x=x, y=y, whole=whole)
+        draw_lines(axes, points, self._colours(colours), x=x, y=y, whole=whole)
 
     def matrix(self, axes: Any, values: ArrayLike, *, x: str, y: str) -> None:
         """Draw a matrix as coloured squares with their numbers."""
@@ -250,8 +234,7 @@ class Experiment:
         colours: Sequence[str] = ("first", "second", "third", "fourth", "fifth"),
     ) -> None:
         """Draw bars by their names: a height for each label."""
-        chosen = [self.style["colours"].get(colour, colour) for colour in colours]
-        draw_bars(axes, bars, chosen, labels=labels, x=x, y=y)
+        draw_bars(axes, bars, self._colours(colours), labels=labels, x=x, y=y)
 
     def histogram(
         self,
@@ -264,8 +247,7 @@ class Experiment:
         colours: Sequence[str] = ("first", "second", "third", "fourth", "fifth"),
     ) -> None:
         """Draw how values are distributed, by their names; the bins lie between ``limits``."""
-        chosen = [self.style["colours"].get(colour, colour) for colour in colours]
-        draw_histogram(axes, values, chosen, x=x, y=y, limits=limits)
+        draw_histogram(axes, values, self._colours(colours), x=x, y=y, limits=limits)
 
     def save(self, figure: Any, name: str = "") -> None:
         """Write a figure in the formats of the settings."""
@@ -287,6 +269,22 @@ class Experiment:
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         atomic.write(self.folder / "result.json", json.dumps(result, indent=1).encode())
+
+    def _colours(self, names: Sequence[str]) -> list[str]:
+        return [self.style["colours"].get(name, name) for name in names]
+
+    def _map(self, work: Callable[[J], T], jobs: Sequence[J], workers: int) -> list[T]:
+        found: list[T] = []
+        pool = executors.Pool(self._kind, workers)
+        try:
+            with progress(self.console) as bar:
+                task = bar.add_task(self.header.name, total=len(jobs))
+                for one in pool.open().map(work, jobs):
+                    found.append(one)
+                    bar.update(task, advance=1)
+        finally:
+            pool.close()
+        return found
 
     def _recorded(self, name: str, words: Sequence[str], seed: int) -> Recorded:
         config = self.config(*words)

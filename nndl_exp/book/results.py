@@ -45,10 +45,10 @@ def scripts(folder: Path) -> list[tuple[ModuleType, Header]]:
 
 def show_list(folder: Path) -> None:
     """Print the scripts with their sections, minutes, and what came out last."""
-    console = make_console()
+    console, output = make_console(), output_of([])
     console.print(f"{'python -m experiments.':<38}minutes  last time                section")
     for _, header in scripts(folder):
-        result = read(output_of([]), header.name)
+        result = read(output, header.name)
         said = "not run" if result is None else verdicts(result)
         console.print(f"{header.name:<38}{header.minutes:>7g}  {said:<24} {header.section}")
 
@@ -68,7 +68,7 @@ def page(output: Path, header: Header, folder: Path) -> str:
     """The part of a script on the page; its pictures are copied beside the page."""
     result = read(output, header.name)
     assert result is not None
-    rows = [Comparison(**{**row, "here": tuple(row["here"])}) for row in result["rows"]]
+    rows = rows_of(result)
     digits = "the full digits" if result["full"] else "the 5,000 digits"
     lines = [f"## {header.title}", "", f"{header.section} · `python -m experiments.{header.name}`"]
     lines += [f"· {result['seconds'] / 60:.1f} minutes, {digits}", ""]
@@ -88,9 +88,13 @@ def read(output: Path, name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
+def rows_of(result: dict[str, Any]) -> list[Comparison]:
+    """The rows of a result's table."""
+    return [Comparison(**{**row, "here": tuple(row["here"])}) for row in result["rows"]]
+
+
 def verdicts(result: dict[str, Any]) -> str:
     """How many numbers of the book were met."""
-    rows = [Comparison(**{**row, "here": tuple(row["here"])}) for row in result["rows"]]
-    compared = [row for row in rows if row.book is not None]
+    compared = [row for row in rows_of(result) if row.book is not None]
     agree = sum(row.verdict == "agrees" for row in compared)
     return f"{agree} of {len(compared)} agree"

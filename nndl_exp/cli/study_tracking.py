@@ -127,12 +127,15 @@ class StagedViews:
 
     def end(self, stage: Stage, trials: Sequence[Trial], decision: Decision | None) -> None:
         """A stage has ended, or was stopped: write its tables and pictures, and show them."""
-        executor = self._pool.open()
-        curves = [executor.submit(draw, *_curves_of(stage, t)) for t in trials if self._tracked]
-        files = report_stage(stage, trials)
         if not self._tracked:
+            report_stage(stage, trials)
             return
-        files += [path for path in [stage.directory / "decision.yaml"] if decision is not None]
+        executor = self._pool.open()
+        curves = [executor.submit(draw, *_curves_of(stage, trial)) for trial in trials]
+        files = report_stage(stage, trials)
+        if decision is not None:
+            stage.conclude(decision)  # also where the study was killed before it was written down
+            files.append(stage.directory / "decision.yaml")
         view = self._stage(stage)
         for trial, curve in zip(trials, curves, strict=True):
             view.log_figure(trial.number, curve.result())

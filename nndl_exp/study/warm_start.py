@@ -17,7 +17,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory, atomic
 from nndl_exp.run import sizes_of
 from nndl_exp.study import objectives
-from nndl_exp.study.names import no_such_study
+from nndl_exp.study.names import no_such_study, study_names
 from nndl_exp.study.search_space import Params, SearchSpace
 from nndl_exp.study.view import Settled
 
@@ -55,10 +55,9 @@ def load(config: SweepConfig, dataset: Dataset, name: str, path: Path) -> tuple[
         raise UserError(f"study.warm_start goes with sampler=tpe: got {sampler}")
     if path.is_file():
         return _read(path)
-    folder = Path(config.output) / "studies" / other
-    if other == name or not (folder / "study.yaml").is_file():
+    if other == name or other not in study_names(config.output):
         raise UserError(f"study.warm_start: {no_such_study(config.output, other)}")
-    rows = tuple(_rows(config, dataset, folder))
+    rows = tuple(_rows(config, dataset, Path(config.output) / "studies" / other))
     if not rows:
         raise UserError(f"study.warm_start={other} must have trials on the same dataset: got none")
     return rows
@@ -98,23 +97,23 @@ def known(
 
 def _rows(config: SweepConfig, dataset: Dataset, folder: Path) -> Iterable[Row]:
     base, second = config.run, config.study.second_objective
-    for path in sorted(folder.glob("**/trials/*/result.json"), key=_order):
+    ended = []
+    for path in folder.glob("**/trials/*/result.json"):
         directory = RunDirectory(path.parent)
-        run, result = directory.config(), directory.result()
+        result = directory.result()
+        assert result is not None
+        ended.append((result.started, path.parent, directory, result))
+    for _, path, directory, result in sorted(ended, key=lambda one: one[:2]):
+        run = directory.config()
         same_data = directory.provenance().get("data") == dataset.sha256
-        if result is None or not same_data or run.dataset != base.dataset:
+        if not same_data or run.dataset != base.dataset:
             continue
         if run.training.judged_by != base.training.judged_by or result.state == "failed":
             continue
         history = directory.epochs()
         settled = objectives.settled(run, sizes_of(run, dataset), result, history, second)
-        name = path.parent.relative_to(folder).as_posix().replace("trials/", "")
+        name = path.relative_to(folder).as_posix().replace("trials/", "")
         yield Row(name, run, replace(settled, attrs={}))
-
-
-def _order(path: Path) -> tuple[float, str, int]:
-    started = json.loads(path.read_text())["started"]
-    return started, path.parent.parent.as_posix(), int(path.parent.name)
 
 
 def _read(path: Path) -> tuple[Row, ...]:
