@@ -128,7 +128,7 @@ class TrainingConfig:
     """How the network learns.
 
     ``dropout`` is the rate at which hidden neurons are dropped, one for all hidden layers or one
-    for each. ``momentum`` is μ: 0 for plain gradient descent, above 1 or below 0 to see what goes
+    for each; ``input_dropout`` that of the inputs. ``momentum`` is μ: 0 for plain gradient descent, above 1 or below 0 to see what goes
     wrong. ``target_accuracy`` (a fraction; R² where targets are numbers) and ``max_seconds`` of
     training end a run early. ``judged_by`` says which epoch and which trial is the best; accuracy,
     unlike the cost, is free of the regularization term. ``monitor_size`` is the number of training
@@ -144,6 +144,7 @@ class TrainingConfig:
     epochs: Size = 30
     regularizer: Literal["none", "l2", "l1"] = "l2"
     dropout: Rate | tuple[Rate, ...] = 0.0
+    input_dropout: Rate = 0.0
     max_norm: Positive | None = None
     momentum: float = 0.0
     nesterov: bool = False

@@ -125,6 +125,7 @@ def settings_of(config: RunConfig, dataset: Dataset) -> Settings:
         nesterov=t.nesterov,
         max_norm=t.max_norm,
         dropout=dropout,
+        input_dropout=t.input_dropout,
         schedule=_schedule(t),
         stopping=_stopping(config),
         monitor_size=None if monitor_size == "all" else monitor_size,

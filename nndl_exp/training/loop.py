@@ -53,9 +53,10 @@ class Settings:
     """How ``train`` learns, besides the data.
 
     ``eta`` is the first learning rate, ``lmbda`` λ, ``mini_batch_size`` m, ``epochs`` the most
-    there may be. ``dropout`` has a rate for each hidden layer, or is empty. ``order`` maps (epoch,
-    n) to the order of the n examples in that epoch, ``dropout_stream`` an epoch to the stream of
-    its masks, ``expansion_stream`` one to that of its expansion of the data.
+    there may be. ``dropout`` has a rate for each hidden layer, or is empty; ``input_dropout`` is
+    that of the inputs. ``order`` maps (epoch, n) to the order of the n examples in that epoch,
+    ``dropout_stream`` an epoch to the stream of its masks, ``expansion_stream`` one to that of its
+    expansion of the data.
 
     Training cost and accuracy are measured on the first ``monitor_size`` images as they are, on all
     where it is None; inside an epoch too, after each ``monitor_every`` images; and with
@@ -73,6 +74,7 @@ class Settings:
     nesterov: bool = False
     max_norm: float | None = None
     dropout: tuple[float, ...] = ()
+    input_dropout: float = 0.0
     schedule: Schedule = constant
     stopping: Stopping = never
     monitor_size: int | None = None
@@ -231,7 +233,9 @@ def _epoch(
 ) -> Iterator[int]:
     """Train one epoch, and yield the number of images seen in it whenever it is time to measure."""
     n, rule, dtype = len(training[0]), s.rule(), network.dtype.name
-    masks, stream = None, s.dropout_stream(number) if any(s.dropout) else None
+    masks, stream = None, None
+    if s.input_dropout or any(s.dropout):
+        stream = s.dropout_stream(number)
     vary = None
     if s.expansion is not None and not s.expansion.once:
         vary = functools.partial(s.expansion.vary, rng=s.expansion_stream(number))
@@ -252,6 +256,11 @@ def _epoch(
             else:
                 if stream is not None:
                     masks = draw_masks(stream, s.dropout, network.sizes[1:-1], len(x), dtype)
+                    if s.input_dropout:
+                        (mask,) = draw_masks(
+                            stream, (s.input_dropout,), network.sizes[:1], len(x), dtype
+                        )
+                        x = x * mask
                 update_mini_batch(
                     network, x, y,
                     eta=eta, decay=decay, rule=rule, velocity=velocity, masks=masks,

@@ -39,6 +39,7 @@ def start(facts: Facts, options: Options) -> RunConfig:
         monitor_every=options.monitor_every,
         schedule=ScheduleConfig(),
         dropout=0.0,
+        input_dropout=0.0,
     )
 
 

@@ -47,6 +47,7 @@ def start(facts: Facts, options: Options) -> RunConfig:
         monitor_every=fewer.dataset.training_size,  # once, before the first update
         schedule=ScheduleConfig(),
         dropout=0.0,
+        input_dropout=0.0,
     )
 
 
