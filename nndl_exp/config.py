@@ -128,14 +128,14 @@ class TrainingConfig:
     """How the network learns.
 
     ``dropout`` is the rate at which hidden neurons are dropped, one for all hidden layers or one
-    for each; ``input_dropout`` that of the inputs. ``momentum`` is μ: 0 for plain gradient descent, above 1 or below 0 to see what goes
-    wrong. ``target_accuracy`` (a fraction; R² where targets are numbers) and ``max_seconds`` of
-    training end a run early. ``judged_by`` says which epoch and which trial is the best; accuracy,
-    unlike the cost, is free of the regularization term. ``monitor_size`` is the number of training
-    images that cost and accuracy are measured on after each epoch: null for as many as the
-    validation set has, ``all`` for every one; ``monitor_every`` so many images of an epoch they are
-    measured inside it too. With ``layer_metrics`` each layer's gradient, weights and saturation
-    are.
+    for each; ``input_dropout`` that of the inputs. ``momentum`` is μ: 0 for plain gradient descent,
+    above 1 or below 0 to see what goes wrong. ``target_accuracy`` (a fraction; R² where targets are
+    numbers) and ``max_seconds`` of training end a run early. ``judged_by`` says which epoch and
+    which trial is the best; accuracy, unlike the cost, is free of the regularization term.
+    ``monitor_size`` is the number of training images that cost and accuracy are measured on after
+    each epoch: null for as many as the validation set has, ``all`` for every one; ``monitor_every``
+    so many images of an epoch they are measured inside it too. With ``layer_metrics`` each layer's
+    gradient, weights and saturation are.
     """
 
     eta: Positive = 0.5

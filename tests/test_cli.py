@@ -84,7 +84,7 @@ def test_mlflow_has_the_study_and_every_trial(swept, client):
         assert run.data.tags["nndl.reason"] == result.reason
         assert run.data.params["training.eta"] == str(record.config().training.eta)
         assert run.data.params["seed"] == "0"
-        assert len(run.data.params) == 50, "nothing is dropped"
+        assert len(run.data.params) == 51, "nothing is dropped"
         assert run.inputs.dataset_inputs[0].dataset.name == "mnist_5k"
         for metric in ("training_cost", "validation_cost", "training_accuracy",
                        "validation_accuracy", "eta", "seconds"):  # fmt: skip

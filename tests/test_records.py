@@ -77,7 +77,7 @@ def test_a_folder_belongs_to_one_run(tmp_path):
     schedule=st.sampled_from([{"name": "constant"}, {"name": "plateau", "n": 1, "end": 4.0},
                               {"name": "step", "n": 2}, {"name": "exponential", "factor": 1.1}]),
     momentum=st.sampled_from([(0.0, False), (0.9, False), (0.9, True)]),
-    dropout=st.sampled_from([0.0, 0.3]),
+    dropout=st.sampled_from([(0.0, 0.0), (0.3, 0.0), (0.3, 0.2), (0.0, 0.2)]),
     max_norm=st.sampled_from([None, 1.5]),
     judged_by=st.sampled_from(["validation_accuracy", "validation_cost"]),
     expansion=st.sampled_from([{"name": "none"}, {"name": "shifts"}, {"name": "distortions"},
@@ -104,7 +104,8 @@ def test_a_run_cut_between_epochs_ends_like_one_never_cut(
     folder = tmp_path_factory.mktemp("cut")
     config = to_mapping(small(lmbda=0.5, eta=0.1, regularizer=regularizer, stopping=stopping,
                               judged_by=judged_by, schedule=schedule, momentum=momentum[0],
-                              nesterov=momentum[1], dropout=dropout, max_norm=max_norm,
+                              nesterov=momentum[1], dropout=dropout[0],
+                              input_dropout=dropout[1], max_norm=max_norm,
                               expansion=expansion, monitor_every=watched[0],
                               layer_metrics=watched[1]))  # fmt: skip
     config["network"] |= {"dtype": dtype, **dict(zip(("activation", "output", "cost"), network,

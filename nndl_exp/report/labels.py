@@ -6,6 +6,8 @@ _TERMS = {
     "training.mini_batch_size": ("mini-batch size", "m"),
     "training.momentum": ("momentum coefficient", "μ"),
     "training.dropout": ("dropout rate", ""),
+    "training.input_dropout": ("dropout rate of inputs", ""),
+    "training.schedule.factor": ("factor of the learning-rate schedule", ""),
     "training.max_norm": ("largest norm of a neuron's weights", ""),
     "network.hidden": ("hidden layers (neurons)", ""),
     "network.hidden.layers": ("number of hidden layers", ""),

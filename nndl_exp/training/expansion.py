@@ -135,7 +135,10 @@ def _smoothing(size: int, sigma: float) -> Array:
     A product with it for each axis smooths a thousand small fields 20 times as fast as
     ``gaussian_filter``, which goes through them pixel by pixel.
     """
-    return gaussian_filter1d(np.eye(size, dtype=np.float32), sigma, axis=0, mode="constant")
+    matrix: Array = gaussian_filter1d(
+        np.eye(size, dtype=np.float32), sigma, axis=0, mode="constant"
+    )
+    return matrix
 
 
 def make_expansion(
