@@ -65,8 +65,9 @@ def reproduce_run(name: str, directory: RunDirectory, console: Console) -> bool:
     if not recorded:
         raise UserError(f"{name} has no recorded epoch to compare with")
     dataset = recorded_data(directory)
-    if directory.result() is not None:
-        directory.network()  # the file must be the network that the record speaks of
+    # A record may come without its weights, which are made again; a file must be what it speaks of.
+    if directory.result() is not None and directory.weights_path.exists():
+        directory.network()
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
         again = RunDirectory(Path(folder) / "run")
         start = time.monotonic()

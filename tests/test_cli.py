@@ -181,6 +181,20 @@ def test_reproduce_the_winner_a_trial_an_mlflow_run_and_the_study(swept, client)
     assert "10 trials proposed, trained and pruned again: 10 identical" in printed
 
 
+def test_a_record_without_its_weights_is_reproduced_as_well(swept, tmp_path):
+    """So records can be kept where weights are too large, in a repository or an e-mail."""
+    cli = swept[0]
+    record = tmp_path / "record"
+    record.mkdir()
+    for name in ("config.yaml", "epochs.jsonl", "result.json", "provenance.json"):
+        shutil.copy(cli.folder / "nndl-output/studies/demo/trials/2" / name, record)
+    printed = cli.ok("nndl_exp.reproduce", str(record))
+    assert "weights, best        identical (sha256 " in printed
+    assert printed.endswith("IDENTICAL\n")
+    shutil.copy(cli.folder / "nndl-output/studies/demo/trials/3/epochs.jsonl", record)
+    assert cli.run("nndl_exp.reproduce", str(record)).returncode == 1
+
+
 def test_reproduce_says_what_differs(swept, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(swept[0].folder / "nndl-output/studies/demo/trials/0", copy)
