@@ -126,3 +126,29 @@ def test_large_weights_decay_by_the_factor_at_first_and_then_no_more(run):
     assert end.book == pytest.approx(0.00648, abs=1e-5)
     assert end.verdict == "differs"
     assert end.book < end.mean < 0.5 * rows["λ = 5: factor of the first epoch"].mean
+
+
+def test_softmax_and_sigmoid_outputs_learn_equally_well(run):
+    rows = run("log_likelihood", "seeds=2", "training.epochs=15")
+    softmax, sigmoid = "softmax, log-likelihood", "sigmoid, cross-entropy"
+    best = {name: rows[f"{name}: validation accuracy, best epoch (%)"].mean
+            for name in (softmax, sigmoid)}  # fmt: skip
+    assert min(best.values()) > 87
+    assert abs(best[softmax] - best[sigmoid]) < 2
+    off = {name: rows[f"{name}: largest distance of a sum of outputs from 1"].mean for name in best}
+    assert off[softmax] < 1e-5
+    assert off[sigmoid] > 0.1
+
+
+def test_large_rotations_confuse_6_and_9_and_small_ones_help(run, monkeypatch):
+    rotations = importlib.import_module("experiments.rotations")
+    monkeypatch.setattr(rotations, "ANGLES", (0, 15, 180))
+    rows = run("rotations", "seeds=1", "dataset.training_size=2000", "training.epochs=20")
+    none, small, large = (
+        rows[f"up to {angle} degrees: validation accuracy, best epoch (%)"].mean
+        for angle in (0, 15, 180)
+    )
+    assert small > none
+    assert large < none - 2
+    mixed = [rows[f"up to {angle} degrees: 6 read as 9, or 9 as 6 (%)"].mean for angle in (0, 180)]
+    assert mixed[1] > mixed[0] + 3

@@ -47,7 +47,8 @@ from nndl_exp.training import Epoch
 J = TypeVar("J")
 T = TypeVar("T")
 Study = Callable[["Experiment"], None]
-_OF_FRAME = ("seed", "seeds", "workers", "executor", "output", "out", "figure", "tracking")
+_OF_FRAME = ("seed", "seeds", "workers", "executor", "output", "out", "published", "figure",
+             "tracking")  # fmt: skip
 """Settings that are not those of a run."""
 _HEADER = re.compile(r"^(Chapter .+?) · ([\d.]+) minutes?$", re.MULTILINE)
 
@@ -123,6 +124,7 @@ class Experiment:
         self.style = settings["figure"]
         self.tracking = parse(TrackingConfig, settings["tracking"], "tracking.")
         self._out = settings["out"]
+        self.published = Path(settings["published"]) if settings["published"] else None
         self._kind = str(settings["executor"]["name"])
         self._workers = executors.count(settings["workers"], self._kind)
         self._base: list[str] = []
