@@ -146,16 +146,23 @@ class Experiment:
         return data_of(self.config(*words), test=test)
 
     def train(
-        self, runs: Mapping[str, Sequence[str]], *, seeds: int | None = None, alone: bool = False
+        self,
+        runs: Mapping[str, Sequence[str]],
+        *,
+        seeds: int | None = None,
+        times: int = 1,
+        alone: bool = False,
     ) -> dict[str, list[Recorded]]:
         """Train every run with every seed, or take what was recorded; by the names of ``runs``.
 
         Args:
             runs: the words of each run, by a name for it.
-            seeds: how many seeds, None for as many as the settings say.
+            seeds: at most how many seeds, None for as many as the settings say.
+            times: how many times as many as the settings say.
             alone: whether only one is trained at a time, because its time counts.
         """
-        chosen = self.seeds if seeds is None else self.seeds[:seeds]
+        first = self.seeds.start
+        chosen = range(first, first + times * len(self.seeds))[:seeds]
         wanted = [
             (name, self._recorded(name, [*words, f"seed={seed}"], seed))
             for name, words in runs.items()
