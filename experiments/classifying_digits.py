@@ -65,16 +65,13 @@ def compare(experiment: Experiment, name: str, runs: list[Recorded], test: Examp
     note = f"{len(stuck)} of {len(runs)} runs are stuck: {WHY}" if stuck else ""
     what = f"test accuracy, best epoch, {name}"
     experiment.compare(f"{what} (%)", book, [run.best() for run in runs], note=note)
-    if not learned:
-        return
-    if stuck:
+    if stuck and learned:
         best = [run.best() for run in learned]
         experiment.compare(f"{what}, not stuck (%)", book, best, within=CHANCE)
-    if name == "30 hidden":
+    if name == "30 hidden" and learned:
         first = [100 * float(run.curve("validation_accuracy")[0]) for run in learned]
         read = [f for f in first if f > max(first) - DIGIT]
-        late = len(first) - len(read)
-        note = f"{late} stuck until later, left out" if late else ""
+        note = f"{len(first) - len(read)} stuck until later, left out"
         book, what = FIRST if experiment.full else None, "after the first epoch (%)"
         experiment.compare(what, book, read, within=CHANCE, note=note)
 

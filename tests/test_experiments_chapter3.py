@@ -3,8 +3,10 @@
 import importlib
 
 import pytest
+from sklearn.svm import SVC
 
-from nndl_exp.book.experiment import lead
+from nndl_exp.book import svm
+from nndl_exp.book.experiment import Experiment, Header, lead
 
 FAST = ("dataset=mnist_5k", "tracking=none", "executor=serial", "figure.formats=[png]")
 
@@ -83,7 +85,7 @@ def test_shifted_pictures_improve_the_accuracy(run):
 
 
 def test_accuracy_rises_with_the_number_of_images(run):
-    rows = run("more_data", "training.epochs=15", "network.initializer=default")
+    rows = run("more_data", "seeds=2", "training.epochs=15", "network.initializer=default")
     network, machine = (
         [row.mean for what, row in rows.items() if what.startswith(name)]
         for name in ("network", "SVM")
@@ -93,6 +95,15 @@ def test_accuracy_rises_with_the_number_of_images(run):
     assert machine == sorted(machine)
     assert network[-1] > network[0] + 8
     assert network[-1] > machine[-1]
+
+
+def test_pairs_of_digits_vote_as_the_whole_machine_does(tmp_path):
+    words = (*FAST, f"output={tmp_path}")
+    experiment = Experiment(Header.of(importlib.import_module("experiments.more_data")), words)
+    training, validation = svm.labelled(experiment.config())
+    whole = SVC(gamma="auto").fit(training.x[:500], training.labels[:500])
+    expected = 100 * whole.score(validation.x, validation.labels)
+    assert svm.accuracies(experiment, [200, 500])[1] == pytest.approx(expected, abs=1e-9)
 
 
 def test_momentum_speeds_up_below_1_explodes_above_and_slows_down_below_0(run):

@@ -47,8 +47,8 @@ from nndl_exp.training import Epoch
 J = TypeVar("J")
 T = TypeVar("T")
 Study = Callable[["Experiment"], None]
-_OF_FRAME = ("seed", "seeds", "workers", "executor", "output", "out", "published", "figure",
-             "tracking")  # fmt: skip
+_OF_FRAME = ("seed", "seeds", "workers", "executor", "output", "out", "published",
+             "svm_images", "figure", "tracking")  # fmt: skip
 """Settings that are not those of a run."""
 _HEADER = re.compile(r"^(Chapter .+?) · ([\d.]+) minutes?$", re.MULTILINE)
 
@@ -125,6 +125,8 @@ class Experiment:
         self.tracking = parse(TrackingConfig, settings["tracking"], "tracking.")
         self._out = settings["out"]
         self.published = Path(settings["published"]) if settings["published"] else None
+        images = settings["svm_images"]
+        self.svm_images = sys.maxsize if images == "all" else int(images)
         self._kind = str(settings["executor"]["name"])
         self._workers = executors.count(settings["workers"], self._kind)
         self._base: list[str] = []
