@@ -36,6 +36,7 @@ def study(experiment: Experiment) -> None:
     drawn = {name: several[0] for name, several in sums.items()}
     experiment.histogram(right, drawn, x="sum of the ten outputs", limits=(0.0, 2.0))
     right.set_yscale("log")
+    right.legend(fontsize=9, loc="upper left")
     experiment.save(figure)
     for name, several in runs.items():
         first = [100 * float(run.curve("validation_accuracy")[0]) for run in several]

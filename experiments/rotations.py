@@ -3,10 +3,10 @@
 Chapter 3, "Other techniques for regularization" (the problem) · 1.5 minutes
     python -m experiments.rotations
 
-Expected: where each epoch sees the images turned by another angle, up to 15 degrees gain about two
-points with 5,000 images. Beyond, accuracy falls again: at 180 degrees a 6 turned upside down has
-the target 6 and looks like a 9, and several times as many of them are confused. The validation
-images stand upright throughout.
+Expected: where each epoch sees the images turned by another angle, up to 15 degrees gain about one
+and a half points with 5,000 images. Beyond, accuracy falls again, to 86 % at 180 degrees: a 6
+turned upside down has the target 6 and looks like a 9, and about 3 % of them are confused, which
+almost never happens otherwise. The validation images stand upright throughout.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ WORDS = (
     "training.expansion.alpha=0",
 )  # fmt: skip
 ANGLES = (0, 5, 15, 30, 60, 90, 180)
-SEEDS = 3
+SEEDS = 2
 
 
 def study(experiment: Experiment) -> None:

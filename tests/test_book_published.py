@@ -20,6 +20,7 @@ def test_curves_are_equal_up_to_the_epoch_where_the_first_of_them_parts():
     assert equal_epochs(CURVES, other) == (3, 3), "rounding"
     other[0][2] += 1e-8
     assert equal_epochs(CURVES, other) == (2, 3)
+    assert equal_epochs(CURVES, other, 1e-6) == (3, 3), "rounding that has grown"
     other[1][1] += 1
     assert equal_epochs(CURVES, other) == (1, 3), "a count is equal or not"
     assert equal_epochs([CURVES, CURVES], [CURVES, other]) == (1, 3), "as of multiple_eta"
@@ -47,7 +48,7 @@ def test_replay_says_up_to_which_epoch_a_figure_is_the_published_one(tmp_path):
     whole, part = experiment.rows
     assert (whole.book, whole.mean, whole.verdict) == (3, 3, "agrees")
     assert (part.book, part.mean, part.verdict) == (3, 1, "differs")
-    assert part.note == "all curves are equal up to epoch 1"
+    assert part.note == "up to epoch 1; to 1e-06 up to epoch 1"
 
 
 def test_a_folder_of_published_files_that_is_none_is_refused(tmp_path):
