@@ -65,10 +65,9 @@ def study(experiment: Experiment) -> None:
 
 def compare_published(experiment: Experiment, found: dict[str, Any]) -> None:
     """Up to which epoch each figure is equal to the published file, where that is given."""
-    for name, content in found.items() if experiment.published else ():
-        assert experiment.published is not None
-        published = read_published(experiment.published, name)
-        if published is not None:
+    for name, content in found.items():
+        folder = experiment.published
+        if folder is not None and (published := read_published(folder, name)) is not None:
             equal, epochs = equal_epochs(content, published)
             of = "sizes" if name == "more_data" else "epochs"
             near, _ = equal_epochs(content, published, NEAR)

@@ -44,13 +44,7 @@ def equal_epochs(ours: Any, published: Any, close: float = CLOSE) -> tuple[int, 
     pairs = [(a, b) for a, b in _curves(ours, published) if a and b]
     if not pairs or any(len(a) != len(b) for a, b in pairs):
         raise UserError("the published file must have curves of as many epochs as the figure's")
-    agree = [
-        next(
-            (i for i, (x, y) in enumerate(zip(a, b, strict=True)) if not _equal(x, y, close)),
-            len(a),
-        )
-        for a, b in pairs
-    ]
+    agree = [_agree(a, b, close) for a, b in pairs]
     return min(agree), max(len(a) for a, _ in pairs)
 
 
@@ -70,5 +64,9 @@ def _curves(ours: Any, published: Any) -> Iterator[tuple[list[float], list[float
         raise UserError("the published file must have the shape of the figure's")
 
 
-def _equal(x: float, y: float, close: float) -> bool:
-    return x == y if isinstance(x, int) else abs(x - y) <= close
+def _agree(ours: list[float], published: list[float], close: float) -> int:
+    """The epochs before the first in which they differ."""
+    for epoch, (x, y) in enumerate(zip(ours, published, strict=True)):
+        if x != y and (isinstance(x, int) or not abs(x - y) <= close):
+            return epoch
+    return len(ours)
