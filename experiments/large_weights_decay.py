@@ -1,6 +1,6 @@
 """L2 regularization with large initial weights: a decay first, which tails off.
 
-Chapter 3, "Weight initialization" (the problem) · 0.5 minutes
+Chapter 3, "Weight initialization" (the problem) · 1 minute
     python -m experiments.large_weights_decay
 
 Expected: the root mean square of all weights, 1 in the beginning, is multiplied by about
@@ -33,7 +33,7 @@ def mean_lengths(run: Recorded) -> Array:
 def study(experiment: Experiment) -> None:
     """Train with two lmbda; draw the mean length of the weights beside the decay alone."""
     names = {f"λ = {lmbda:g}": (*WORDS, f"training.lmbda={lmbda}") for lmbda in LMBDAS}
-    runs = experiment.train(names, seeds=2)
+    runs = experiment.train(names)
     n = sum(w.size for w in runs["λ = 5"][0].network.weights)
     figure, (axes,) = experiment.figure()
     lines = {}

@@ -46,6 +46,7 @@ def study(experiment: Experiment) -> None:
     x, y = "training time (s)", "best validation accuracy so far (%)"
     experiment.lines(axes, lines, x=x, y=y, whole=False)
     axes.set_xscale("log")
+    axes.set_ylim(bottom=common - 4)  # the first epochs of a large m lie far below
     experiment.save(figure)
 
 

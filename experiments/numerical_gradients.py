@@ -1,4 +1,4 @@
-"""A numerical gradient takes a forward pass for every weight and bias, and one.
+"""A numerical gradient takes a forward pass for every weight and bias, and one more.
 
 Chapter 2, "In what sense is backpropagation a fast algorithm?" · 0.2 minutes
     python -m experiments.numerical_gradients
@@ -38,7 +38,7 @@ def study(experiment: Experiment) -> None:
     experiment.compare("slope of the time on log-log axes", None, slope)
     figure, (axes,) = experiment.figure()
     lines = {"measured": (counts, ratios), "weights and biases": (counts, counts)}
-    experiment.lines(axes, lines, x="weights and biases", y="numerical / backpropagation")
+    experiment.lines(axes, lines, x="weights and biases", y="time (backpropagation = 1)")
     axes.set(xscale="log", yscale="log", title="time of a gradient, [64, n, 10], mini-batch of 10")
     experiment.save(figure)
 

@@ -1,17 +1,21 @@
 """Replay: the published curves of chapter 3 regenerated to the last digit.
 
 Chapter 3, "Overfitting and regularization" and the figures after it · 5 minutes
-    python -m experiments.replay [--out DIR]
+    python -m experiments.replay [--out DIR] [published=DIR]
 
 Expected: every count equal, every cost to 1e-10, for overfitting, regularized, multiple_eta,
-weight_initialization with 30 and 100 hidden neurons, more_data and regularized_full; each is
-written as JSON in the shape of the published file. Needs the full digits. Checked here against the
-numbers that the book's files begin and end with.
+weight_initialization with 30 and 100 hidden neurons and more_data; for regularized_full every count
+and costs to 1e-7; for overfitting_full the first two epochs, then rounding has grown too large.
+Each is written as JSON in the shape of the published file. Needs the full digits. Checked here
+against numbers of the book's files; with published=DIR, a folder with these files (fig/ of the
+book's repository), against each whole file: up to which epoch all its curves are equal.
 """
 
 import json
+from typing import Any
 
 from nndl_exp.book import Experiment, main
+from nndl_exp.book.published import NEAR, equal_epochs, read_published
 from nndl_exp.book.replay import FIGURES, replay
 
 # Of the files overfitting.json and multiple_eta.json, costs to four digits.
@@ -50,12 +54,26 @@ def study(experiment: Experiment) -> None:
         curve = found["weight_initialization_30"][f"{initializer}_weight_initialization"][1]
         what = f"weight_initialization, 30 hidden, {initializer}: right after epoch 1 ({at_most})"
         experiment.compare(what, None, curve[0])
+    compare_published(experiment, found)
     figure, (left, right) = experiment.figure(1, 2)
     lines = {"not regularized": found["overfitting"][1], "lmbda 0.1": found["regularized"][1]}
     experiment.lines(left, lines, x="epoch", y="test images right, of 10,000")
     rates = {f"η = {eta}": found["multiple_eta"][i][2] for i, eta in enumerate((0.025, 0.25, 2.5))}
     experiment.lines(right, rates, x="epoch", y="training cost C")
     experiment.save(figure)
+
+
+def compare_published(experiment: Experiment, found: dict[str, Any]) -> None:
+    """Up to which epoch each figure is equal to the published file, where that is given."""
+    for name, content in found.items():
+        folder = experiment.published
+        if folder is not None and (published := read_published(folder, name)) is not None:
+            equal, epochs = equal_epochs(content, published)
+            of = "sizes" if name == "more_data" else "epochs"
+            near, _ = equal_epochs(content, published, NEAR)
+            note = "" if equal == epochs else f"up to epoch {equal}; to {NEAR:g} up to epoch {near}"
+            what = f"{name}: {of} at which all curves are equal to the published"
+            experiment.compare(what, epochs, equal, note=note)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ ROOM_OF_LIBRARY = {
     "matplotlib": {"report"},
     "pooch": {"datasets"},
     "mlxtend": {"datasets"},
-    "sklearn": {"datasets"},
+    "sklearn": {"datasets", "book"},
     "PIL": {"datasets"},
     "rich": {"cli", "report", "commands"},
     "click": {"cli", "commands"},

@@ -3,8 +3,10 @@
 import importlib
 
 import pytest
+from sklearn.svm import SVC
 
-from nndl_exp.book.experiment import lead
+from nndl_exp.book import svm
+from nndl_exp.book.experiment import Experiment, Header, lead
 
 FAST = ("dataset=mnist_5k", "tracking=none", "executor=serial", "figure.formats=[png]")
 
@@ -83,7 +85,7 @@ def test_shifted_pictures_improve_the_accuracy(run):
 
 
 def test_accuracy_rises_with_the_number_of_images(run):
-    rows = run("more_data", "training.epochs=15", "network.initializer=default")
+    rows = run("more_data", "seeds=2", "training.epochs=15", "network.initializer=default")
     network, machine = (
         [row.mean for what, row in rows.items() if what.startswith(name)]
         for name in ("network", "SVM")
@@ -93,6 +95,15 @@ def test_accuracy_rises_with_the_number_of_images(run):
     assert machine == sorted(machine)
     assert network[-1] > network[0] + 8
     assert network[-1] > machine[-1]
+
+
+def test_pairs_of_digits_vote_as_the_whole_machine_does(tmp_path):
+    words = (*FAST, f"output={tmp_path}")
+    experiment = Experiment(Header.of(importlib.import_module("experiments.more_data")), words)
+    training, validation = svm.labelled(experiment.config())
+    whole = SVC(gamma="auto").fit(training.x[:500], training.labels[:500])
+    expected = 100 * whole.score(validation.x, validation.labels)
+    assert svm.accuracies(experiment, [200, 500])[1] == pytest.approx(expected, abs=1e-9)
 
 
 def test_momentum_speeds_up_below_1_explodes_above_and_slows_down_below_0(run):
@@ -126,3 +137,29 @@ def test_large_weights_decay_by_the_factor_at_first_and_then_no_more(run):
     assert end.book == pytest.approx(0.00648, abs=1e-5)
     assert end.verdict == "differs"
     assert end.book < end.mean < 0.5 * rows["λ = 5: factor of the first epoch"].mean
+
+
+def test_softmax_and_sigmoid_outputs_learn_equally_well(run):
+    rows = run("log_likelihood", "seeds=2", "training.epochs=15")
+    softmax, sigmoid = "softmax, log-likelihood", "sigmoid, cross-entropy"
+    best = {name: rows[f"{name}: validation accuracy, best epoch (%)"].mean
+            for name in (softmax, sigmoid)}  # fmt: skip
+    assert min(best.values()) > 87
+    assert abs(best[softmax] - best[sigmoid]) < 2
+    off = {name: rows[f"{name}: largest distance of a sum of outputs from 1"].mean for name in best}
+    assert off[softmax] < 1e-5
+    assert off[sigmoid] > 0.1
+
+
+def test_large_rotations_confuse_6_and_9_and_small_ones_help(run, monkeypatch):
+    rotations = importlib.import_module("experiments.rotations")
+    monkeypatch.setattr(rotations, "ANGLES", (0, 15, 180))
+    rows = run("rotations", "seeds=1", "dataset.training_size=2000", "training.epochs=20")
+    none, small, large = (
+        rows[f"up to {angle} degrees: validation accuracy, best epoch (%)"].mean
+        for angle in (0, 15, 180)
+    )
+    assert small > none
+    assert large < none - 2
+    mixed = [rows[f"up to {angle} degrees: 6 read as 9, or 9 as 6 (%)"].mean for angle in (0, 180)]
+    assert mixed[1] > mixed[0] + 3

@@ -5,8 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from nndl_exp.book.experiment import lead
+from nndl_exp.book.hyper_parameters import slope_of_lmbda
 from nndl_exp.book.results import scripts
 from nndl_exp.config import read_yaml, run_config
+from nndl_exp.nn import Network
+from nndl_exp.nn.network import Parts
+from nndl_exp.training import evaluate
+from nndl_exp.training.loop import Regularization
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = {header.name: module for module, header in scripts(ROOT / "experiments")}
@@ -45,3 +50,34 @@ def test_the_rescue_starts_at_chance_and_ends_tuned(tmp_path):
     assert rows["validation accuracy, tuned (%)"].mean > 88
     assert 0.05 < rows["lmbda"].mean < 50
     assert 0.1 <= rows["threshold of the learning rate"].mean <= 10
+
+
+def test_descent_takes_lmbda_to_zero_and_eta_to_what_is_best_for_a_single_step(
+    tmp_path, monkeypatch
+):
+    script = SCRIPTS["descent_on_hyper_parameters"]
+    monkeypatch.setattr(script, "ETAS", np.logspace(-1, 1, 7))
+    monkeypatch.setattr(script, "EPOCHS", 40)
+    _, rows = run("descent_on_hyper_parameters", tmp_path)
+    assert rows["least ∂C/∂λ of all epochs"].mean > 0
+    assert rows["λ in the end, by descent"].mean == 0
+    kept, descended = (
+        {what: rows[f"{what}, λ {name}"].mean
+         for what in ("training cost without λ", "validation accuracy (%)")}
+        for name in ("kept", "descended")
+    )  # fmt: skip
+    assert descended["training cost without λ"] < 0.5 * kept["training cost without λ"]
+    assert descended["validation accuracy (%)"] < kept["validation accuracy (%)"] - 1
+    step, epochs = (rows[f"best η, {name} ahead"].mean for name in ("1 mini-batch", "10 epochs"))
+    assert step < 0.5 * epochs
+    assert rows["cost at 2 times the best η, as a multiple"].mean > 1.5
+
+
+def test_the_slope_of_lmbda_is_that_of_the_cost():
+    rng = np.random.default_rng(0)
+    network = Network.initialize((4, 3, 2), Parts(), rng=rng, dtype="float64")
+    examples, h, n = (rng.random((5, 4)), rng.random((5, 2))), 1e-3, 5
+    up, down = (evaluate(network, examples, Regularization("l2", 1 + d, n))[0] for d in (h, -h))
+    slope = slope_of_lmbda(network, n)
+    assert np.isclose(slope, (up - down) / (2 * h), rtol=1e-9)
+    assert slope > 0

@@ -47,7 +47,8 @@ from nndl_exp.training import Epoch
 J = TypeVar("J")
 T = TypeVar("T")
 Study = Callable[["Experiment"], None]
-_OF_FRAME = ("seed", "seeds", "workers", "executor", "output", "out", "figure", "tracking")
+_OF_FRAME = ("seed", "seeds", "workers", "executor", "output", "out", "published",
+             "svm_images", "figure", "tracking")  # fmt: skip
 """Settings that are not those of a run."""
 _HEADER = re.compile(r"^(Chapter .+?) · ([\d.]+) minutes?$", re.MULTILINE)
 
@@ -123,6 +124,9 @@ class Experiment:
         self.style = settings["figure"]
         self.tracking = parse(TrackingConfig, settings["tracking"], "tracking.")
         self._out = settings["out"]
+        self.published = Path(settings["published"]) if settings["published"] else None
+        images = settings["svm_images"]
+        self.svm_images = sys.maxsize if images == "all" else int(images)
         self._kind = str(settings["executor"]["name"])
         self._workers = executors.count(settings["workers"], self._kind)
         self._base: list[str] = []
@@ -144,16 +148,23 @@ class Experiment:
         return data_of(self.config(*words), test=test)
 
     def train(
-        self, runs: Mapping[str, Sequence[str]], *, seeds: int | None = None, alone: bool = False
+        self,
+        runs: Mapping[str, Sequence[str]],
+        *,
+        seeds: int | None = None,
+        times: int = 1,
+        alone: bool = False,
     ) -> dict[str, list[Recorded]]:
         """Train every run with every seed, or take what was recorded; by the names of ``runs``.
 
         Args:
             runs: the words of each run, by a name for it.
-            seeds: how many seeds, None for as many as the settings say.
+            seeds: at most how many seeds, None for as many as the settings say.
+            times: how many times as many as the settings say.
             alone: whether only one is trained at a time, because its time counts.
         """
-        chosen = self.seeds if seeds is None else self.seeds[:seeds]
+        first = self.seeds.start
+        chosen = range(first, first + times * len(self.seeds))[:seeds]
         wanted = [
             (name, self._recorded(name, [*words, f"seed={seed}"], seed))
             for name, words in runs.items()

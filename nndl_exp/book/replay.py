@@ -119,6 +119,7 @@ def more_data(images: int = 1_500_000) -> list[float]:
 FIGURES: dict[str, Callable[[], Any]] = {
     "overfitting": overfitting,
     "regularized": lambda: overfitting(lmbda=0.1),
+    "overfitting_full": lambda: overfitting(n=50_000, epochs=30),
     "multiple_eta": multiple_eta,
     "weight_initialization_30": lambda: weight_initialization(30),
     "weight_initialization_100": lambda: weight_initialization(100),

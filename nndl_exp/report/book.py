@@ -127,6 +127,8 @@ def draw_histogram(
 def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str]) -> list[Path]:
     """Write a figure in each of some formats; the files."""
     folder.mkdir(parents=True, exist_ok=True)
+    for axes in figure.axes:
+        axes.title.set_fontsize(10)  # less than the title of the figure
     paths = [folder / f"{name}.{suffix}" for suffix in formats]
     for path in paths:
         figure.savefig(path, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)

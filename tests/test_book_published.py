@@ -1,0 +1,63 @@
+"""The book's published files beside the figures that were replayed."""
+
+import copy
+import json
+
+import pytest
+
+from experiments import replay
+from nndl_exp.book.experiment import Experiment, Header
+from nndl_exp.book.published import equal_epochs
+from nndl_exp.errors import UserError
+
+CURVES = [[0.5, 0.4, 0.3], [910, 920, 930], [], [1, 2, 3]]
+
+
+def test_curves_are_equal_up_to_the_epoch_where_the_first_of_them_parts():
+    other = copy.deepcopy(CURVES)
+    assert equal_epochs(CURVES, other) == (3, 3)
+    other[0][2] += 1e-12
+    assert equal_epochs(CURVES, other) == (3, 3), "rounding"
+    other[0][2] += 1e-8
+    assert equal_epochs(CURVES, other) == (2, 3)
+    assert equal_epochs(CURVES, other, 1e-6) == (3, 3), "rounding that has grown"
+    other[1][1] += 1
+    assert equal_epochs(CURVES, other) == (1, 3), "a count is equal or not"
+    assert equal_epochs([CURVES, CURVES], [CURVES, other]) == (1, 3), "as of multiple_eta"
+    assert equal_epochs({"a": CURVES}, {"a": other}) == (1, 3), "as of weight_initialization"
+    assert equal_epochs([1.0, 2.0], [1.0, 2.1]) == (1, 2), "as of more_data"
+
+
+@pytest.mark.parametrize("other", [{"a": []}, [[0.5]], [[0.5], [1], [], [1]], 3, [[], [], [], []]])
+def test_a_file_of_another_shape_is_refused(other):
+    with pytest.raises(UserError, match="the published file must have"):
+        equal_epochs(CURVES, other)
+
+
+def test_replay_says_up_to_which_epoch_a_figure_is_the_published_one(tmp_path):
+    published = tmp_path / "published"
+    published.mkdir()
+    parted = copy.deepcopy(CURVES)
+    parted[3][1] += 1
+    (published / "regularized.json").write_text(json.dumps(CURVES))
+    (published / "overfitting_full.json").write_text(json.dumps(parted))
+    words = ("dataset=mnist_5k", "tracking=none", f"output={tmp_path}", f"published={published}")
+    experiment = Experiment(Header.of(replay), words)
+    names = ("regularized", "overfitting_full", "overfitting")
+    replay.compare_published(experiment, dict.fromkeys(names, CURVES))
+    whole, part = experiment.rows
+    assert (whole.book, whole.mean, whole.verdict) == (3, 3, "agrees")
+    assert (part.book, part.mean, part.verdict) == (3, 1, "differs")
+    assert part.note == "up to epoch 1; to 1e-06 up to epoch 1"
+
+
+def test_a_folder_of_published_files_that_is_none_is_refused(tmp_path):
+    words = ("dataset=mnist_5k", f"output={tmp_path}", f"published={tmp_path / 'none'}")
+    experiment = Experiment(Header.of(replay), words)
+    with pytest.raises(UserError, match="published must be a folder"):
+        replay.compare_published(experiment, {"overfitting": CURVES})
+    (tmp_path / "overfitting.json").write_text("{")
+    words = ("dataset=mnist_5k", f"output={tmp_path}", f"published={tmp_path}")
+    experiment = Experiment(Header.of(replay), words)
+    with pytest.raises(UserError, match="must be JSON"):
+        replay.compare_published(experiment, {"overfitting": CURVES})
