@@ -235,3 +235,19 @@ def test_a_saved_config_names_no_code():
 
 def test_a_config_is_json():
     json.dumps(compose("sweep").settings)
+
+
+def test_the_winner_that_ships_is_the_run_whose_record_ships():
+    """The record says what its header says; `reproduce` trains it again, in about half a minute."""
+    from nndl_exp.records import RunDirectory
+
+    record = RunDirectory(CONF.parent / "experiments/records/best_mnist")
+    composed = run_config(compose("train", ["+experiment=best_mnist_winner"]).settings)
+    assert composed == record.config()
+    epochs, result = record.epochs(), record.result()
+    assert max(epoch.validation_accuracy for epoch in epochs) == result.validation_accuracy
+    header = (CONF / "experiment/best_mnist_winner.yaml").read_text()
+    (look,) = json.loads((record.path / "test_set.json").read_text())
+    for accuracy in (result.validation_accuracy, look["accuracy"]):
+        assert f"{100 * accuracy:.2f} %" in header
+    assert result.validation_accuracy >= 0.986
