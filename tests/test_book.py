@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from nndl_exp.book.comparison import Comparison, table
-from nndl_exp.book.experiment import Header, lead
+from nndl_exp.book.experiment import Experiment, Header, lead
 from nndl_exp.book.results import page, scripts
 from nndl_exp.book.streams import Orders, Values
 from nndl_exp.errors import UserError
@@ -149,3 +149,19 @@ def test_the_list_names_every_script():
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("error: python -m experiments takes nothing, or all: got foo")
     assert len(wrong.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("seeds=0", "seeds must be a whole number of at least 1: got 0"),
+        ("seed=first", "seed must be a whole number of at least 0: got 'first'"),
+        ("svm_images=-5", "svm_images must be a whole number of at least 100, or all: got -5"),
+        ("svm_images=null", "svm_images must be a whole number of at least 100, or all: got None"),
+    ],
+)
+def test_a_wrong_setting_of_an_experiment_is_refused(word, message, tmp_path):
+    with pytest.raises(UserError) as error:
+        Experiment(Header.of(SCRIPTS["overfitting"]), (word, f"output={tmp_path}"))
+    assert str(error.value) == message
+    assert not list(tmp_path.iterdir())

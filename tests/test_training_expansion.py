@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import Network, Parts
@@ -13,6 +14,7 @@ from nndl_exp.training.expansion import (
     random_distortions,
     random_shifts,
     shift,
+    smoothing,
 )
 from nndl_exp.training.sgd import mini_batches
 
@@ -96,6 +98,13 @@ def test_bending_moves_pixels_smoothly_by_about_its_strength():
     moved = 60 * (bent - ramp)[:, 20:40, 20:40]
     assert moved.std() == pytest.approx(34 / 3**0.5 / (2 * 4 * np.pi**0.5), rel=0.1)
     assert np.abs(np.diff(moved, axis=1)).std() < 0.35 * moved.std(), "neighbours move together"
+
+
+def test_a_field_is_smoothed_as_by_a_gaussian_filter_with_background_around_it():
+    field = rng().random((3, 2, 9, 7), np.float32)
+    expected = gaussian_filter(field, (0, 0, 2.5, 2.5), mode="constant")
+    got = smoothing(9, 2.5) @ field @ smoothing(7, 2.5).T
+    np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("once", [False, True])

@@ -104,6 +104,14 @@ class Recorded:
         return 100 * float(self.curve("validation_accuracy").max())
 
 
+def _whole(settings: Mapping[str, Any], name: str, at_least: int = 1, other: str = "") -> int:
+    value = settings[name]
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        accepted = f"a whole number of at least {at_least}" + (f", or {other}" if other else "")
+        raise UserError(f"{name} must be {accepted}: got {value!r}")
+    return value
+
+
 @dataclass
 class Experiment:
     """One run of a script, with the settings that ``words`` describe.
@@ -119,14 +127,15 @@ class Experiment:
     def __post_init__(self) -> None:
         self.console = make_console()
         settings = compose("book", self.words).settings
-        self.seeds = range(int(settings["seed"]), int(settings["seed"]) + int(settings["seeds"]))
+        first = _whole(settings, "seed", at_least=0)
+        self.seeds = range(first, first + _whole(settings, "seeds"))
         self.output = Path(settings["output"])
         self.style = settings["figure"]
         self.tracking = parse(TrackingConfig, settings["tracking"], "tracking.")
         self._out = settings["out"]
         self.published = Path(settings["published"]) if settings["published"] else None
-        images = settings["svm_images"]
-        self.svm_images = sys.maxsize if images == "all" else int(images)
+        everything = settings["svm_images"] == "all"
+        self.svm_images = sys.maxsize if everything else _whole(settings, "svm_images", 100, "all")
         self._kind = str(settings["executor"]["name"])
         self._workers = executors.count(settings["workers"], self._kind)
         self._base: list[str] = []

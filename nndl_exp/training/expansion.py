@@ -120,7 +120,7 @@ def random_distortions(pixels: int, rotation: float, alpha: float, sigma: float)
         at[:, 1] = cos * x - sin * y + (width - 1) / 2 - moves[1]
         if alpha:
             field = 2 * rng.random(at.shape, np.float32) - 1
-            at += alpha * (_smoothing(height, sigma) @ field @ _smoothing(width, sigma).T)
+            at += alpha * (smoothing(height, sigma) @ field @ smoothing(width, sigma).T)
         varied = np.empty_like(pictures)
         for picture, points, to in zip(pictures, at, varied, strict=True):
             map_coordinates(picture, points, output=to, order=1, mode="constant")
@@ -129,7 +129,7 @@ def random_distortions(pixels: int, rotation: float, alpha: float, sigma: float)
     return transform
 
 
-def _smoothing(size: int, sigma: float) -> Array:
+def smoothing(size: int, sigma: float) -> Array:
     """The matrix that smooths along one axis of a picture, with background around it.
 
     A product with it for each axis smooths a thousand small fields 20 times as fast as

@@ -233,9 +233,9 @@ def _epoch(
 ) -> Iterator[int]:
     """Train one epoch, and yield the number of images seen in it whenever it is time to measure."""
     n, rule, dtype = len(training[0]), s.rule(), network.dtype.name
-    masks, stream = None, None
-    if s.input_dropout or any(s.dropout):
-        stream = s.dropout_stream(number)
+    masks: Sequence[Array] | None = None
+    dropping = s.input_dropout or any(s.dropout)
+    stream = s.dropout_stream(number) if dropping else None
     vary = None
     if s.expansion is not None and not s.expansion.once:
         vary = functools.partial(s.expansion.vary, rng=s.expansion_stream(number))
@@ -255,12 +255,7 @@ def _epoch(
                 fused(x, y)
             else:
                 if stream is not None:
-                    masks = draw_masks(stream, s.dropout, network.sizes[1:-1], len(x), dtype)
-                    if s.input_dropout:
-                        (mask,) = draw_masks(
-                            stream, (s.input_dropout,), network.sizes[:1], len(x), dtype
-                        )
-                        x = x * mask
+                    x, masks = _drop(stream, s, network, x)
                 update_mini_batch(
                     network, x, y,
                     eta=eta, decay=decay, rule=rule, velocity=velocity, masks=masks,
@@ -269,3 +264,16 @@ def _epoch(
             if due <= seen < n:
                 yield seen
                 due = (seen // every + 1) * every
+
+
+def _drop(
+    stream: np.random.Generator, s: Settings, network: Network, x: Array
+) -> tuple[Array, list[Array]]:
+    """A mini-batch without the inputs that are dropped, and the masks of the hidden layers."""
+    m, dtype, masks = len(x), network.dtype.name, []
+    if any(s.dropout):
+        masks = draw_masks(stream, s.dropout, network.sizes[1:-1], m, dtype)
+    if s.input_dropout:
+        (mask,) = draw_masks(stream, (s.input_dropout,), network.sizes[:1], m, dtype)
+        x = x * mask
+    return x, masks
