@@ -69,6 +69,15 @@ def play_out(name, outcome, given_facts, **options) -> tuple[Decision, list[Seen
     raise AssertionError("the stage does not end")
 
 
+@pytest.mark.parametrize("name", ["any_learning", "learning_rate"])
+def test_the_first_stages_drop_nothing(name):
+    """A few epochs on a few images show whether η learns; dropout would only hide it."""
+    training = TrainingConfig(dropout=(0.3,), input_dropout=0.2)
+    base = RunConfig(network=NetworkConfig(hidden=(30,)), training=training)
+    start = STAGES[name].start(facts(base), STAGES[name].Options())
+    assert (start.training.dropout, start.training.input_dropout) == (0.0, 0.0)
+
+
 def test_a_script_waits_for_its_whole_batch_and_is_played_again_alike():
     def script():
         first = yield [{"a": 1}, {"a": 2}]
