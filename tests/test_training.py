@@ -263,20 +263,21 @@ def test_dropout_thins_training_only():
     assert epoch.validation_accuracy == before
 
 
-def test_input_dropout_thins_the_inputs_of_an_update_after_the_hidden_neurons():
+@pytest.mark.parametrize("rate", [0.5, 0.0])
+def test_input_dropout_thins_the_inputs_of_an_update_after_the_hidden_neurons(rate):
     from nndl_exp.nn.dropout import draw_masks
 
     network = make()
     expected, stream = network.copy(), Streams(0).dropout(1)
     order = Streams(0).order(1, len(X))
-    masks = draw_masks(stream, (0.5,), network.sizes[1:-1], len(X), "float64")
+    masks = draw_masks(stream, (rate,), network.sizes[1:-1], len(X), "float64") if rate else None
     (inputs,) = draw_masks(stream, (0.2,), network.sizes[:1], len(X), "float64")
     nabla_b, nabla_w = expected.backprop(X[order] * inputs, Y[order], masks)
     for w, b, nw, nb in zip(expected.weights, expected.biases, nabla_w, nabla_b, strict=True):
         w -= 2 / len(X) * nw
         b -= 2 / len(X) * nb
     list(train(network, (X, Y), (X, Y), eta=2.0, mini_batch_size=len(X), epochs=1,
-               order=Streams(0).order, dropout=(0.5,), input_dropout=0.2))  # fmt: skip
+               order=Streams(0).order, dropout=(rate,), input_dropout=0.2))  # fmt: skip
     for got, want in zip(network.weights + network.biases, expected.weights + expected.biases,
                          strict=True):  # fmt: skip
         np.testing.assert_allclose(got, want, atol=1e-12)

@@ -268,9 +268,9 @@ def _epoch(
 
 def _drop(
     stream: np.random.Generator, s: Settings, network: Network, x: Array
-) -> tuple[Array, list[Array]]:
+) -> tuple[Array, list[Array] | None]:
     """A mini-batch without the inputs that are dropped, and the masks of the hidden layers."""
-    m, dtype, masks = len(x), network.dtype.name, []
+    m, dtype, masks = len(x), network.dtype.name, None
     if any(s.dropout):
         masks = draw_masks(stream, s.dropout, network.sizes[1:-1], m, dtype)
     if s.input_dropout:
