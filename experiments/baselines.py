@@ -22,33 +22,40 @@ OF_SVM = f"dataset.training_size={FEW}"
 
 
 def study(experiment: Experiment) -> None:
-    """Judge both classifiers, and draw the darkness of each digit."""
+    """Judge both classifiers, and draw which digits each reads right."""
     data = experiment.data(test=True)
     assert data.test is not None
     training, test = labelled(data.training), labelled(data.test)
     means = mean_darkness(training)
-    guesses = np.abs(darkness(test.x)[:, None] - means).argmin(axis=1)
+    by_darkness = np.abs(darkness(test.x)[:, None] - means).argmin(axis=1)
     book = 22.25 if experiment.full and len(training) == ALL else None
-    experiment.compare("average darkness (%)", book, right(guesses, test), within=1e-9)
-    figure, (left, other) = experiment.figure(1, 2)
-    digits = "0123456789"
-    experiment.bars(left, {"": means}, labels=digits, x="digit", y="mean darkness, sum of pixels")
-    read = [100 * float((guesses == d)[test.labels == d].mean()) for d in range(10)]
-    experiment.bars(other, {"": read}, labels=digits, x="digit", y="read right by darkness (%)")
-    experiment.save(figure)
+    experiment.compare("average darkness (%)", book, right(by_darkness, test), within=1e-9)
     words = (OF_SVM,) if len(training) > FEW else ()
     few = labelled(experiment.data(*words).training)
     start = monotonic()
-    machine = SVC(gamma="auto").fit(few.x, few.labels)
-    guesses = machine.predict(test.x)
+    by_machine = SVC(gamma="auto").fit(few.x, few.labels).predict(test.x)
     seconds = monotonic() - start
     what = f"support vector machine, {len(few):,} training images (%)"
     book = 94.35 if experiment.full and len(few) == ALL else None
     note = (
         "94.35 with all: dataset.training_size=50000" if experiment.full and len(few) == FEW else ""
     )
-    experiment.compare(what, book, right(guesses, test), within=1e-9, note=note)
+    experiment.compare(what, book, right(by_machine, test), within=1e-9, note=note)
     experiment.compare("the same, seconds", None, seconds)
+    draw(experiment, means, {"darkness": by_darkness, "vector machine": by_machine}, test)
+
+
+def draw(experiment: Experiment, means: Array, guesses: dict[str, Indices], test: Labelled) -> None:
+    """Draw the mean darkness of each digit, and how much of each digit is read right."""
+    figure, (left, other) = experiment.figure(1, 2)
+    digits = "0123456789"
+    experiment.bars(left, {"": means}, labels=digits, x="digit", y="mean darkness, sum of pixels")
+    read = {
+        name: [100 * float((some == d)[test.labels == d].mean()) for d in range(10)]
+        for name, some in guesses.items()
+    }
+    experiment.bars(other, read, labels=digits, x="digit", y="test images read right (%)")
+    experiment.save(figure)
 
 
 def labelled(part: Examples) -> Labelled:
