@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import yaml
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.errors import UserError
-from nndl_exp.study import executors
+from nndl_exp.study import executors, forecast
 from nndl_exp.study.strategy import StagedStudy, is_staged, open_study
 from nndl_exp.sweep import sweep_config
 
@@ -347,6 +348,23 @@ def test_a_dry_run_shows_the_plan_and_leaves_nothing(tmp_path, words):
     assert "plan     " in done.stdout
     assert "about" in done.stdout
     assert not (tmp_path / "out").exists()
+
+
+def test_the_forecast_measures_the_larger_of_the_networks(tmp_path, monkeypatch):
+    """What a training takes besides multiplications weighs less in a network that is larger."""
+    study, measured = study_of(tmp_path, "study.dry_run=true"), []
+
+    def second(config, dataset):
+        measured.append(config.network.hidden)
+        return 1.0
+
+    monkeypatch.setattr(forecast, "_seconds_an_epoch", second)
+    for hidden in ((30,), (400,)):
+        run = replace(study.config.run, network=replace(study.config.run.network, hidden=hidden))
+        seconds = forecast.seconds_of(1e9, run, study.dataset, 2)
+        work = 3 * (784 * measured[-1][0] + 10 * measured[-1][0]) * len(study.dataset.training)
+        assert seconds == pytest.approx(2 + 1e9 / work / 2)
+    assert measured == [(100,), (400,)]
 
 
 def test_the_report_tells_what_each_stage_decided_and_draws_it(whole):
