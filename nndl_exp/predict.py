@@ -1,6 +1,5 @@
 """``python -m nndl_exp.predict RUN FILES...``: what a run's network says of a user's examples."""
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,15 +77,12 @@ def read_examples(path: Path, source: str, reading: "Reading") -> list[tuple[str
 
 
 def _read_npz(path: Path, n_in: int) -> list[tuple[str, Array]]:
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            x = file["x"]
-    except FileNotFoundError:
-        raise UserError(f"no such file: {path}") from None
-    except KeyError:
-        raise UserError(f"{path} must hold an array named x: got none") from None
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile):
-        raise UserError(f"{path} is not an .npz file of numbers") from None
+    from nndl_exp.datasets.npz import read_arrays
+
+    arrays = read_arrays(path)
+    if "x" not in arrays:
+        raise UserError(f"{path} must hold an array named x: got {', '.join(arrays) or 'none'}")
+    x = arrays["x"]
     if x.ndim != 2 or x.shape[1] != n_in or x.dtype.kind not in "fiub" or not len(x):
         raise UserError(
             f"x in {path} must be numbers of shape (n, {n_in}): got {x.shape} {x.dtype}"

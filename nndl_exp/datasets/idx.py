@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 
 from nndl_exp.errors import UserError
 
+LARGEST = 64 * 2**20
+"""Bytes of an uncompressed file; the largest of MNIST has 47 million."""
+
+_CHUNK = 2**20
 _IMAGES, _LABELS = 0x00000803, 0x00000801  # unsigned bytes in three dimensions, in one
 
 
@@ -16,15 +21,29 @@ def read_bytes(path: Path) -> bytes:
     """The uncompressed content of a file.
 
     Raises:
-        UserError: the file can't be read, or its compressed data are damaged or cut short.
+        UserError: the file can't be read, is too large, or its compressed data are damaged or cut
+            short.
     """
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+        with path.open("rb") as file:
+            compressed = file.peek(2)[:2] == b"\x1f\x8b"
+            data = _read_at_most(gzip.GzipFile(fileobj=file) if compressed else file, LARGEST + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as e:
         raise UserError(f"{path} is damaged or was cut short ({e}); delete it and try again") from e
     except OSError as e:
         raise UserError(f"{path} can't be read: {e.strerror}") from e
+    if len(data) > LARGEST:
+        raise UserError(f"{path} must have at most {LARGEST:,} bytes when uncompressed: got more")
+    return data
+
+
+def _read_at_most(file: BufferedIOBase, n: int) -> bytes:
+    """The first ``n`` bytes, without taking the memory for as many where there are fewer."""
+    chunks = []
+    while n > 0 and (chunk := file.read(min(n, _CHUNK))):
+        chunks.append(chunk)
+        n -= len(chunk)
+    return b"".join(chunks)
 
 
 def parse_images(data: bytes, path: Path) -> NDArray[np.uint8]:

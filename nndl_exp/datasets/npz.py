@@ -1,7 +1,5 @@
 """A user's NumPy arrays: rows of features, or pictures, with labels or numbers to predict."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from nndl_exp.datasets.inputs import Numeric
 from nndl_exp.datasets.split import split
 from nndl_exp.datasets.target import Classes, read_target
 from nndl_exp.errors import UserError
+from nndl_exp.nn.archive import ArchiveError, read_archive
 from nndl_exp.nn.arrays import Array, Indices
 
 SUFFIXES = (".npz",)
@@ -81,23 +80,10 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         UserError: it can't be read, is damaged, or holds Python objects.
     """
     try:
-        # Opened here, because np.load leaves a damaged file open.
-        with path.open("rb") as opened:
-            if not zipfile.is_zipfile(opened):
-                raise UserError(f"{path} is not an npz file, or damaged")
-            opened.seek(0)
-            with np.load(opened, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+        return read_archive(path, compressed=True)
     except FileNotFoundError:
         raise UserError(f"no such file: {path}") from None
-    except ValueError as e:
-        if "allow_pickle" in str(e):
-            raise UserError(
-                f"{path} must hold arrays of numbers or text: it has Python objects, which are "
-                "never loaded"
-            ) from None
-        raise UserError(f"{path} is not an npz file, or damaged ({e})") from None
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as e:
+    except ArchiveError as e:
         raise UserError(f"{path} is not an npz file, or damaged ({e})") from None
 
 

@@ -1,10 +1,45 @@
 """What the inputs and outputs of a network stand for: kept with a run, to read other rows later."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from nndl_exp.datasets.inputs import Standard
+
+
+@dataclass(frozen=True)
+class _Standard:
+    mean: list[float]
+    deviation: list[float]
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    mean: list[float] = field(default_factory=list)
+    deviation: list[float] = field(default_factory=list)
+    median: list[float] | None = None
+    numeric: list[str] = field(default_factory=list)
+    categories: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    inputs: _Inputs = field(default_factory=_Inputs)
+    target: _Standard | None = None
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """A reading as JSON has it, to check the kinds of its values; see ``Reading``."""
+
+    name: str
+    n_in: int
+    classes: list[str]
+    shape: tuple[int, int] | None
+    encoding: _Encoding
 
 
 @dataclass(frozen=True)
@@ -33,7 +68,14 @@ class Reading:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> "Reading":
-        """The inverse of ``to_mapping``; raises TypeError where names are missing or unknown."""
-        shape = mapping["shape"]
-        plain = {"classes": tuple(mapping["classes"]), "shape": tuple(shape) if shape else None}
-        return cls(**{**mapping, **plain})
+        """The inverse of ``to_mapping``.
+
+        Raises:
+            TypeError: names are missing or unknown.
+            ValueError: a value is not of its kind; pydantic's ValidationError is one.
+        """
+        plain = TypeAdapter(_Plain).validate_json(json.dumps(mapping), strict=True)
+        if not plain.classes and plain.encoding.target is None:
+            raise ValueError("neither classes nor a target of numbers")
+        kept = {"classes": tuple(plain.classes), "shape": plain.shape}
+        return cls(**{**mapping, **kept})

@@ -18,6 +18,7 @@ from nndl_exp.datasets.inputs import (
 )
 from nndl_exp.datasets.target import read_target
 from nndl_exp.errors import UserError
+from nndl_exp.nn.archive import most_unpacked
 from nndl_exp.nn.arrays import Array
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def read_frame(path: Path) -> "pd.DataFrame":
 
     try:
         if path.suffix.lower() == ".parquet":
+            _check_parquet(path)
             frame = pd.read_parquet(path)
         else:
             frame = pd.read_csv(path, low_memory=False)
@@ -105,6 +107,19 @@ def read_frame(path: Path) -> "pd.DataFrame":
         name = frame.columns[frame.columns.duplicated()][0]
         raise UserError(f"{path} must have a name of its own for each column: got {name} twice")
     return frame
+
+
+def _check_parquet(path: Path) -> None:
+    """Refuse a small file that unpacks to a very large table."""
+    from pyarrow.parquet import read_metadata
+
+    metadata = read_metadata(path)
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    unpacked = sum(group.total_byte_size for group in groups)
+    values = 8 * metadata.num_rows * metadata.num_columns
+    most = most_unpacked(path.stat().st_size)
+    if (said := max(unpacked, values)) > most:
+        raise ValueError(f"it says that it unpacks to {said:,} bytes, more than {most:,}")
 
 
 def _target(frame: "pd.DataFrame", options: FileOptions, path: Path) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +12,7 @@ import numpy as np
 
 from nndl_exp.errors import UserError, one_of
 from nndl_exp.nn.activations import ACTIVATIONS
+from nndl_exp.nn.archive import ArchiveError, read_archive
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.costs import pair
 from nndl_exp.nn.initializers import INITIALIZERS
@@ -22,6 +22,9 @@ ROWS_AT_ONCE = 500
 """Examples that go through the network at a time where there are many: they stay in the cache."""
 
 _DTYPES = ("float32", "float64")
+
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What a header raises that is no header of ours."""
 
 FORMAT = 1
 """The version of the file format written by ``Network.save``."""
@@ -225,17 +228,16 @@ class Network:
             UserError: the file is missing, damaged, or not one that ``to_bytes`` made.
         """
         try:
-            # Opened here, because np.load leaves a damaged file open.
-            with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                header = json.loads(str(file["network"]))
-                if header.pop("format") != FORMAT:
-                    raise UserError(f"{path} has a newer format than this version reads ({FORMAT})")
-                layers = range(1, (len(file.files) - 1) // 2 + 1)
-                weights = [file[f"w{i}"] for i in layers]
-                return cls(weights, [file[f"b{i}"] for i in layers], Parts(**header))
+            arrays = read_archive(Path(path))
+            header = json.loads(str(arrays.pop("network")))
+            if header.pop("format") != FORMAT:
+                raise UserError(f"{path} has a newer format than this version reads ({FORMAT})")
+            layers = range(1, len(arrays) // 2 + 1)
+            weights = [arrays[f"w{i}"] for i in layers]
+            return cls(weights, [arrays[f"b{i}"] for i in layers], Parts(**header))
         except FileNotFoundError:
             raise UserError(f"no such file: {path}") from None
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as e:
+        except (ArchiveError, *_DAMAGE) as e:
             raise UserError(
                 f"{path} is not a network saved by nndl_exp, or damaged ({e})"
             ) from None

@@ -11,6 +11,7 @@ result.json        written last: from then on the run is settled and never train
 """
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -30,6 +31,9 @@ from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import Epoch
 
 State = Literal["complete", "pruned", "diverged", "failed"]
+_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What a damaged JSON file of the record raises."""
+
 _COPIED = ("provenance.json", "config.yaml", "epochs.jsonl", "weights.npz", "weights_last.npz")
 
 
@@ -118,7 +122,7 @@ class RunDirectory:
         Raises:
             UserError: the data have changed since.
         """
-        then = self.provenance().get("data", data)
+        then = str(self.provenance().get("data", data))
         if then != data:
             raise UserError(
                 f"{self.path} must have the data that it was begun with (sha256 {then[:12]}...): "
@@ -133,16 +137,23 @@ class RunDirectory:
         """
         try:
             return Reading.from_mapping(json.loads(self.reading_path.read_bytes()))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, *_DAMAGE):
             raise UserError(
                 f"{self.reading_path} is missing or damaged; train the run again"
             ) from None
 
     def provenance(self) -> dict[str, Any]:
         """What ``provenance()`` said when the run was started, and the SHA-256 of the dataset as
-        ``data``; empty where that was not kept."""
+        ``data``; empty where that was not kept.
+
+        Raises:
+            UserError: the file is damaged.
+        """
         path = self.path / "provenance.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
+        try:
+            return dict(json.loads(path.read_bytes())) if path.exists() else {}
+        except (OSError, *_DAMAGE):
+            raise UserError(f"{path} is damaged; delete it to do without") from None
 
     def epochs(self) -> list[Epoch]:
         """The recorded epochs. A line that was cut short by a crash ends the list."""
@@ -150,9 +161,12 @@ class RunDirectory:
         epochs: list[Epoch] = []
         for line in path.read_bytes().splitlines() if path.exists() else []:
             try:
-                epochs.append(Epoch.from_mapping(json.loads(line)))
-            except (ValueError, TypeError, AttributeError):
+                epoch = Epoch.from_mapping(json.loads(line))
+            except _DAMAGE:
                 break
+            if epoch.number != len(epochs) + 1:
+                break
+            epochs.append(epoch)
         return epochs
 
     def append(self, epoch: Epoch) -> None:
@@ -217,10 +231,15 @@ class RunDirectory:
         """
         path = self.path / "result.json"
         try:
-            return TypeAdapter(Result).validate_json(path.read_bytes())
+            result = TypeAdapter(Result).validate_json(path.read_bytes())
+            if not {"best", "last"} <= set(result.weights):
+                raise ValueError("digests of weights are missing")
+            if not all(math.isfinite(x) for x in (result.seconds, result.started, result.ended)):
+                raise ValueError("a time is not finite")
+            return result
         except FileNotFoundError:
             return None
-        except ValueError:  # pydantic's ValidationError is one
+        except (OSError, ValueError):  # pydantic's ValidationError is a ValueError
             raise UserError(f"{path} is damaged; delete it to train the run again") from None
 
     def network(self) -> Network:

@@ -7,16 +7,21 @@ history are the whole state.
 
 import io
 import json
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from nndl_exp.errors import UserError
+from nndl_exp.nn.archive import ArchiveError, read_archive
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import Network
 from nndl_exp.training.epoch import Epoch
+
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What a checkpoint raises that is none of ours."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +55,27 @@ class Checkpoint:
         come out identical.
         """
         try:
-            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                history = [Epoch.from_mapping(epoch) for epoch in json.loads(str(file["history"]))]
-                count = sum(name.startswith("velocity_") for name in file.files)
-                velocity = [file[f"velocity_{i}"] for i in range(count)]
-                last, best = (
-                    Network(
-                        [file[f"{name}_w{i}"] for i in range(len(like.weights))],
-                        [file[f"{name}_b{i}"] for i in range(len(like.weights))],
-                        like.parts,
-                    )
-                    for name in ("last", "best")
-                )
-        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile):
+            arrays = read_archive(path)
+            history = [Epoch.from_mapping(epoch) for epoch in json.loads(str(arrays["history"]))]
+            count = sum(name.startswith("velocity_") for name in arrays)
+            velocity = [arrays[f"velocity_{i}"] for i in range(count)]
+            _check_velocity(velocity, like)
+            last, best = (_network(arrays, name, like) for name in ("last", "best"))
+        except (ArchiveError, UserError, OSError, *_DAMAGE):
             return None
         return cls(last, best, history, velocity)
+
+
+def _check_velocity(velocity: Sequence[Array], like: Network) -> None:
+    expected = [(array.shape, array.dtype) for array in (*like.weights, *like.biases)]
+    if velocity and [(v.shape, v.dtype) for v in velocity] != expected:
+        raise ValueError("velocities of other shapes than the parameters")
+
+
+def _network(arrays: Mapping[str, Any], name: str, like: Network) -> Network:
+    layers = range(len(like.weights))
+    weights = [arrays[f"{name}_w{i}"] for i in layers]
+    network = Network(weights, [arrays[f"{name}_b{i}"] for i in layers], like.parts)
+    if (network.sizes, network.dtype) != (like.sizes, like.dtype):
+        raise ValueError(f"a network of other sizes: {network.sizes}")
+    return network

@@ -76,10 +76,25 @@ class Epoch:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> "Epoch":
-        """The inverse of ``to_mapping``; raises TypeError where names are missing or unknown."""
+        """The inverse of ``to_mapping``.
+
+        Raises:
+            TypeError: names are missing or unknown, or a value is no number.
+        """
         within = tuple(Moment(**moment) for moment in mapping.get("within", ()))
         layers = tuple(LayerMetrics(**layer) for layer in mapping.get("layers", ()))
-        return cls(**{**mapping, "within": within, "layers": layers})
+        epoch = cls(**{**mapping, "within": within, "layers": layers})
+        parts: tuple[Epoch | Moment | LayerMetrics, ...] = (epoch, *within, *layers)
+        for part in parts:
+            _check_numbers(part)
+        return epoch
+
+
+def _check_numbers(part: Epoch | Moment | LayerMetrics) -> None:
+    for name, value in vars(part).items():
+        wanted = (int,) if name in ("number", "images") else (int, float)
+        if type(value) not in wanted and name not in ("within", "layers"):
+            raise TypeError(f"{name} must be a number: got {value!r}")
 
 
 def score(epoch: Epoch, judged_by: JudgedBy) -> float:
