@@ -27,7 +27,9 @@ Size = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0)]
-Folder = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(pattern=r"^\P{Cc}*$")]
+"""Without control characters, which a terminal would obey."""
+Folder = Annotated[Text, Field(min_length=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -51,7 +53,7 @@ class DatasetConfig:
     test_size: Size | None = None
     classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     monitor: Literal["validation", "test"] = "validation"
-    path: str | None = None
+    path: Text | None = None
     target: str | None = None
     task: Literal["auto", "classes", "numbers"] = "auto"
     missing: Literal["refuse", "impute"] = "refuse"
@@ -175,8 +177,8 @@ class TrackingConfig:
     """Where runs are shown: MLflow at ``uri`` (null: a database in the output folder), or none."""
 
     name: Literal["mlflow", "none"] = "mlflow"
-    uri: str | None = None
-    experiment: str | None = None
+    uri: Text | None = None
+    experiment: Annotated[Text, Field(min_length=1, max_length=250)] | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -371,6 +373,10 @@ def _explain(error: ValidationError, values: Setting, cls: type, prefix: str) ->
         return no_such_setting(prefix + ".".join(map(str, first["loc"])), known)
     if first["type"] in ("missing", "missing_argument"):
         return f"{prefix}{'.'.join(map(str, first['loc']))} is missing"
+    if first["type"] == "json_invalid":
+        return "a configuration holds text in Unicode: got bytes that are none"
+    if first["type"] == "string_pattern_mismatch" and "Cc" in first["ctx"]["pattern"]:
+        return f"{name} must be text without control characters: got {first['input']!r}"
     if name.endswith("budget"):
         return f"{name} must be a duration such as 60s, 10m or 2h: got {first['input']!r}"
     rules = [e["msg"] for e in error.errors() if e["loc"][: len(loc)] == first["loc"][: len(loc)]]

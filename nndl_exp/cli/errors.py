@@ -1,5 +1,6 @@
 """How a command ends: status 0, 1 where it found a difference, 2 with one line for a mistake."""
 
+import errno
 import functools
 import os
 import sys
@@ -11,6 +12,12 @@ import click
 from nndl_exp.errors import UserError
 
 P = ParamSpec("P")
+
+_OF_THE_USER = (
+    errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC,
+    errno.EDQUOT,
+)  # fmt: skip
+"""What is wrong with a folder or a name that a user gave, wherever it shows first."""
 
 
 def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
@@ -29,6 +36,10 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:  # the reader, a pager or head, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+        except OSError as e:
+            if e.errno not in _OF_THE_USER:
+                raise
+            _refuse(f"{e.filename or 'a file'} can't be used: {e.strerror}")
         except (KeyboardInterrupt, click.Abort):
             sys.exit(130)
 
@@ -36,5 +47,11 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _refuse(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {_plain(message)}", file=sys.stderr)
     sys.exit(2)
+
+
+def _plain(message: str) -> str:
+    """A message on one line, with what a terminal would obey, or can't show, as escapes."""
+    line = " ".join(message.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

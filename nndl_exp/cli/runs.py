@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # the records need NumPy and SciPy; an error line does not
     from nndl_exp.records import RunDirectory
 
 DEFAULT_OUTPUT = "nndl-output"
+_FOLDER = re.compile(r"[A-Za-z0-9_]{1,99}")
+_LONGEST = 100  # characters of a study's or a run's name
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -105,10 +107,10 @@ def _by_path(path: Path) -> "RunDirectory | None":
         origin = read_yaml(path).get("origin")
         if isinstance(origin, dict) and isinstance(origin.get("run"), str):
             inside = origin["run"].split("/")[1:]
-            if len(inside) == 2:
+            if len(inside) == 2 and all(map(_FOLDER.fullmatch, inside)):
                 stage, number = inside
                 return RunDirectory(path.resolve().parent / "stages" / stage / "trials" / number)
-        if not isinstance(origin, dict) or "trial" not in origin:
+        if not isinstance(origin, dict) or type(origin.get("trial")) is not int:
             raise UserError(f"{path} does not say which run it is from (origin)")
         return RunDirectory(path.resolve().parent / "trials" / str(origin["trial"]))
     return None
@@ -117,7 +119,8 @@ def _by_path(path: Path) -> "RunDirectory | None":
 def _by_name(name: str, output: Path) -> "RunDirectory | None":
     from nndl_exp.records import RunDirectory
 
-    if ".." in name.split("/") or name.startswith("/"):
+    parts = name.split("/")
+    if ".." in parts or name.startswith("/") or max(map(len, parts)) > _LONGEST:
         return None
     match name.split("/"):
         case [study, stage, number]:
@@ -140,6 +143,8 @@ def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> "RunDir
     here = _by_name(name, Path(output))
     if here is not None:
         return here
-    folder = Path(tempfile.mkdtemp(prefix="nndl-exp-")) / name.replace("/", "-")
+    # The name is the server's word: nothing but letters and digits of it becomes a folder's.
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name)[:100]
+    folder = Path(tempfile.mkdtemp(prefix="nndl-exp-")) / f"run-{plain}"
     download_record(output, tracking, run_id, folder)
     return RunDirectory(folder)

@@ -35,6 +35,8 @@ _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What a damaged JSON file of the record raises."""
 
 _COPIED = ("provenance.json", "config.yaml", "epochs.jsonl", "weights.npz", "weights_last.npz")
+RECORD = (*_COPIED, "dataset.json", "result.json")
+"""The files of a run that has ended."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """MLflow, imported late and quiet, and where it keeps things."""
 
+import hashlib
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ _QUIET = {
 }
 
 _ARTIFACTS = "mlflow-artifacts"
+_PLAIN = re.compile(r"|[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _ADDRESSES = {"artifact_location", "artifact_uri", "storage_location", "source"}
 
 
@@ -131,8 +134,12 @@ def _former_locations(connection: Any, tables: Any, new: str) -> set[str]:
 
 
 def artifact_location(output: Path | str, name: str) -> str:
-    """Where the artifacts of an experiment lie, as MLflow wants it: an absolute URI."""
-    return f"{(Path(output).resolve() / _ARTIFACTS).as_uri()}/{name}"
+    """Where the artifacts of an experiment lie, as MLflow wants it: an absolute URI.
+
+    A name that is no plain name of a folder is replaced by its digest: MLflow would follow ``..``.
+    """
+    folder = name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{(Path(output).resolve() / _ARTIFACTS).as_uri()}/{folder}"
 
 
 def check_database(output: Path | str) -> None:

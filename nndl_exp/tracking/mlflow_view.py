@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from nndl_exp.config import TrackingConfig, flatten, to_mapping
 from nndl_exp.datasets import Dataset
+from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
+from nndl_exp.records.run_directory import RECORD
 from nndl_exp.run import measure_of
 from nndl_exp.tracking import TrackingOutage
 from nndl_exp.tracking import client as mlflow_client
@@ -71,7 +73,7 @@ class MlflowView:
         ``started`` is when the study began, in seconds since 1970, ``inside`` the id of the run
         that it stands below: a stage's.
         """
-        parents = self._search(f"tags.`{RUN_TAG}` = '{name}'")
+        parents = self._search(_tagged(RUN_TAG, name))
         tags = {RUN_TAG: name, "mlflow.note.content": text}
         if inside is not None:
             tags["mlflow.parentRunId"] = inside
@@ -83,7 +85,7 @@ class MlflowView:
         self._client.log_batch(run_id, params=_params(settings))
         children = {
             child.data.tags[RUN_TAG]: _child(child)
-            for child in self._search(f"tags.`{STUDY_TAG}` = '{name}'")
+            for child in self._search(_tagged(STUDY_TAG, name))
         }
         return Parent(name, run_id, children)
 
@@ -179,13 +181,14 @@ class MlflowView:
 
     def find(self, name: str) -> str | None:
         """The MLflow id of a run of ours, None where MLflow does not have it."""
-        run = next(self._search(f"tags.`{RUN_TAG}` = '{name}'"), None)
+        with _outages():
+            run = next(self._search(_tagged(RUN_TAG, name)), None)
         return str(run.info.run_id) if run else None
 
     def _find(self, name: str, parent: Parent | None) -> Child | None:
         if parent is not None:
             return parent.children.get(name)
-        run = next(self._search(f"tags.`{RUN_TAG}` = '{name}'"), None)
+        run = next(self._search(_tagged(RUN_TAG, name)), None)
         return _child(run) if run else None
 
     def _create(self, name: str, result: Result, parent: Parent | None) -> Child:
@@ -230,6 +233,12 @@ def _outages() -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as e:
         raise TrackingOutage(type(e).__name__) from e
+
+
+def _tagged(tag: str, name: str) -> str:
+    """MLflow's condition for runs with a tag; its language can't quote both kinds of quotes."""
+    quote = '"' if "'" in name else "'"
+    return f"tags.`{tag}` = {quote}{name.replace(quote, '')}{quote}"
 
 
 def _child(run: "Run") -> Child:
@@ -288,9 +297,17 @@ def name_of_run(output: Path | str, tracking: TrackingConfig, run_id: str) -> st
 def download_record(
     output: Path | str, tracking: TrackingConfig, run_id: str, folder: Path
 ) -> None:
-    """Copy a run's record from MLflow's artifacts."""
+    """Copy a run's record, and nothing else, from MLflow's artifacts.
+
+    Raises:
+        UserError: MLflow stopped answering.
+    """
     client = mlflow_client.connect(output, tracking)
     folder.mkdir(parents=True)
-    for file in client.list_artifacts(run_id):
-        if not file.is_dir:
-            client.download_artifacts(run_id, file.path, str(folder))
+    try:
+        with _outages():
+            for file in client.list_artifacts(run_id):
+                if file.path in RECORD and not file.is_dir:
+                    client.download_artifacts(run_id, file.path, str(folder))
+    except TrackingOutage as e:
+        raise UserError(f"MLflow does not give the record of {run_id} ({e})") from None
