@@ -8,12 +8,13 @@ combination is composed and checked before the first is trained.
 
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from nndl_exp.config import RUN_KEYS, flatten, no_such_setting, run_config
+from nndl_exp.config import RUN_KEYS, flatten, no_such_setting, read_yaml, run_config
 from nndl_exp.errors import UserError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -22,6 +23,10 @@ CONF = next(
     _PACKAGE / "conf",
 )
 """The configs: inside the package when installed from a wheel, beside it in a checkout."""
+
+_NOT_HYDRA = "settings of Hydra itself can't be changed here"
+_HYDRA_VARIES = ("overrides", "runtime", "job", "searchpath", "mode")
+"""Settings of Hydra that differ from one command line to another."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,10 @@ def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
     # argparse would print the usage, over many lines.
     parser.error = _refuse  # type: ignore[method-assign]
     flags = parser.parse_intermixed_args(list(arguments))
+    _check_flags(flags, name)
     if flags.help or flags.hydra_help or flags.cfg or flags.info or flags.shell_completion:
         _let_hydra_answer(name, arguments)
         return None
-    for override in flags.overrides:
-        if re.match(r"[+~]*hydra[./]", override):
-            raise UserError(f"settings of Hydra itself can't be changed here: got {override}")
     try:
         return [
             _compose(name, overrides, flags.config_dir)
@@ -62,6 +65,49 @@ def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
         raise
     except Exception as e:
         raise _explain(e, name) from None
+
+
+def _check_flags(flags: Namespace, name: str) -> None:
+    """Refuse what would have Hydra load or make things that are none of ours.
+
+    Hydra makes its callbacks, launchers and logging handlers of any ``_target_`` that a setting of
+    its own names, and unpickles what ``--experimental-rerun`` names.
+    """
+    for flag in ("config_path", "config_name", "experimental_rerun"):
+        if getattr(flags, flag):
+            raise UserError(
+                f"--{flag.replace('_', '-')} can't be used here (--config-dir adds a folder of "
+                f"settings): got {getattr(flags, flag)}"
+            )
+    for override in flags.overrides:
+        if re.match(r"[+~]*(hydra([./@:=]|$)|[^=]*@\s*hydra\b)", override):
+            raise UserError(f"{_NOT_HYDRA}: got {override}")
+    if flags.config_dir:
+        try:
+            changed = _changed_in_hydra(name, flags)
+        except Exception as e:
+            raise _explain(e, name) from None
+        if changed:
+            raise UserError(f"{_NOT_HYDRA}: {flags.config_dir} sets hydra.{changed[0]}")
+
+
+def _changed_in_hydra(name: str, flags: Namespace) -> list[str]:
+    """The settings of Hydra that the user's own folder changes; composing makes nothing of them."""
+    ours = _hydra_node(name, [], None)
+    return [
+        key
+        for combination in _combinations(flags.overrides, flags.multirun)
+        for key, value in _hydra_node(name, combination, flags.config_dir).items()
+        if key not in _HYDRA_VARIES and value != ours.get(key)
+    ]
+
+
+def _hydra_node(name: str, overrides: list[str], config_dir: str | None) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    node = OmegaConf.to_container(_composed(name, overrides, config_dir).hydra, resolve=False)
+    assert isinstance(node, dict)
+    return {str(key): value for key, value in node.items()}
 
 
 def compose(name: str, overrides: Sequence[str] = ()) -> Composed:
@@ -89,14 +135,22 @@ def _combinations(overrides: list[str], multirun: bool) -> list[list[str]]:
     return [combination for batch in batches for combination in batch]
 
 
-def _compose(name: str, overrides: list[str], config_dir: str | None) -> Composed:
+def _composed(name: str, overrides: list[str], config_dir: str | None) -> Any:
+    """What Hydra composes, with its own settings in it."""
     import hydra
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from omegaconf import OmegaConf
 
     extra = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose(name, overrides + extra)
+        return hydra.compose(name, overrides + extra, return_hydra_config=True)
+
+
+def _compose(name: str, overrides: list[str], config_dir: str | None) -> Composed:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf, open_dict
+
+    config = _composed(name, overrides, config_dir)
+    with open_dict(config):
+        del config["hydra"]
     settings = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(settings, dict)
     parsed = OverridesParser.create().parse_overrides(overrides)
@@ -112,21 +166,18 @@ def _compose(name: str, overrides: list[str], config_dir: str | None) -> Compose
 
 def _start_from(path: Path, settings: dict[str, Any], typed: Sequence[str]) -> None:
     """Put the run that a file describes into ``settings``, under what was typed."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     if "experiment" in typed:
         raise UserError("from and +experiment are both a base to start from: give one of them")
     try:
-        loaded = OmegaConf.to_container(OmegaConf.load(path))
-    except OSError as e:
-        raise UserError(f"from={path} can't be read: {e.strerror}") from None
-    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError):
-        raise UserError(f"from={path} is not a YAML file") from None
-    if not isinstance(loaded, dict) or not set(RUN_KEYS) <= set(loaded):
+        loaded = read_yaml(path)  # not by OmegaConf: what another wrote is not interpolated
+    except UserError as e:
+        raise UserError(f"from={e}") from None
+    if not set(RUN_KEYS) <= set(loaded):
         raise UserError(f"from={path} must be a run's config, with {', '.join(RUN_KEYS)}")
     base: dict[str, Any] = {key: loaded[key] for key in RUN_KEYS}
+    for key, value in flatten(base):
+        if "${" in str(value):
+            raise UserError(f"from={path} must hold plain values: got {key}={value}")
     run_config(base)
     for name in typed:
         *outer, key = name.split(".")
