@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+from nndl_exp.masking import masked
+
 T = TypeVar("T")
 
 
@@ -10,8 +12,12 @@ class UserError(Exception):
     """A mistake that the user can mend: one line with the rule, the value and what is accepted.
 
     The command line prints it as ``error: ...`` and exits with status 2; nothing else is shown.
-    Every other exception is a defect of the program and keeps its traceback.
+    Every other exception is a defect of the program and keeps its traceback. A password in an
+    address is masked, wherever the message got it from.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 def one_of(table: Mapping[str, T], name: str, what: str) -> T:

@@ -12,6 +12,7 @@ from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
+from nndl_exp.cli.tracker import OUTAGE
 from nndl_exp.config import SweepConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
 
@@ -27,9 +28,6 @@ _SETTINGS = (
     "output",
 )  # fmt: skip
 TIME_IS_UP = "the time is up"
-_OUTAGE = (
-    "MLflow did not answer ({}); nothing is lost: python -m nndl_exp.sync shows it there later"
-)
 _RUN_SETTINGS = ("dataset", "network", "training", "seed")
 
 
@@ -126,7 +124,7 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     best = show.end(trials, coordinator.report, time.monotonic() - start)
     view, analysis = finish(study, view, trials, best, complete=complete)
     if view and view.outage:
-        console.print(_OUTAGE.format(view.outage))
+        console.print(OUTAGE.format(view.outage))
     show.report(analysis)
     show.commands(best, complete, words, view.page if view else "")
     return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
@@ -165,7 +163,7 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     finally:
         pool.close()
     if views.outage:
-        console.print(_OUTAGE.format(views.outage))
+        console.print(OUTAGE.format(views.outage))
     show.commands(words, complete, views.page, ended)
     return 0 if (complete and not stuck) or led.stopped == TIME_IS_UP else 1
 

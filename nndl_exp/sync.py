@@ -83,16 +83,16 @@ def show_stages(study: "StagedStudy") -> None:
 def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
     """Log all single runs of an output folder that have ended; how many there are."""
     from nndl_exp.cli.runs import name_of
-    from nndl_exp.cli.tracker import make_tracker
+    from nndl_exp.cli.tracker import show_run
     from nndl_exp.report.curves import draw
     from nndl_exp.run import recorded_data
 
     directories = [RunDirectory(path.parent) for path in output.glob("runs/*/result.json")]
     for directory in directories:
-        config = directory.config()
         draw(directory, name_of(directory))
-        tracker = make_tracker(str(output), tracking, config.dataset.title)
-        tracker.log_run(name_of(directory), directory, recorded_data(directory))
+        dataset = recorded_data(directory)
+        if outage := show_run(str(output), tracking, name_of(directory), directory, dataset):
+            raise UserError(f"MLflow stopped answering ({outage}); try again later")
     return len(directories)
 
 

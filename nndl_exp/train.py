@@ -55,7 +55,7 @@ def train_config(composed: Composed) -> TrainConfig:
 def train_one(config: TrainConfig, console: Console) -> None:
     """Train a run, or finish it, show its epochs as they come, and log it."""
     from nndl_exp.cli.output import check_output
-    from nndl_exp.cli.tracker import make_tracker
+    from nndl_exp.cli.tracker import OUTAGE, make_tracker, show_run
     from nndl_exp.report.curves import draw
     from nndl_exp.report.text import (
         dataset_text,
@@ -68,6 +68,8 @@ def train_one(config: TrainConfig, console: Console) -> None:
 
     dataset, measure = check(config.run), measure_of(config.run)
     check_output(config.output)
+    if config.tracking.uri:  # a server is asked at once whether it is there
+        make_tracker(config.output, config.tracking, config.run.dataset.title)
     directory = new_run_directory(Path(config.output), config.run)
     name = name_of(directory)
     network, training = run_text(config.run)
@@ -86,14 +88,15 @@ def train_one(config: TrainConfig, console: Console) -> None:
             bar.update(task, completed=epoch.number)
     result = run.result
     assert result is not None
-    tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
     draw(directory, name)
-    tracker.log_run(name, directory, dataset)
+    outage = show_run(config.output, config.tracking, name, directory, dataset)
     console.print(f"\n{result.state:<8} {result.reason}")
     if result.validation_accuracy is not None:
         best = result_text(measure, result.validation_accuracy, dataset)
         console.print(f"best     {best} at epoch {result.best}")
     console.print(f"saved    {directory.path}\n")
+    if outage:
+        console.print(OUTAGE.format(outage))
     if config.tracking.name == "mlflow":
         from nndl_exp.tracking.client import ui_command
 

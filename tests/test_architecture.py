@@ -13,8 +13,8 @@ import nndl_exp
 PACKAGE = Path(nndl_exp.__file__).parent
 # A room may import its own and those before it. Commands and the API come last.
 ORDER = (
-    "errors", "nn", "training", "datasets", "config", "records", "run", "tracking", "study",
-    "report", "cli", "book",
+    "masking", "errors", "nn", "training", "datasets", "config", "records", "run", "tracking",
+    "study", "report", "cli", "book",
 )  # fmt: skip
 ROOM_OF_LIBRARY = {
     "hydra": {"cli"},

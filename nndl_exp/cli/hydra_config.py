@@ -6,16 +6,19 @@ anything has been checked. So ``--multirun`` is expanded here, with Hydra's own 
 combination is composed and checked before the first is trained.
 """
 
+import io
 import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from nndl_exp.config import RUN_KEYS, flatten, no_such_setting, read_yaml, run_config
 from nndl_exp.errors import UserError
+from nndl_exp.masking import masked
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 CONF = next(
@@ -196,12 +199,15 @@ def _refuse(message: str) -> NoReturn:
 def _let_hydra_answer(name: str, arguments: Sequence[str]) -> None:
     import hydra
 
-    hidden = sys.argv
+    hidden, said = sys.argv, io.StringIO()
     sys.argv = [hidden[0], *arguments]  # where Hydra reads its words
     try:
-        hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(lambda _: None)()
+        with redirect_stdout(said):
+            main = hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")
+            main(lambda _: None)()
     finally:
         sys.argv = hidden
+        print(masked(said.getvalue()), end="")
 
 
 def _explain(error: Exception, name: str) -> Exception:
@@ -215,7 +221,7 @@ def _explain(error: Exception, name: str) -> Exception:
             return UserError(f"these settings can't be read: {error}")
         return error
     if isinstance(error, MissingConfigException) and error.options is not None:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        group, _, option = masked(str(error.missing_cfg_file)).rpartition("/")
         known = ", ".join(error.options)
         return UserError(f"no such {group}: {option} (there are {known})")
     message = str(error)

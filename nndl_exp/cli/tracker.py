@@ -1,16 +1,44 @@
 """Choosing where runs are shown."""
 
+from typing import TYPE_CHECKING
+
 from nndl_exp.config import TrackingConfig
-from nndl_exp.tracking.mlflow_view import MlflowView
-from nndl_exp.tracking.none import NoTracking
+from nndl_exp.errors import UserError
+
+if TYPE_CHECKING:  # MLflow and the records are heavy; an error line needs neither
+    from nndl_exp.datasets import Dataset
+    from nndl_exp.records import RunDirectory
+    from nndl_exp.tracking.mlflow_view import MlflowView
+    from nndl_exp.tracking.none import NoTracking
+
+OUTAGE = "MLflow did not answer ({}); nothing is lost: python -m nndl_exp.sync shows it there later"
 
 
-def make_tracker(output: str, tracking: TrackingConfig, experiment: str) -> MlflowView | NoTracking:
+def make_tracker(
+    output: str, tracking: TrackingConfig, experiment: str
+) -> "MlflowView | NoTracking":
     """MLflow, or nothing.
 
     Raises:
         UserError: MLflow does not answer.
     """
+    from nndl_exp.tracking.mlflow_view import MlflowView
+    from nndl_exp.tracking.none import NoTracking
+
     if tracking.name == "none":
         return NoTracking()
     return MlflowView(output, tracking, experiment)
+
+
+def show_run(
+    output: str, tracking: TrackingConfig, name: str, directory: "RunDirectory", dataset: "Dataset"
+) -> str | None:
+    """Show a run that has been trained; why MLflow does not show it, None if it does."""
+    from nndl_exp.tracking import TrackingOutage
+
+    try:
+        tracker = make_tracker(output, tracking, directory.config().dataset.title)
+        tracker.log_run(name, directory, dataset)
+    except (UserError, TrackingOutage) as e:
+        return str(e)
+    return None

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from nndl_exp.masking import masked
+
 _PACKAGES = ("nndl_exp", "numpy", "scipy", "optuna", "mlflow", "pandas", "hydra-core")
 _LONGEST_DIFF = 200_000
 
@@ -85,7 +87,7 @@ def _git() -> dict[str, Any] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     dirty = bool(diff or untracked)
-    return {"commit": commit, "dirty": dirty, "diff": diff[:_LONGEST_DIFF]}
+    return {"commit": commit, "dirty": dirty, "diff": masked(diff[:_LONGEST_DIFF])}
 
 
 def _run(root: Path, *arguments: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from nndl_exp.config import RunConfig, to_mapping, to_yaml
+from nndl_exp.masking import masked
 from nndl_exp.records import atomic
 from nndl_exp.report.text import TrialLines, dataset_text, run_text, seconds_text
 from nndl_exp.run import measure_of
@@ -102,7 +103,8 @@ class StagedPresentation:
         """What to type next; ``page`` is where the UI shows the study."""
         config = self.study.config
         if not complete:
-            self._print(f"resume     {shlex.join(['python', '-m', 'nndl_exp.sweep', *words])}")
+            again = masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
+            self._print(f"resume     {again}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not config.tracking.uri:

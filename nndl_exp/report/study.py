@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from nndl_exp.config import to_mapping, to_yaml
+from nndl_exp.masking import masked
 from nndl_exp.records import atomic
 from nndl_exp.report.analysis import Analysis
 from nndl_exp.report.study_text import importance_line
@@ -104,7 +105,7 @@ class Presentation:
         """What to type next; ``page`` is where the UI shows the study."""
         config = self.study.config
         if not complete:
-            again = shlex.join(["python", "-m", "nndl_exp.sweep", *words])
+            again = masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
             self._print(f"resume     {again}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")

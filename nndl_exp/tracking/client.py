@@ -6,10 +6,10 @@ import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
+from nndl_exp.masking import masked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,15 +45,6 @@ def ui_command(output: Path | str, tracking: TrackingConfig) -> str:
     return f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
 
 
-def masked(uri: str) -> str:
-    """A URI without its password."""
-    parts = urlsplit(uri)
-    if not parts.password:
-        return uri
-    user_and_host = parts.netloc.replace(f":{parts.password}@", ":***@")
-    return urlunsplit(parts._replace(netloc=user_and_host))
-
-
 def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
     """A client for the tracking server or database, which is created when it is not there.
 
@@ -71,6 +62,11 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     uri = tracking_uri(output, tracking)
+    if not uri.startswith("http"):
+        # A database that is not there would be asked for 100 s, and no setting changes that.
+        from mlflow.store.db import utils
+
+        utils.MAX_RETRY_COUNT = 4
     if tracking.uri is None:
         check_database(output)
     try:

@@ -58,7 +58,11 @@ class MlflowView:
         self._output, self._tracking = output, tracking
         self._client = mlflow_client.connect(output, tracking)
         name = tracking.experiment or experiment
-        self._experiment = mlflow_client.experiment(self._client, output, tracking, name)
+        try:
+            with _outages():
+                self._experiment = mlflow_client.experiment(self._client, output, tracking, name)
+        except TrackingOutage as e:
+            raise UserError(f"MLflow can't make the experiment {name} ({e})") from None
 
     def open_study(
         self,
@@ -72,21 +76,25 @@ class MlflowView:
 
         ``started`` is when the study began, in seconds since 1970, ``inside`` the id of the run
         that it stands below: a stage's.
+
+        Raises:
+            TrackingOutage: MLflow does not answer.
         """
-        parents = self._search(_tagged(RUN_TAG, name))
         tags = {RUN_TAG: name, "mlflow.note.content": text}
         if inside is not None:
             tags["mlflow.parentRunId"] = inside
-        run = next(parents, None) or self._client.create_run(
-            self._experiment, int(started * 1000), tags, run_name=_shown(name, inside is not None)
-        )
-        run_id = str(run.info.run_id)
-        self._client.update_run(run_id, status="RUNNING")
-        self._client.log_batch(run_id, params=_params(settings))
-        children = {
-            child.data.tags[RUN_TAG]: _child(child)
-            for child in self._search(_tagged(STUDY_TAG, name))
-        }
+        with _outages():
+            parents = self._search(_tagged(RUN_TAG, name))
+            run = next(parents, None) or self._client.create_run(
+                self._experiment, int(started * 1000), tags, run_name=_shown(name, bool(inside))
+            )
+            run_id = str(run.info.run_id)
+            self._client.update_run(run_id, status="RUNNING")
+            self._client.log_batch(run_id, params=_params(settings))
+            children = {
+                child.data.tags[RUN_TAG]: _child(child)
+                for child in self._search(_tagged(STUDY_TAG, name))
+            }
         return Parent(name, run_id, children)
 
     def close_study(
@@ -232,7 +240,7 @@ def _outages() -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as e:
-        raise TrackingOutage(type(e).__name__) from e
+        raise TrackingOutage(type(e).__name__) from None
 
 
 def _tagged(tag: str, name: str) -> str:

@@ -69,8 +69,12 @@ class StudyView:
     ) -> None:
         self._tracker = tracker
         self._name = name
-        self._parent = tracker.open_study(name, settings, text, started, inside)
         self.outage: str | None = None
+        try:
+            self._parent = tracker.open_study(name, settings, text, started, inside)
+        except TrackingOutage as e:
+            self._give_up(e)
+            self._parent = self._tracker.open_study(name, settings, text, started, inside)
 
     @property
     def run_id(self) -> str:
