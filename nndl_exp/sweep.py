@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nndl_exp.study.executors import Pool
     from nndl_exp.study.script import Decision
     from nndl_exp.study.strategy import Stage, StagedStudy
+    from nndl_exp.study.study import Study
 
 _SETTINGS = (
     "search_space", "sampler", "pruner", "study", "strategy", "executor", "tracking", "workers",
@@ -99,6 +100,7 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
         Presentation(study, console).plan(executors.count(config.workers, config.executor.name))
         return 0
     check_output(config.output)
+    check_room(study, study.n_trials)
     view = None
     if config.tracking.uri:
         view = open_view(study)  # a server is asked at once whether it is there
@@ -147,6 +149,7 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     if config.study.dry_run:
         return 0
     check_output(config.output)
+    check_room(study, study.expected_trials())
     pool = executors.Pool(config.executor.name, workers)
     start = time.monotonic()
     try:
@@ -166,6 +169,23 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
         console.print(OUTAGE.format(views.outage))
     show.commands(words, complete, views.page, ended)
     return 0 if (complete and not stuck) or led.stopped == TIME_IS_UP else 1
+
+
+def check_room(study: "Study | StagedStudy", trials: int) -> None:
+    """Check that the output folder has room for the trials that are still to be trained.
+
+    Raises:
+        UserError: it has not.
+    """
+    from nndl_exp.cli.output import check_space
+    from nndl_exp.run import sizes_of
+    from nndl_exp.study import executors
+
+    config, n = study.config, len(study.dataset.training)
+    settled = sum(1 for _ in study.directory.glob("**/trials/*/result.json"))
+    workers = executors.count(config.workers, config.executor.name)
+    sizes = sizes_of(config.run, study.dataset)
+    check_space(config, sizes, n, runs=max(0, trials - settled), at_once=workers)
 
 
 @dataclass

@@ -54,7 +54,7 @@ def train_config(composed: Composed) -> TrainConfig:
 
 def train_one(config: TrainConfig, console: Console) -> None:
     """Train a run, or finish it, show its epochs as they come, and log it."""
-    from nndl_exp.cli.output import check_output
+    from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.cli.tracker import OUTAGE, make_tracker, show_run
     from nndl_exp.report.curves import draw
     from nndl_exp.report.text import (
@@ -64,10 +64,11 @@ def train_one(config: TrainConfig, console: Console) -> None:
         result_text,
         run_text,
     )
-    from nndl_exp.run import Run, check, measure_of
+    from nndl_exp.run import Run, check, measure_of, sizes_of
 
     dataset, measure = check(config.run), measure_of(config.run)
     check_output(config.output)
+    check_space(config, sizes_of(config.run, dataset), len(dataset.training), runs=1)
     if config.tracking.uri:  # a server is asked at once whether it is there
         make_tracker(config.output, config.tracking, config.run.dataset.title)
     directory = new_run_directory(Path(config.output), config.run)

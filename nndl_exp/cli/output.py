@@ -1,8 +1,11 @@
-"""The output folder."""
+"""The output folder: whether it can be written, and whether there is room in it."""
 
 import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+from nndl_exp.config import SweepConfig, TrainConfig
 from nndl_exp.errors import UserError
 
 
@@ -22,3 +25,42 @@ def check_output(output: str) -> None:
         raise UserError(f"output must be a folder: got {output} ({e.strerror})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"output must be a folder that can be written: got {output}")
+
+
+def check_space(
+    config: TrainConfig | SweepConfig,
+    sizes: Sequence[int],
+    n_training: int,
+    *,
+    runs: int,
+    at_once: int = 1,
+) -> None:
+    """Check that there is room for the records of so many runs, of which some train at once.
+
+    Args:
+        config: what is to be trained; without a server MLflow keeps a copy of each record here.
+        sizes: neurons in each layer of a run, the input first.
+        n_training: training examples.
+        runs: how many there are still to be trained.
+        at_once: how many of them have a checkpoint at a time.
+
+    Raises:
+        UserError: there is not; the message says how much there is and how much it takes.
+    """
+    from nndl_exp.records.space import FIXED, MLFLOW_EPOCH, checkpoint_bytes, run_bytes
+
+    one = run_bytes(config.run, sizes, n_training)
+    if config.tracking.name == "mlflow" and not config.tracking.uri:
+        one = 2 * one + MLFLOW_EPOCH * config.run.training.epochs
+    checkpoints = min(runs, at_once) * checkpoint_bytes(config.run, sizes, n_training)
+    needed = runs * one + checkpoints + FIXED if runs else 0
+    free = shutil.disk_usage(config.output).free
+    if needed > free:
+        raise UserError(
+            f"output must have room for {runs} run{'s' if runs > 1 else ''}, about "
+            f"{_megabytes(needed)}: {config.output} has {_megabytes(free)} left"
+        )
+
+
+def _megabytes(n: int) -> str:
+    return f"{n / 1e6:,.1f} MB"

@@ -16,7 +16,7 @@ from nndl_exp.datasets import Dataset, Labelled
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import atomic
-from nndl_exp.run import data_of
+from nndl_exp.run import data_of, sizes_of
 from nndl_exp.study import executors, warm_start
 from nndl_exp.study.chapter3 import STAGES
 from nndl_exp.study.coordinator import Coordinator
@@ -163,6 +163,13 @@ class StagedStudy:
     def work(self) -> float:
         """The multiply-adds of training that the whole study may take."""
         return self.config.strategy.epochs * self._reference_epoch()
+
+    def expected_trials(self) -> int:
+        """About how many trials the study has: as many as whole runs fit into its work."""
+        config = self.config
+        epoch = 3.0 * count_multiply_adds(sizes_of(config.run, self.dataset))
+        one = epoch * len(self.dataset.training) * config.run.training.epochs
+        return max(len(config.strategy.stages), round(self.work() / one))
 
     def share(self, key: str) -> float:
         """A stage's part of the work."""
