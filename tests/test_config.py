@@ -139,6 +139,9 @@ def test_from_takes_a_file_as_the_base_and_words_on_top(tmp_path):
     with pytest.raises(UserError, match="both a base to start from"):
         compose("train", [f"from={path}", "+experiment=overfitting"])
     path.write_text("[]")
+    with pytest.raises(UserError, match="must hold settings"):
+        compose("train", [f"from={path}"])
+    path.write_text("{origin: {trial: 3}}")
     with pytest.raises(UserError, match="must be a run's config"):
         compose("train", [f"from={path}"])
 
