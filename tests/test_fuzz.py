@@ -32,7 +32,7 @@ from nndl_exp.training.checkpoint import Checkpoint
 
 MIB = 2**20
 FUZZ = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,  # pytest-timeout ends a hang
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
