@@ -236,6 +236,19 @@ class ExecutorConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class StorageConfig:
+    """Where Optuna keeps a study: a file below the output folder, or a database at ``url``.
+
+    ``heartbeat`` is how often, in seconds, a process says that it still runs what it claimed; after
+    three times as long without a word, others take it.
+    """
+
+    name: Literal["sqlite", "postgresql"] = "sqlite"
+    url: str | None = None
+    heartbeat: Size = 10
+
+
+@dataclass(frozen=True, config=STRICT)
 class SweepConfig:
     """What ``python -m nndl_exp.sweep`` does: a study of variations of one run, tracked."""
 
@@ -246,6 +259,7 @@ class SweepConfig:
     study: StudyConfig = field(default_factory=StudyConfig)
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     workers: Size | Literal["auto"] = "auto"
     output: Folder = "nndl-output"

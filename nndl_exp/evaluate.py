@@ -143,10 +143,10 @@ def _write(path: Path, looks: list[Look]) -> None:
 def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> None:
     from nndl_exp.run import measure_of
     from nndl_exp.tracking import TrackingOutage
-    from nndl_exp.tracking.client import database
+    from nndl_exp.tracking.client import database_file
     from nndl_exp.tracking.mlflow_view import MlflowView
 
-    if tracking.uri is None and not database(output).exists():
+    if tracking.uri is None and not database_file(output).exists():
         return  # the run was made with tracking=none
     try:
         view = MlflowView(output, tracking, found.directory.config().dataset.title)

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nndl_exp.study.study import Study
 
 _SETTINGS = (
-    "search_space", "sampler", "pruner", "study", "strategy", "executor", "tracking", "workers",
-    "output",
+    "search_space", "sampler", "pruner", "study", "strategy", "executor", "storage", "tracking",
+    "workers", "output",
 )  # fmt: skip
 TIME_IS_UP = "the time is up"
 _RUN_SETTINGS = ("dataset", "network", "training", "seed")
@@ -69,7 +69,22 @@ def sweep_config(composed: Composed) -> SweepConfig:
         raise UserError("search_space must be settings with ranges: got none")
     if others.get("strategy", {}).get("stages") in (None, ["joint"]):
         others["search_space"] = _without(others["search_space"], composed.typed)
-    return parse(SweepConfig, {"run": to_mapping(run), **others})
+    return _tracked(parse(SweepConfig, {"run": to_mapping(run), **others}))
+
+
+def _tracked(config: SweepConfig) -> SweepConfig:
+    """With MLflow in the database of the study, where it has one and is told no other place."""
+    if config.storage.name == "sqlite":
+        if config.storage.url is not None:
+            raise UserError("storage.url goes with storage=postgresql: got storage=sqlite")
+        return config
+    from nndl_exp import database
+
+    base = database.address(config.storage.url)
+    if config.tracking.name != "mlflow" or config.tracking.uri:
+        return config
+    uri = database.schema_url(base, "mlflow")
+    return replace(config, tracking=replace(config.tracking, uri=uri))
 
 
 def _without(space: dict[str, object], typed: Sequence[str], prefix: str = "") -> dict[str, object]:
@@ -90,7 +105,7 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     from nndl_exp.report.study import Presentation
     from nndl_exp.study import executors
     from nndl_exp.study.coordinator import Coordinator
-    from nndl_exp.study.storage import sqlite_url
+    from nndl_exp.study.storage import url_of
     from nndl_exp.study.study import Study, Trial
     from nndl_exp.tracking.client import check_database
 
@@ -106,7 +121,7 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
         view = open_view(study)  # a server is asked at once whether it is there
     elif config.tracking.name == "mlflow":
         check_database(config.output)
-    coordinator = Coordinator(study, sqlite_url(config.output))
+    coordinator = Coordinator(study, url_of(config))
     show = Presentation(study, console)
     show.plan(coordinator.workers)
     coordinator.on_stop = lambda: console.print("stopping after the epochs that are running ...")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres import postgres, storage  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,15 +13,15 @@ import nndl_exp
 PACKAGE = Path(nndl_exp.__file__).parent
 # A room may import its own and those before it. Commands and the API come last.
 ORDER = (
-    "masking", "errors", "nn", "training", "datasets", "config", "records", "run", "tracking",
-    "study", "report", "cli", "book",
+    "masking", "errors", "nn", "training", "datasets", "config", "records", "run", "database",
+    "tracking", "study", "report", "cli", "book",
 )  # fmt: skip
 ROOM_OF_LIBRARY = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
     "optuna": {"study"},
     "mlflow": {"tracking"},
-    "sqlalchemy": {"study", "tracking"},
+    "sqlalchemy": {"study", "tracking", "database"},
     "matplotlib": {"report"},
     "pooch": {"datasets"},
     "mlxtend": {"datasets"},
@@ -33,7 +33,7 @@ ROOM_OF_LIBRARY = {
 }
 CORE, OPTIONAL = {"numpy", "scipy"}, {"threadpoolctl"}
 COMMANDS = {"__init__", "__main__", "api", "train", "sweep", "reproduce", "evaluate", "predict",
-            "sync"}  # fmt: skip
+            "sync", "init_storage"}  # fmt: skip
 
 
 def room(path: Path) -> str:

@@ -15,7 +15,7 @@ from nndl_exp.study.joint import JointStage
 from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
 from nndl_exp.study.study import Trial
-from nndl_exp.tracking.client import ui_command
+from nndl_exp.tracking.client import is_server, ui_command
 from nndl_exp.training.statistics import resolution
 
 _MUCH = 1.5
@@ -107,7 +107,7 @@ class StagedPresentation:
             self._print(f"resume     {again}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
-            if page and not config.tracking.uri:
+            if page and not is_server(config.tracking):
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
         output = config.output
         where = "" if output == "nndl-output" else f" --output {shlex.quote(output)}"

@@ -24,7 +24,7 @@ from nndl_exp.study.coordinator import Report
 from nndl_exp.study.forecast import forecast
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.tracking.client import ui_command
+from nndl_exp.tracking.client import is_server, ui_command
 
 
 class Presentation:
@@ -109,7 +109,7 @@ class Presentation:
             self._print(f"resume     {again}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
-            if page and not config.tracking.uri:
+            if page and not is_server(config.tracking):
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
         output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
         self._print(f"report     python -m nndl_exp.report {self.study.name}{output}")

@@ -1,16 +1,20 @@
 """Optuna's database: which trials there are, who runs them, and their settled values."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
 import sqlalchemy.exc
+from filelock import FileLock
 from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from nndl_exp import database
+from nndl_exp.config import SweepConfig
 from nndl_exp.errors import UserError
 from nndl_exp.study.view import Proposal, Settled
 
@@ -25,9 +29,46 @@ def sqlite_url(output: Path | str) -> str:
     return f"sqlite:///{(folder / 'optuna.db').as_posix()}"
 
 
-def name_of(url: str) -> str:
-    """A database's address without its password."""
-    return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+def url_of(config: SweepConfig) -> str:
+    """The address of the database that a study is kept in; it holds no password.
+
+    Raises:
+        UserError: it is not given, or can't be one.
+    """
+    if config.storage.name == "postgresql":
+        return database.schema_url(database.address(config.storage.url), "optuna")
+    return sqlite_url(config.output)
+
+
+def create_tables(url: str) -> optuna.storages.RDBStorage:
+    """Optuna's database at ``url``, with its tables; they are made by one process, once.
+
+    Raises:
+        UserError: it can't be reached, or is not a database that Optuna can use.
+    """
+    with _creating(url):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=_engine(url))
+        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
+            if database.is_postgresql(url):
+                raise UserError(database.refusal(url, e.__cause__ or e)) from None
+            raise UserError(
+                f"{url} is not a database that can be used ({type(e).__name__}); move it away and "
+                "try again: the trials' folders are the record"
+            ) from None
+
+
+def _creating(url: str) -> AbstractContextManager[Any]:
+    if database.is_postgresql(url):
+        return database.creating(url)
+    return FileLock(f"{sqlalchemy.make_url(url).database}.lock")
+
+
+def _engine(url: str) -> dict[str, Any]:
+    # A connection that the server has closed meanwhile is made anew; SQLite's writers wait.
+    if database.is_postgresql(url):
+        return {"pool_pre_ping": True}
+    return {"connect_args": {"timeout": 60.0}}
 
 
 class Storage:
@@ -38,13 +79,7 @@ class Storage:
     """
 
     def __init__(self, url: str, name: str, directions: Sequence[StudyDirection]) -> None:
-        try:
-            self._storage = optuna.storages.RDBStorage(url)
-        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
-            raise UserError(
-                f"{name_of(url)} is not a database that can be used ({type(e).__name__}); move it "
-                "away and try again: the trials' folders are the record"
-            ) from None
+        self._storage = create_tables(url)
         if self._storage.engine.dialect.name == "sqlite":
             sqlalchemy.event.listen(self._storage.engine, "connect", _fast_sqlite)
             self._storage.engine.dispose()  # connections made before the listener

@@ -24,7 +24,7 @@ from nndl_exp.study.executors import Pool
 from nndl_exp.study.joint import JointStage
 from nndl_exp.study.script import Facts
 from nndl_exp.study.stage import ScriptedStage, stage_options
-from nndl_exp.study.storage import sqlite_url
+from nndl_exp.study.storage import url_of
 from nndl_exp.study.study import (
     FORMAT,
     SAVED,
@@ -118,7 +118,7 @@ class StagedStudy:
                         left = max(0.001, start + seconds(budget) - time.monotonic())
                         settings = replace(stage.config.study, budget=f"{left:.3f}s")
                         stage.config = replace(stage.config, study=settings)
-                    yield stage, Coordinator(stage, sqlite_url(self.config.output), pool, earlier)
+                    yield stage, Coordinator(stage, url_of(self.config), pool, earlier)
                     for trial in stage.trials():
                         if trial.result.state == "complete":
                             directory = stage.run_directory(trial.number).path

@@ -172,9 +172,9 @@ class Study:
     def run(self) -> Iterator[Trial]:
         """Lead the study to its end, or on from where it stopped; yields every trial in order."""
         from nndl_exp.study.coordinator import Coordinator
-        from nndl_exp.study.storage import sqlite_url
+        from nndl_exp.study.storage import url_of
 
-        yield from Coordinator(self, sqlite_url(self.config.output))
+        yield from Coordinator(self, url_of(self.config))
 
     def run_directory(self, number: int) -> RunDirectory:
         """The record of a trial."""

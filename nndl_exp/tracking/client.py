@@ -4,9 +4,12 @@ import hashlib
 import os
 import re
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from nndl_exp import database
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
@@ -27,22 +30,27 @@ _PLAIN = re.compile(r"|[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _ADDRESSES = {"artifact_location", "artifact_uri", "storage_location", "source"}
 
 
-def database(output: Path | str) -> Path:
+def database_file(output: Path | str) -> Path:
     """MLflow's own database below an output folder."""
     return Path(output) / "mlflow.db"
 
 
 def tracking_uri(output: Path | str, tracking: TrackingConfig) -> str:
     """The tracking URI of the config, or that of the database below the output folder."""
-    return tracking.uri or f"sqlite:///{database(output).resolve().as_posix()}"
+    return tracking.uri or f"sqlite:///{database_file(output).resolve().as_posix()}"
 
 
 def ui_command(output: Path | str, tracking: TrackingConfig) -> str:
     """What to type to look at the runs."""
-    if tracking.uri and tracking.uri.startswith("http"):
+    if tracking.uri and is_server(tracking):
         return f"open {masked(tracking.uri)}"
-    uri = masked(tracking.uri) if tracking.uri else f"sqlite:///{database(output).as_posix()}"
+    uri = masked(tracking.uri) if tracking.uri else f"sqlite:///{database_file(output).as_posix()}"
     return f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
+
+
+def is_server(tracking: TrackingConfig) -> bool:
+    """Whether runs are shown by a server, which also keeps their artifacts."""
+    return bool(tracking.uri) and "sql" not in urlsplit(str(tracking.uri)).scheme
 
 
 def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
@@ -70,8 +78,9 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
     if tracking.uri is None:
         check_database(output)
     try:
-        client = MlflowClient(uri, registry_uri=uri)
-        client.search_experiments(max_results=1)
+        with database.creating(uri) if database.is_postgresql(uri) else nullcontext():
+            client = MlflowClient(uri, registry_uri=uri)
+            client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as e:
         raise UserError(
             f"tracking.uri {masked(uri)} does not answer ({type(e).__name__}); "
@@ -85,12 +94,12 @@ def experiment(
 ) -> str:
     """The id of an experiment, created if it is not there.
 
-    Beside our own database its artifacts lie in ``mlflow-artifacts`` below the output folder.
+    Unless a server keeps its artifacts they lie in ``mlflow-artifacts`` below the output folder.
     """
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    location = None if tracking.uri else artifact_location(output, name)
+    location = None if is_server(tracking) else artifact_location(output, name)
     return str(client.create_experiment(name, artifact_location=location))
 
 
@@ -99,11 +108,11 @@ def relocate(output: Path | str) -> None:
 
     MLflow stores absolute addresses, and has no call to change them.
     """
-    if not database(output).exists():
+    if not database_file(output).exists():
         return
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(f"sqlite:///{database(output).resolve().as_posix()}")
+    engine = sqlalchemy.create_engine(f"sqlite:///{database_file(output).resolve().as_posix()}")
     tables = sqlalchemy.MetaData()
     tables.reflect(engine)
     new = artifact_location(output, "")
@@ -150,6 +159,6 @@ def check_database(output: Path | str) -> None:
         relocate(output)
     except (SQLAlchemyError, OSError) as e:
         raise UserError(
-            f"{database(output)} is not a database that MLflow can use ({type(e).__name__}); "
+            f"{database_file(output)} is not a database that MLflow can use ({type(e).__name__}); "
             "move it away: python -m nndl_exp.sync makes it again"
         ) from None

@@ -1,0 +1,143 @@
+"""PostgreSQL: Optuna's and MLflow's tables, in two schemas of one database, made once.
+
+No address here holds a password. libpq finds it in PGPASSWORD, or in the file of PGPASSFILE; one
+that stands in NNDL_STORAGE_URL is handed to it as PGPASSWORD, in this process and its children.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from nndl_exp.errors import UserError
+
+SCHEMAS = ("optuna", "mlflow")
+VARIABLE = "NNDL_STORAGE_URL"
+_EXAMPLE = "postgresql://USER@HOST:5432/DATABASE"
+_CREATION = 7_236_154_880_417_223
+"""The key of the advisory lock that is held while tables are made: any number, the same for all."""
+_SECONDS_TO_CONNECT = "10"
+
+
+def address(url: str | None) -> URL:
+    """The database of ``storage.url``, or of NNDL_STORAGE_URL where that is null.
+
+    Raises:
+        UserError: neither is given, it is no address of a PostgreSQL database, or a password stands
+            where it would be recorded; nothing of it is shown.
+    """
+    given = url or os.environ.get(VARIABLE)
+    if not given:
+        raise UserError(
+            f"storage=postgresql must have storage.url={_EXAMPLE}, or {VARIABLE}: got neither"
+        )
+    source = "storage.url" if url else VARIABLE
+    try:
+        parsed = sqlalchemy.make_url(given)
+    except SQLAlchemyError:
+        raise UserError(
+            f"{source} must be like {_EXAMPLE}: got what can't be read as one"
+        ) from None
+    if parsed.get_backend_name() != "postgresql" or not parsed.database:
+        raise UserError(
+            f"{source} must be like {_EXAMPLE}: got {parsed.get_backend_name()} and the database "
+            f"{parsed.database!r}"
+        )
+    return _without_password(parsed, source)
+
+
+def _without_password(parsed: URL, source: str) -> URL:
+    password = parsed.password or parsed.query.get("password")
+    if password is not None:
+        if source != VARIABLE:
+            raise UserError(
+                f"{source} must not hold a password, since it is recorded: put it into PGPASSWORD, "
+                f"into the file of PGPASSFILE, or the whole address into {VARIABLE}"
+            )
+        os.environ["PGPASSWORD"] = str(password)
+    bare = URL.create(
+        "postgresql+psycopg", parsed.username, None, parsed.host, parsed.port, parsed.database
+    )
+    query = {"connect_timeout": _SECONDS_TO_CONNECT, **parsed.query}
+    query.pop("password", None)
+    return bare.set(query=query)
+
+
+def schema_url(base: URL, schema: str) -> str:
+    """The address of the tables in one schema of a database."""
+    options = f"{base.query.get('options', '')} -csearch_path={schema}".strip()
+    return base.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
+def is_postgresql(url: str) -> bool:
+    """Whether an address is one of a PostgreSQL database."""
+    return url.startswith("postgresql")
+
+
+@contextmanager
+def creating(url: str) -> Iterator[None]:
+    """Held while tables are made in the database of ``url``: by one process at a time, anywhere.
+
+    The schema that the address names is made if need be. The lock goes with its connection.
+
+    Raises:
+        UserError: the database does not answer, or does not allow it.
+    """
+    with one_line(url):
+        engine = sqlalchemy.create_engine(
+            url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"
+        )
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:key)"), {"key": _CREATION})
+            _create_schema(connection, url)
+            yield
+
+
+def _create_schema(connection: Connection, url: str) -> None:
+    found = re.search(r"-csearch_path=(\w+)", str(sqlalchemy.make_url(url).query.get("options")))
+    if found is None or found[1] not in SCHEMAS:
+        return
+    # IF NOT EXISTS asks for the right to make it even where it is there.
+    there = connection.execute(
+        sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": found[1]}
+    )
+    if there.first() is None:
+        connection.execute(sqlalchemy.schema.CreateSchema(found[1]))
+
+
+@contextmanager
+def one_line(url: str) -> Iterator[None]:
+    """Turn what the driver and the server say of the database of ``url`` into one line.
+
+    Raises:
+        UserError: the extra is not installed, the server can't be reached, refuses the user, or
+            does not allow what was asked.
+    """
+    try:
+        yield
+    except ImportError:
+        raise UserError(
+            "storage=postgresql needs psycopg: got no such package; python -m pip install "
+            "'nndl_exp[postgres]'"
+        ) from None
+    except SQLAlchemyError as e:
+        raise UserError(refusal(url, e)) from None
+
+
+def refusal(url: str, error: BaseException) -> str:
+    """The line for an error of the database: its address without a password, and what it said."""
+    parsed = sqlalchemy.make_url(url)
+    shown = parsed.set(query={}).render_as_string(hide_password=True)
+    said = str(getattr(error, "orig", None) or error).strip()
+    last = said.splitlines()[0] if said else type(error).__name__
+    if getattr(getattr(error, "orig", None), "sqlstate", None) == "42501":
+        return (
+            f"{shown} must let {parsed.username} make tables: got {last}; its owner may grant it "
+            f"(GRANT CREATE ON DATABASE {parsed.database} TO {parsed.username}) or run "
+            "python -m nndl_exp.init_storage once"
+        )
+    return f"the database {shown} must answer: got {last}"

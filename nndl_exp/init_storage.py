@@ -1,0 +1,40 @@
+"""``python -m nndl_exp.init_storage``: make the tables of a PostgreSQL database."""
+
+import click
+
+from nndl_exp.cli.console import make_console
+from nndl_exp.cli.errors import one_line_errors
+
+
+@click.command(name="python -m nndl_exp.init_storage")
+@click.option(
+    "--url",
+    default=None,
+    help="postgresql://USER@HOST:5432/DATABASE, without a password; if not NNDL_STORAGE_URL.",
+)
+def command(url: str | None) -> None:
+    """Make Optuna's and MLflow's tables in a PostgreSQL database, unless they are there.
+
+    The first sweep does it too, if its user may. A password comes from PGPASSWORD, from the file of
+    PGPASSFILE, or with NNDL_STORAGE_URL.
+    """
+    from nndl_exp import database
+    from nndl_exp.config import TrackingConfig
+    from nndl_exp.study.storage import create_tables
+    from nndl_exp.tracking.client import connect
+
+    base = database.address(url)
+    create_tables(database.schema_url(base, "optuna"))
+    connect(".", TrackingConfig(uri=database.schema_url(base, "mlflow")))
+    shown = base.set(query={}).render_as_string(hide_password=True)
+    make_console().print(f"{shown} has the tables of Optuna and MLflow")
+
+
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    command(arguments, standalone_mode=False)
+
+
+if __name__ == "__main__":
+    main()
