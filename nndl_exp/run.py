@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -158,9 +159,15 @@ class Run:
     Iterating trains, records and yields one epoch after another. When training is over by itself
     the run settles; a consumer may end it earlier, with ``prune``, or leave it with ``suspend`` for
     another time. Use it as a context: it holds the directory's lock and the BLAS threads.
+    ``timeout`` is how many seconds it waits for the lock, -1 for as long as it takes.
+
+    Raises:
+        filelock.Timeout: another process trains the run.
     """
 
-    def __init__(self, config: RunConfig, directory: RunDirectory, dataset: Dataset) -> None:
+    def __init__(
+        self, config: RunConfig, directory: RunDirectory, dataset: Dataset, timeout: float = -1
+    ) -> None:
         self.config = config
         self.directory = directory
         self.dataset = dataset
@@ -169,22 +176,22 @@ class Run:
         self._attrs: dict[str, Any] = {}
         self.settings = settings_of(config, dataset)
         self._last_checkpoint = time.monotonic()
+        self._lock = directory.lock(timeout)
 
     def __enter__(self) -> "Run":
         self.network = initial_network(self.config, self.dataset)  # may not fit into memory
-        self.directory.create(self.config, self.dataset)
-        self._lock = self.directory.lock()
-        self._lock.acquire()
-        self._threads = blas_threads(self.config.training.blas_threads)
-        self._threads.__enter__()
-        self.result = self.directory.result()
-        self._restore()
-        self._started = time.time() - sum(epoch.seconds for epoch in self.history)
+        with ExitStack() as stack:
+            stack.enter_context(self._lock)
+            self.directory.create(self.config, self.dataset)
+            stack.enter_context(blas_threads(self.config.training.blas_threads))
+            self.result = self.directory.result()
+            self._restore()
+            self._started = time.time() - sum(epoch.seconds for epoch in self.history)
+            self._held = stack.pop_all()
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._threads.__exit__(*exception)
-        self._lock.release()
+        self._held.close()
 
     def __iter__(self) -> Iterator[Epoch]:
         if self.result is not None:

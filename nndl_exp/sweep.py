@@ -101,13 +101,12 @@ def _without(space: dict[str, object], typed: Sequence[str], prefix: str = "") -
 def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
     """Lead a study and show it; the exit status, 0 when it is complete or its time is up."""
     from nndl_exp.cli.output import check_output
-    from nndl_exp.cli.study_tracking import finish, open_view
+    from nndl_exp.cli.study_tracking import SharedView
     from nndl_exp.report.study import Presentation
     from nndl_exp.study import executors
     from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.storage import url_of
     from nndl_exp.study.study import Study, Trial
-    from nndl_exp.tracking.client import check_database
 
     study = Study(config)
     study.verify()
@@ -116,34 +115,27 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
         return 0
     check_output(config.output)
     check_room(study, study.n_trials)
-    view = None
-    if config.tracking.uri:
-        view = open_view(study)  # a server is asked at once whether it is there
-    elif config.tracking.name == "mlflow":
-        check_database(config.output)
-    coordinator = Coordinator(study, url_of(config))
-    show = Presentation(study, console)
-    show.plan(coordinator.workers)
-    coordinator.on_stop = lambda: console.print("stopping after the epochs that are running ...")
-    start = time.monotonic()
-    trials: list[Trial] = []
-    with progress(console) as bar:
-        task = bar.add_task("", total=study.n_trials)
-        for trial in coordinator:
-            trials.append(trial)
-            console.print(show.line(trial))
-            bar.update(task, advance=1, description=show.best())
-            # Our own database is opened here: MLflow takes seconds to start, and workers had better
-            # use them to train.
-            view = view or open_view(study)
-            view.log(trial.number, study.run_directory(trial.number), study.dataset)
-    complete = len(trials) >= study.n_trials
-    best = show.end(trials, coordinator.report, time.monotonic() - start)
-    view, analysis = finish(study, view, trials, best, complete=complete)
-    if view and view.outage:
+    with SharedView(study) as view:
+        coordinator = Coordinator(study, url_of(config))
+        show = Presentation(study, console)
+        show.plan(coordinator.workers)
+        coordinator.on_stop = lambda: console.print("stopping after the epochs that run ...")
+        start = time.monotonic()
+        trials: list[Trial] = []
+        with progress(console) as bar:
+            task = bar.add_task("", total=study.n_trials)
+            for trial in coordinator:
+                trials.append(trial)
+                console.print(show.line(trial))
+                bar.update(task, advance=1, description=show.best())
+                view.log(trial)
+        complete = len(trials) >= study.n_trials
+        best = show.end(trials, coordinator.report, time.monotonic() - start)
+        analysis = view.end(trials, best, complete=complete)
+    if view.outage:
         console.print(OUTAGE.format(view.outage))
     show.report(analysis)
-    show.commands(best, complete, words, view.page if view else "")
+    show.commands(best, complete, words, view.page)
     return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
 
 
@@ -165,10 +157,10 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
         return 0
     check_output(config.output)
     check_room(study, study.expected_trials())
-    pool = executors.Pool(config.executor.name, workers)
+    pool, leadership = executors.Pool(config.executor.name, workers), study.leadership
     start = time.monotonic()
     try:
-        views = StagedViews(study, pool)
+        views = StagedViews(study, pool, leads=leadership.take())
         led = _lead_stages(study, pool, show, views, console)
         decision, stuck = led.decision, led.decision is not None and led.decision.stop
         ended = None if decision is None or stuck else ending(decision.config, led.stages)
@@ -178,7 +170,10 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
             console.print(f"stopped  {led.stopped}")
         complete = led.stopped is None and decision is not None
         views.close(ended, complete=complete and not stuck)
+        if complete:
+            views.succeed(led.trials)
     finally:
+        leadership.release()
         pool.close()
     if views.outage:
         console.print(OUTAGE.format(views.outage))

@@ -160,7 +160,9 @@ def test_a_range_of_the_search_space_can_be_typed():
 
 
 TRAIN_GROUPS = ("dataset", "network", "training", "tracking")
-SWEEP_GROUPS = (*TRAIN_GROUPS, "search_space", "sampler", "pruner", "study", "strategy", "executor")
+SWEEP_GROUPS = (
+    *TRAIN_GROUPS, "search_space", "sampler", "pruner", "study", "strategy", "executor", "storage",
+)  # fmt: skip
 
 
 def options(group: str) -> list[str]:

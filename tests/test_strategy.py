@@ -162,6 +162,35 @@ def test_a_study_killed_in_each_stage_ends_like_one_never_killed(tmp_path, whole
     assert record(study) == record(whole)
 
 
+def test_several_processes_run_the_stages_together(tmp_path, whole):
+    processes = [
+        subprocess.Popen(command(tmp_path, *NO_TRACKING, "workers=1"), text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for _ in range(2)
+    ]  # fmt: skip
+    for process in processes:
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+    assert record(study_of(tmp_path, *NO_TRACKING)) == record(whole)
+
+
+def test_one_process_alone_trains_where_seconds_decide(tmp_path):
+    words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
+             "storage.heartbeat=1", *NO_TRACKING, *SERIAL)  # fmt: skip
+    processes = [
+        subprocess.Popen(command(tmp_path, *words), text=True, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT)
+        for _ in range(2)
+    ]  # fmt: skip
+    for process in processes:
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+    (stage,) = study_of(tmp_path, *words).stages()
+    spans = sorted((t.result.started, t.result.ended) for t in stage.trials())
+    assert len(spans) > 4
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
 def test_the_stage_that_counts_seconds_decides_again_by_those_recorded(tmp_path):
     words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
              *NO_TRACKING, *SERIAL)  # fmt: skip

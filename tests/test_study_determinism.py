@@ -208,10 +208,3 @@ def test_a_trial_that_the_machine_keeps_breaking_stops_the_study(tmp_path, monke
     monkeypatch.undo()
     (study.run_directory(2).path / "config.yaml").unlink()
     assert run_small(tmp_path, *SERIAL).equals(run_small(tmp_path / "whole", *SERIAL))
-
-
-def test_a_second_sweep_of_the_same_study_is_refused(tmp_path):
-    study = study_of(tmp_path, *SERIAL)
-    study.create()
-    with study.lock(), pytest.raises(UserError, match="is being run by another process"):
-        lead(study_of(tmp_path, *SERIAL))

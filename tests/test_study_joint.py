@@ -57,6 +57,17 @@ def search(best_eta, count, restore_at=(), late=0):
     return proposer, proposals
 
 
+def test_proposers_that_take_turns_propose_as_one_does():
+    whole = search(best_eta=1000.0, count=3 * WIDEN_EVERY)[1]
+    turns, proposals, settled = [Widening(plan(), 3000) for _ in range(3)], [], []
+    for number in range(3 * WIDEN_EVERY):
+        proposer = turns[(number // 4 + number % 3) % 3]
+        proposer.restore(proposals, settled)
+        proposals.append(proposer.ask(settled))
+        settled.append(outcome(proposals[-1].params, 1000.0))
+    assert [p.params for p in proposals] == [p.params for p in whole]
+
+
 def test_a_range_is_widened_where_the_best_lies_at_its_edge():
     proposer, proposals = search(best_eta=1000.0, count=3 * WIDEN_EVERY)
     start = plan().space.distributions["training.eta"]
@@ -108,9 +119,14 @@ def test_the_best_of_those_not_yet_seen_does_not_widen():
 
 def test_the_database_takes_trials_of_a_range_that_grew(tmp_path):
     proposer, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
-    storage = Storage(f"sqlite:///{tmp_path}/o.db", "joint", plan().directions)
-    for proposal in proposals:
-        space = plan().space if proposal.number < WIDEN_EVERY else proposer.space
-        storage.add(proposal, space.distributions)
+    url, directions = f"sqlite:///{tmp_path}/o.db", plan().directions
+    storage = Storage(url, "joint", directions, tmp_path, tmp_path, 10)
+    assert not storage.add(proposals[0], proposer.space.distributions)  # another may be proposing
+    with storage.exclusive() as held:
+        assert held
+        for proposal in proposals:
+            space = plan().space if proposal.number < WIDEN_EVERY else proposer.space
+            assert storage.add(proposal, space.distributions)
+    storage.read()
     assert [p.params for p in storage.proposals()] == [p.params for p in proposals]
     storage.close()

@@ -68,6 +68,19 @@ def test_a_restored_view_goes_on_like_one_that_grew(sampler, space):
     assert search(a_plan, n, cut=(3, 7, 8)) == whole
 
 
+@pytest.mark.parametrize(("sampler", "space"), SEARCHES, ids=lambda p: str(p)[:20])
+def test_views_that_take_turns_propose_as_one_does(sampler, space):
+    a_plan = plan(sampler, space=space)
+    n = 9 if space is GRID else 30
+    views, proposals, settled = [View(a_plan) for _ in range(3)], [], []
+    for number in range(n):
+        view = views[(number // 4 + number % 2) % 3]
+        view.restore(proposals, settled)
+        proposals.append(view.ask(settled))
+        settled.append(objective(proposals[-1].params))
+    assert [proposal.params for proposal in proposals] == search(a_plan, n)
+
+
 def test_every_sampler_is_searched_with():
     assert {sampler["name"] for sampler, _ in SEARCHES} == set(SAMPLERS)
 

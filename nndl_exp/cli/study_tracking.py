@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
@@ -91,19 +92,86 @@ def _paths(drawings: "Sequence[Future[list[Path]]]") -> list[Path]:
     return [path for drawing in drawings for path in drawing.result()]
 
 
+class SharedView:
+    """A study in MLflow and as a report, shown by one of the processes that run it.
+
+    The process that leads shows every trial as it settles. If it has gone when the study is
+    complete, the first of the others shows the whole study. As a context it stops leading at the
+    end. MLflow is opened when the first trial has settled, unless it is at an address of its own.
+
+    Raises:
+        UserError: MLflow does not answer.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study, self._leadership = study, study.leadership
+        self._view: StudyView | None = None
+        self._leads = self._leadership.take()
+        if self._leads and study.config.tracking.uri:
+            self._view = open_view(study)  # a server is asked at once whether it is there
+        elif self._leads and study.config.tracking.name == "mlflow":
+            check_database(study.config.output)
+
+    def __enter__(self) -> "SharedView":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._leadership.release()
+
+    @property
+    def page(self) -> str:
+        """The part of the UI's address that shows the study; empty where another shows it."""
+        return self._view.page if self._view else ""
+
+    @property
+    def outage(self) -> str | None:
+        """Why MLflow does not show all of the study, if so."""
+        return self._view.outage if self._view else None
+
+    def log(self, trial: Trial) -> None:
+        """Show a settled trial."""
+        if self._leads:
+            # Our own database is opened here: MLflow takes seconds to start, and workers had better
+            # use them to train.
+            self._view = self._view or open_view(self._study)
+            directory = self._study.run_directory(trial.number)
+            self._view.log(trial.number, directory, self._study.dataset)
+
+    def end(self, trials: Sequence[Trial], best: Trial | None, *, complete: bool) -> Analysis:
+        """Show the study, which has ended or was stopped, unless another process does."""
+        if not self._leads:
+            if not complete or not self._leadership.succeeds(len(trials)):
+                return analyse(self._study, trials)
+            self._leads = True
+            for trial in trials:
+                self.log(trial)
+        self._view, analysis = finish(self._study, self._view, trials, best, complete=complete)
+        if complete:
+            self._leadership.shown(len(trials))
+        return analysis
+
+
 class StagedViews:
     """A study in stages in MLflow: its run, below it one for each stage, below that the trials.
 
     MLflow is opened when the first trial has settled, since it takes seconds to start. ``pool``
-    draws, between the stages, when it has nothing to train.
+    draws, between the stages, when it has nothing to train. Where another process ``leads`` nothing
+    is shown, unless that one has gone when the study is complete.
     """
 
-    def __init__(self, study: StagedStudy, pool: executors.Pool) -> None:
-        self._study, self._pool = study, pool
+    def __init__(self, study: StagedStudy, pool: executors.Pool, *, leads: bool = True) -> None:
+        self._study, self._pool, self._leads = study, pool, leads
         self._root: StudyView | None = None
         self._views: dict[str, StudyView] = {}
         self._story: list[str] = []
-        self._tracked = study.config.tracking.name != "none"
+        self._tracked = study.config.tracking.name != "none" and leads
+        if not leads:
+            return
         if study.config.tracking.uri:
             self._open()  # a server is asked at once whether it is there
         elif self._tracked:
@@ -127,6 +195,8 @@ class StagedViews:
 
     def end(self, stage: Stage, trials: Sequence[Trial], decision: Decision | None) -> None:
         """A stage has ended, or was stopped: write its tables and pictures, and show them."""
+        if not self._leads:
+            return
         if not self._tracked:
             report_stage(stage, trials)
             return
@@ -162,6 +232,16 @@ class StagedViews:
         tags["nndl.complete"] = str(complete).lower()
         tags["mlflow.note.content"] = "\n\n".join([self._text(), *self._story])
         self._root.close(complete=complete, tags=tags, metrics=metrics)
+
+    def succeed(self, trials: int) -> None:
+        """The study is complete with so many trials: show it if the process that led has not."""
+        leadership = self._study.leadership
+        if not self._leads and leadership.succeeds(trials):
+            self._leads = True
+            self._tracked = self._study.config.tracking.name != "none"
+            self.show_all()
+        if self._leads:
+            leadership.shown(trials)
 
     def show_all(self) -> None:
         """Show what has been recorded of all stages."""

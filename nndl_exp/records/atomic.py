@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import uuid
 from pathlib import Path
 
 
@@ -9,7 +10,8 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
 
     With ``durable`` it has reached the disk when this returns, and survives a power cut.
     """
-    new = path.with_name(f".{path.name}-{os.getpid()}")
+    # Not the process id: another host that shares the folder may have the same one.
+    new = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
         with new.open("wb") as file:
             file.write(data)

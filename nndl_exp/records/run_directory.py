@@ -82,12 +82,14 @@ class RunDirectory:
         """Where it stands what the network's inputs and outputs stand for."""
         return self.path / "dataset.json"
 
-    def lock(self) -> FileLock:
+    def lock(self, timeout: float = -1) -> FileLock:
         """Held by the process that trains the run; a dead process holds nothing.
 
-        It lies beside the folder, which holds the record and nothing else.
+        It lies beside the folder, which holds the record and nothing else. Who asks for it waits
+        ``timeout`` seconds at most, -1 for as long as it takes.
         """
-        return FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout)
 
     def create(self, config: RunConfig, dataset: Dataset) -> None:
         """Make the folder and write the config, or check that it is the one that stands there.

@@ -1,9 +1,16 @@
-"""Leading a study: propose, hand to workers, settle, and again, until the count or the clock."""
+"""Running a study: propose, hand to workers, settle, and again, until the count or the clock.
+
+Any number of processes may do so at once. Proposals are functions of settled trials, so it does
+not matter whose they are; a trial is trained by whoever claimed it, and its folder tells the others
+how it ended.
+"""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from filelock import Timeout
 
@@ -12,11 +19,14 @@ from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.study import executors
+from nndl_exp.study.claims import Claims
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.study.trial import Original, Outcome, Task, run_trial
 from nndl_exp.study.view import Proposal, Settled
+
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclass
@@ -35,7 +45,7 @@ class Report:
 
 
 class Coordinator:
-    """Leads a study to its end, or to where it is stopped.
+    """Runs a study to its end, or to where it is stopped, alone or with other processes.
 
     ``earlier`` are runs that completed before, which are not trained again. Iterating yields every
     settled trial in the order of the numbers, those of earlier starts first, so that what is shown
@@ -64,6 +74,8 @@ class Coordinator:
         # Where seconds decide, those of another stage, with other work beside it, don't tell.
         self._earlier = {} if study.one_at_a_time else dict(earlier or {})
         self._waiting: list[int] = []
+        self._elsewhere: set[int] = set()
+        self._looked, self._leading = 0.0, False
         self._ended: dict[int, Trial] = {}
         self._running: dict[Future[Outcome], int] = {}
         self._attempts: dict[int, int] = {}
@@ -72,41 +84,54 @@ class Coordinator:
     def __iter__(self) -> Iterator[Trial]:
         study = self.study
         study.create()
+        leadership = study.leadership
+        self._leading = led_before = leadership.held
+        budget = study.config.study.budget
+        seconds = cfg.seconds(budget) if budget else None
+        stop = Stop(study.directory, seconds, lambda: self.on_stop())
+        heartbeat = study.config.storage.heartbeat
+        self._storage = Storage(
+            self._storage_url,
+            study.name,
+            study.directions,
+            study.directory,
+            Path(study.config.output),
+            heartbeat,
+        )
         try:
-            with study.lock():
-                budget = study.config.study.budget
-                seconds = cfg.seconds(budget) if budget else None
-                stop = Stop(study.directory, seconds, lambda: self.on_stop())
-                with stop as self._stop, blas_threads(1):
-                    yield from self._lead()
-        except Timeout:
-            raise UserError(
-                f"the study {study.name} is being run by another process; wait for it to end, or "
-                "stop it with Ctrl-C"
-            ) from None
-
-    def _lead(self) -> Iterator[Trial]:
-        storage = Storage(self._storage_url, self.study.name, self.study.directions)
-        self._storage = storage
-        try:
-            self._restore()
-            yield from self._settled_now()
-            while self._advance():
-                yield from self._settled_now()
+            with (
+                stop as self._stop,
+                blas_threads(1),
+                Claims(
+                    self._storage, study.directory / ".members", heartbeat, self._is_free
+                ) as self._claims,
+            ):
+                yield from self._lead()
         finally:
-            for number in self._running.values():
-                storage.release(number)
             if self._own_pool:
                 self._pool.close()
-            storage.close()
+            if self._leading and not led_before:
+                leadership.release()
+            self._storage.close()
             self._account()
+
+    def _lead(self) -> Iterator[Trial]:
+        self._restore()
+        yield from self._settled_now()
+        while self._advance():
+            yield from self._settled_now()
+
+    def _is_free(self, number: int) -> bool:
+        try:
+            with self.study.run_directory(number).lock(0):
+                return True
+        except Timeout:
+            return False
 
     def _restore(self) -> None:
         """Take up what earlier starts left: Optuna's trials and the run directories."""
-        self._storage.release_all()
-        self._proposals = self._storage.proposals()
-        for proposal in self._proposals:
-            self._take_up(proposal.number)
+        self._read()
+        self._claims.free_abandoned()
         self.report.resumed = len(self._ended)
         self._fresh = self._advance_prefix()
 
@@ -115,11 +140,44 @@ class Coordinator:
         directory = self.study.run_directory(number)
         result = directory.result()
         if result is None:
-            self._waiting.append(number)
+            self._wait_for(number)
         else:
             self._settle(Trial(number, directory.config(), result))
 
+    def _wait_for(self, number: int) -> None:
+        self._waiting.append(number)
+        self._waiting.sort()
+
+    def _read(self) -> None:
+        """See what the storage holds, and take up the trials that are new to this process."""
+        self._storage.read()
+        for proposal in self._storage.proposals(len(self._proposals)):
+            self._proposals.append(proposal)
+            self._take_up(proposal.number)
+
+    def _look(self) -> None:
+        """Take up what other processes did."""
+        for number in sorted(self._elsewhere):
+            if self.study.run_directory(number).result() is not None:
+                self._elsewhere.remove(number)
+                self._take_up(number)
+        quiet = self._claims.alone and not self._elsewhere
+        if quiet or time.monotonic() - self._looked < _SECONDS_BETWEEN_LOOKS:
+            return
+        self._looked = time.monotonic()
+        self._read()
+        if self._elsewhere:
+            self._claims.free_abandoned()
+        for number in sorted(self._elsewhere):
+            nobody = self._storage.is_waiting(number) or self._storage.has_ended(number)
+            if nobody and self._is_free(number):
+                self._elsewhere.remove(number)
+                self._take_up(number)
+
     def _settle(self, trial: Trial) -> None:
+        self._claims.ended(trial.number)
+        if trial.number in self._ended:
+            return
         settled = self.study.settled(trial)
         outcome = {"state": trial.result.state, "reason": trial.result.reason}
         self._storage.settle(trial.number, settled, outcome)
@@ -141,12 +199,10 @@ class Coordinator:
 
     def _advance(self) -> bool:
         """One round: propose, submit, wait for a trial to end. False when nothing is left to do."""
+        self._look()
         self._propose()
         self._submit()
-        if self._running:
-            done, _ = wait(self._running, timeout=1.0, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._collect(future)
+        self._wait()
         self._fresh += self._advance_prefix()
         if self.report.stopped is None and self._stop.requested:
             by_signal = self._stop.signal is not None
@@ -156,33 +212,88 @@ class Coordinator:
         finished = len(self._settled) >= self.study.total(len(self._settled))
         return bool(self._running or self._fresh) or not (self.report.stopped or finished)
 
-    def _propose(self) -> None:
-        lag = self.study.plan.lag
-        while (
+    def _wait(self) -> None:
+        """Until a trial of this process ends; for a moment where others may give it work."""
+        self._fresh += self._advance_prefix()
+        if self._fresh:
+            return
+        spare = len(self._running) < self.workers and not self.report.stopped
+        if self._running:
+            timeout = _SECONDS_BETWEEN_LOOKS if spare or self._elsewhere else 1.0
+            done, _ = wait(self._running, timeout=timeout, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._collect(future)
+        elif self._elsewhere and not self.report.stopped:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def _may_propose(self) -> bool:
+        return (
             not self.report.stopped
             and len(self._proposals) < self.study.total(len(self._settled))
-            and len(self._settled) > len(self._proposals) - lag
-        ):
-            if not len(self._view):
-                self._view.restore(self._proposals, self._settled)
-            proposal = self._view.ask(self._settled)
-            self._storage.add(proposal, self._view.space.distributions)
-            self._proposals.append(proposal)
-            self._take_up(proposal.number)
+            and len(self._settled) > len(self._proposals) - self.study.plan.lag
+        )
+
+    def _propose(self) -> None:
+        if not self._may_propose():
+            return
+        with self._storage.exclusive() as held:
+            if not held:
+                return
+            self._read()
             self._fresh += self._advance_prefix()
+            while self._may_propose():
+                if len(self._view) < len(self._proposals):
+                    self._view.restore(self._proposals, self._settled)
+                proposal = self._view.ask(self._settled)
+                if not self._storage.add(proposal, self._view.space.distributions):
+                    self._view = self.study.proposer()  # it has asked for a trial that is not there
+                    return
+                self._proposals.append(proposal)
+                self._take_up(proposal.number)
+                self._fresh += self._advance_prefix()
+
+    def _leads(self) -> bool:
+        self._leading = self._leading or self.study.leadership.take()
+        return self._leading
+
+    def _room(self) -> int:
+        """How many trials this process may have claimed."""
+        if self.study.one_at_a_time or self.workers == 1:
+            return 1
+        if self._claims.alone:  # all that the lag allows, so that no worker waits for this process
+            return self.workers + self.study.plan.lag
+        return self.workers + 1
+
+    def _share(self, room: int) -> None:
+        """Give back what no worker has begun, where other processes could."""
+        for future, number in list(self._running.items()):
+            if len(self._running) > room and future.cancel():
+                del self._running[future]
+                self._give_back(number)
+
+    def _give_back(self, number: int) -> None:
+        self._claims.release(number)
+        self._wait_for(number)
 
     def _submit(self) -> None:
-        # All that the lag allows, so that no worker waits while this process is busy.
-        several = self.workers > 1 and not self.study.one_at_a_time
-        room = self.workers + self.study.plan.lag if several else 1
+        if self.study.one_at_a_time and not self._leads():
+            self._elsewhere.update(self._waiting)
+            self._waiting.clear()
+            return
+        room = self._room()
+        self._share(room)
         # Where an early record was lost, trials that may look at it wait until it is there again.
         visible = len(self._settled) + self.study.plan.lag
         while self._waiting and len(self._running) < room and not self.report.stopped:
             if self._waiting[0] >= visible:
                 return
             number = self._waiting.pop(0)
-            if self._storage.claim(number):
+            if not self._claims.take(number):
+                self._elsewhere.add(number)
+            elif self.study.run_directory(number).result() is None:
                 self._start(number)
+            else:
+                self._take_up(number)  # another process ended it a moment ago
 
     def _start(self, number: int) -> None:
         try:
@@ -190,8 +301,7 @@ class Coordinator:
             self._stop.start_clock()  # before the task is made
             self._running[executor.submit(run_trial, self._task(number))] = number
         except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
-            self._storage.release(number)
-            self._waiting.insert(0, number)
+            self._give_back(number)
             self._pool.drop()
             self._broken_starts += 1
             if self._broken_starts > self.study.config.study.max_retries:
@@ -225,13 +335,16 @@ class Coordinator:
         error = future.exception()
         if error is None:
             outcome, self._broken_starts = future.result(), 0
-            self.report.spans.append((outcome.started, outcome.ended))
+            if not outcome.elsewhere:
+                self.report.spans.append((outcome.started, outcome.ended))
             if outcome.result is not None:
                 directory = self.study.run_directory(number)
                 self._settle(Trial(number, directory.config(), outcome.result))
-                return
-            self._storage.release(number)
-            self._waiting.insert(0, number)
+            elif outcome.elsewhere:
+                self._claims.release(number)
+                self._elsewhere.add(number)
+            else:
+                self._give_back(number)
         elif isinstance(error, UserError):
             raise error
         elif isinstance(error, BrokenExecutor | MemoryError | OSError):
@@ -243,12 +356,11 @@ class Coordinator:
         """Run a trial again, unchanged, that the machine broke; give up after ``max_retries``."""
         if isinstance(error, BrokenExecutor):
             self._pool.drop()
-        self._storage.release(number)
+        self._claims.release(number)
         if self.study.run_directory(number).result() is not None:
             self._take_up(number)  # it had ended; only the news of it was lost
             return
-        self._waiting.insert(0, number)
-        self._waiting.sort()
+        self._wait_for(number)
         if self.study.run_directory(number).config_path.exists():  # it had been started
             self._attempts[number] = self._attempts.get(number, 0) + 1
         if self._attempts.get(number, 0) > self.study.config.study.max_retries:

@@ -20,6 +20,7 @@ from nndl_exp.study.view import Plan, Proposal, Settled
 
 if TYPE_CHECKING:
     from nndl_exp.study.chapter3 import StageModule
+    from nndl_exp.study.claims import Leadership
 
 _BARRIER = 10**9
 """A lag that no stage reaches: what may be asked for is said by the script."""
@@ -59,6 +60,13 @@ class ScriptedStage(Study):
         self.name = f"{parent}/{key}"
         self._parent = parent
         self._seen: list[Seen] = []
+
+    @property
+    def leadership(self) -> "Leadership":
+        """Held by one of the processes that run the whole study."""
+        from nndl_exp.study.claims import Leadership
+
+        return Leadership(self.directory.parents[1])
 
     @property
     def directory(self) -> Path:
@@ -145,13 +153,13 @@ class _Planned:
         return self._stage.space
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
-        """Go on after these proposals.
+        """Go on after these proposals, the first of which it knows.
 
         Raises:
             UserError: the script asks for others: the program or a record has changed.
         """
         planned = self._stage.planned(len(settled))
-        for proposal in proposals[: len(planned)]:
+        for proposal in proposals[self._asked : len(planned)]:
             if proposal.params != planned[proposal.number]:
                 raise UserError(
                     f"{self._stage.name} recorded other trials than it asks for now (trial "

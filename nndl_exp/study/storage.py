@@ -1,7 +1,9 @@
 """Optuna's database: which trials there are, who runs them, and their settled values."""
 
+import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,23 @@ import sqlalchemy
 import sqlalchemy.exc
 from filelock import FileLock
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nndl_exp import database
 from nndl_exp.config import SweepConfig
 from nndl_exp.errors import UserError
+from nndl_exp.records import atomic
+from nndl_exp.study.exclusion import AdvisoryExclusion, Exclusion, FileExclusion, NoExclusion
 from nndl_exp.study.view import Proposal, Settled
 
 _STUDY_ATTRS = "study_attrs"
 _OUTCOME = "outcome"
+_OWNER = "owner"
+_ID = ".id"
+GRACE = 3
+"""After so many heartbeats without a word a process counts as gone."""
 
 
 def sqlite_url(output: Path | str) -> str:
@@ -71,38 +80,80 @@ def _engine(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": 60.0}}
 
 
-class Storage:
-    """The trials of one study in a database that ``url`` names.
+@dataclass(frozen=True)
+class Claim:
+    """A trial that is being run: by whom, None for a moment, and whether that one is silent."""
 
-    The study is created, with the tables, when it is not there. One coordinator opens it before any
-    worker starts, so that nothing is created twice.
+    number: int
+    owner: str | None
+    stale: bool
+
+
+class Storage:
+    """The trials of one study in a database that ``url`` names, which any number of processes use.
+
+    The study is created, with the tables, when it is not there. ``folder`` is the study's own,
+    ``output`` the one that all studies are kept in: a database may serve several.
     """
 
-    def __init__(self, url: str, name: str, directions: Sequence[StudyDirection]) -> None:
-        self._storage = create_tables(url)
-        if self._storage.engine.dialect.name == "sqlite":
-            sqlalchemy.event.listen(self._storage.engine, "connect", _fast_sqlite)
-            self._storage.engine.dispose()  # connections made before the listener
-        self._study = optuna.create_study(
-            study_name=name,
-            storage=self._storage,
-            directions=list(directions),
-            load_if_exists=True,
-        )
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        directions: Sequence[StudyDirection],
+        folder: Path,
+        output: Path,
+        heartbeat: int,
+    ) -> None:
+        self._backend = create_tables(url)
+        self._backend.heartbeat_interval, self._backend.grace_period = heartbeat, GRACE * heartbeat
+        engine = self._backend.engine
+        self._exclusion: Exclusion = FileExclusion(folder / ".storage.lock")
+        self._claiming: Exclusion = self._exclusion
+        if engine.dialect.name == "sqlite":
+            sqlalchemy.event.listen(engine, "connect", _fast_sqlite)
+            engine.dispose()  # connections made before the listener
+        with _creating(url):
+            if engine.dialect.name != "sqlite":
+                name = f"{name} {_id_of(output)}"
+                self._exclusion, self._claiming = AdvisoryExclusion(engine, name), NoExclusion()
+            self._study = optuna.create_study(
+                study_name=name,
+                storage=self._backend,
+                directions=list(directions),
+                load_if_exists=True,
+            )
+        self._storage = self._study._storage  # remembers trials that have ended
         self._id = self._study._study_id
-        self._ids = [trial._trial_id for trial in self._trials()]
+        self._trials: list[FrozenTrial] = []
+        self._seen: set[int] = set()
 
     def close(self) -> None:
         """Give the database's connections back."""
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        self._backend.remove_session()
+        self._backend.engine.dispose()
 
-    def proposals(self) -> list[Proposal]:
-        """All trials so far, in the order of their numbers."""
-        return [_proposal(trial) for trial in self._trials()]
+    def read(self) -> None:
+        """Look at all trials: what is said of them from here on is as of now."""
+        trials = self._storage.get_all_trials(self._id, deepcopy=False)
+        self._trials = sorted(trials, key=lambda trial: trial.number)
 
-    def add(self, proposal: Proposal, distributions: dict[str, BaseDistribution]) -> None:
-        """Put a proposed trial down as waiting to be run."""
+    def proposals(self, first: int = 0) -> list[Proposal]:
+        """The trials that ``read`` saw, from one on, in the order of their numbers."""
+        return [_proposal(trial) for trial in self._trials[first:]]
+
+    def exclusive(self) -> AbstractContextManager[bool]:
+        """A context in which no other process proposes; False where one does so for long."""
+        return self._exclusion.hold(1.0)
+
+    def add(self, proposal: Proposal, distributions: dict[str, BaseDistribution]) -> bool:
+        """Put a proposed trial down as waiting to be run; False if ``exclusive`` was lost.
+
+        Raises:
+            UserError: another process proposed one at the same moment.
+        """
+        if not self._exclusion.still_held():
+            return False
         trial = create_trial(
             state=TrialState.WAITING,
             params=proposal.params,
@@ -110,44 +161,96 @@ class Storage:
             user_attrs={_STUDY_ATTRS: proposal.study_attrs},
             system_attrs=proposal.attrs,
         )
-        self._ids.append(self._storage.create_new_trial(self._id, trial))
+        trial_id = self._storage.create_new_trial(self._id, trial)
+        number = self._storage.get_trial_number_from_id(trial_id)
+        if number != proposal.number:
+            raise UserError(
+                f"{self._study.study_name} must be proposed by one process at a time: trial "
+                f"{proposal.number} was proposed twice, since a connection was lost; give another "
+                "study.name"
+            )
+        trial.number, trial._trial_id = number, trial_id
+        self._trials.append(trial)
+        return True
 
-    def claim(self, number: int) -> bool:
+    def claim(self, number: int, owner: str) -> bool:
         """Take a waiting trial; only one process ever succeeds.
 
         A trial that has ended here but whose record was lost may be trained again: it comes out
         the same.
         """
-        if self._state(number).is_finished():
-            return True
-        return self._storage.set_trial_state_values(self._ids[number], TrialState.RUNNING)
+        trial_id = self._trials[number]._trial_id
+        with self._claiming.hold(10.0) as held:
+            if not held:
+                return False
+            self._backend.record_heartbeat(trial_id)  # first: a claim is never without one
+            try:
+                claimed = self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+                if claimed:
+                    self._storage.set_trial_user_attr(trial_id, _OWNER, owner)
+            except UpdateFinishedTrialError:
+                return True
+        return claimed
 
-    def release(self, number: int) -> None:
-        """Give a trial back that was claimed but has not ended."""
-        if self._state(number) == TrialState.RUNNING:
-            self._storage.set_trial_state_values(self._ids[number], TrialState.WAITING)
+    def beat(self, number: int) -> None:
+        """Say that a claimed trial is still being run."""
+        self._backend.record_heartbeat(self._trials[number]._trial_id)
 
-    def release_all(self) -> None:
-        """Give back what a coordinator that no longer lives had claimed."""
-        for trial in self._trials():
-            if trial.state == TrialState.RUNNING:
-                self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+    def is_waiting(self, number: int) -> bool:
+        """Whether a trial could be claimed when ``read`` looked."""
+        return self._trials[number].state == TrialState.WAITING
+
+    def has_ended(self, number: int) -> bool:
+        """Whether a trial had ended when ``read`` looked."""
+        return self._trials[number].state.is_finished()
+
+    def claims(self) -> list[Claim]:
+        """The trials that are being run, as ``read`` saw them."""
+        running = [trial for trial in self._trials if trial.state == TrialState.RUNNING]
+        stale = set(self._backend._get_stale_trial_ids(self._id)) if running else set()
+        for trial in running:
+            if _OWNER not in trial.user_attrs and trial._trial_id not in self._seen:
+                # Claimed a moment ago, or by a program that gave no sign of life: it has one now.
+                self._backend.record_heartbeat(trial._trial_id)
+                self._seen.add(trial._trial_id)
+        return [
+            Claim(trial.number, trial.user_attrs.get(_OWNER), trial._trial_id in stale)
+            for trial in running
+        ]
+
+    def give_back(self, number: int, owner: str | None) -> bool:
+        """Let others run a trial that ``owner`` claimed; False where that is not so any more."""
+        trial_id = self._trials[number]._trial_id
+        with self._exclusion.hold(10.0) as held:
+            trial = self._backend.get_trial(trial_id)
+            is_owned = trial.state == TrialState.RUNNING and trial.user_attrs.get(_OWNER) == owner
+            if not held or not is_owned:
+                return False
+            try:
+                self._storage.set_trial_user_attr(trial_id, _OWNER, None)
+                return self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+            except UpdateFinishedTrialError:
+                return False
 
     def settle(self, number: int, settled: Settled, outcome: dict[str, Any]) -> None:
         """Put down how a trial ended; nothing happens where that is known already."""
-        if self._state(number).is_finished():
+        trial = self._trials[number]
+        if trial.state.is_finished():
             return
-        trial_id = self._ids[number]
-        self._storage.set_trial_user_attr(trial_id, _OUTCOME, outcome)
         state = TrialState.COMPLETE if settled.complete else TrialState.PRUNED
-        self._storage.set_trial_state_values(trial_id, state, settled.values or None)
+        try:
+            self._storage.set_trial_user_attr(trial._trial_id, _OUTCOME, outcome)
+            self._storage.set_trial_state_values(trial._trial_id, state, settled.values or None)
+        except UpdateFinishedTrialError:
+            pass  # by another process, a moment ago, with the same values
 
-    def _state(self, number: int) -> TrialState:
-        return self._storage.get_trial(self._ids[number]).state
 
-    def _trials(self) -> list[FrozenTrial]:
-        trials = self._storage.get_all_trials(self._id, deepcopy=False)
-        return sorted(trials, key=lambda trial: trial.number)
+def _id_of(output: Path) -> str:
+    """What tells an output folder from others, made once; it moves with the folder."""
+    path = output / _ID
+    if not path.exists():
+        atomic.write(path, uuid.uuid4().hex.encode(), durable=True)
+    return path.read_text()
 
 
 def _proposal(trial: FrozenTrial) -> Proposal:

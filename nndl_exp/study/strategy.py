@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from nndl_exp.config import RunConfig, SweepConfig, seconds, to_mapping, to_yaml
 from nndl_exp.datasets import Dataset, Labelled
@@ -19,6 +18,7 @@ from nndl_exp.records import atomic
 from nndl_exp.run import data_of, sizes_of
 from nndl_exp.study import executors, warm_start
 from nndl_exp.study.chapter3 import STAGES
+from nndl_exp.study.claims import Leadership
 from nndl_exp.study.coordinator import Coordinator
 from nndl_exp.study.executors import Pool
 from nndl_exp.study.joint import JointStage
@@ -71,9 +71,10 @@ class StagedStudy:
         """Whether the study was created before."""
         return (self.directory / "study.yaml").is_file()
 
-    def lock(self) -> FileLock:
-        """Held by the process that leads the study; a dead process holds nothing."""
-        return FileLock(self.directory / ".lock", timeout=0)
+    @property
+    def leadership(self) -> Leadership:
+        """Held by one of the processes that run the study."""
+        return Leadership(self.directory)
 
     def verify(self) -> None:
         """Check that the study that has this name, if there is one, is this one.
@@ -104,31 +105,21 @@ class StagedStudy:
         """Each stage with what leads it; to be iterated to its end before the next is asked for.
 
         The study's budget is for all stages together: each gets what is left of it.
-
-        Raises:
-            UserError: another process leads the study.
         """
         self.create()
         budget, start = self.config.study.budget, time.monotonic()
         earlier: dict[RunConfig, Original] = {}
-        try:
-            with self.lock():
-                for stage in self.stages():
-                    if budget:
-                        left = max(0.001, start + seconds(budget) - time.monotonic())
-                        settings = replace(stage.config.study, budget=f"{left:.3f}s")
-                        stage.config = replace(stage.config, study=settings)
-                    yield stage, Coordinator(stage, url_of(self.config), pool, earlier)
-                    for trial in stage.trials():
-                        if trial.result.state == "complete":
-                            directory = stage.run_directory(trial.number).path
-                            original = Original(directory, f"{stage.key}/{trial.number}")
-                            earlier.setdefault(trial.config, original)
-        except Timeout:
-            raise UserError(
-                f"the study {self.name} is being run by another process; wait for it to end, or "
-                "stop it with Ctrl-C"
-            ) from None
+        for stage in self.stages():
+            if budget:
+                left = max(0.001, start + seconds(budget) - time.monotonic())
+                settings = replace(stage.config.study, budget=f"{left:.3f}s")
+                stage.config = replace(stage.config, study=settings)
+            yield stage, Coordinator(stage, url_of(self.config), pool, earlier)
+            for trial in stage.trials():
+                if trial.result.state == "complete":
+                    directory = stage.run_directory(trial.number).path
+                    original = Original(directory, f"{stage.key}/{trial.number}")
+                    earlier.setdefault(trial.config, original)
 
     def stages(self) -> Iterator[Stage]:
         """The stages in order; each is to be led to its decision before the next is asked for."""

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from nndl_exp.config import (
     RunConfig,
     SweepConfig,
@@ -30,6 +28,8 @@ from nndl_exp.study.view import Judge, Plan, Proposer, Settled, View
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nndl_exp.study.claims import Leadership
 
 FORMAT = 1
 SAVED = ("run", "search_space", "sampler", "pruner", "study", "strategy")
@@ -133,9 +133,12 @@ class Study:
         """What proposes the trials."""
         return View(self.plan)
 
-    def lock(self) -> FileLock:
-        """Held by the process that leads the study; a dead process holds nothing."""
-        return FileLock(self.directory / ".lock", timeout=0)
+    @property
+    def leadership(self) -> "Leadership":
+        """Held by one of the processes that run the study."""
+        from nndl_exp.study.claims import Leadership
+
+        return Leadership(self.directory)
 
     def exists(self) -> bool:
         """Whether the study was created before."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import Timeout
+
 from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
@@ -13,6 +15,9 @@ from nndl_exp.study import pruners
 from nndl_exp.study.view import Judge, Plan, Settled
 from nndl_exp.training import Epoch
 from nndl_exp.training.epoch import JudgedBy
+
+_PATIENCE = 1.0
+"""How long a worker waits, in seconds, for another one to leave the trial's folder."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker reports: the result, or None where the trial was suspended; and its time."""
+    """What a worker reports: the result, or None where the trial was suspended; and its time.
+
+    ``elsewhere`` says that another process, which had claimed the trial before, still trains it.
+    """
 
     number: int
     result: Result | None
     started: float
     ended: float
+    elsewhere: bool = False
 
 
 def run_trial(task: Task) -> Outcome:
@@ -60,12 +69,20 @@ def run_trial(task: Task) -> Outcome:
     A config that an earlier run completed with is not trained again: its record is taken over.
     """
     started = time.time()
+    try:
+        result = _result(task)
+    except Timeout:
+        return Outcome(task.number, None, started, time.time(), elsewhere=True)
+    return Outcome(task.number, result, started, time.time())
+
+
+def _result(task: Task) -> Result | None:
     if task.same_as is not None:
-        return Outcome(task.number, _take_over(task, task.same_as), started, time.time())
+        return _take_over(task, task.same_as)
     dataset = check(task.config)
     if dataset.sha256 != task.data:
         raise UserError("the dataset must stay as it is while a study runs: it has been changed")
-    with Run(task.config, RunDirectory(task.directory), dataset) as run:
+    with Run(task.config, RunDirectory(task.directory), dataset, _PATIENCE) as run:
         if run.result is None:
             try:
                 _train(task, run)
@@ -73,12 +90,12 @@ def run_trial(task: Task) -> Outcome:
                 raise  # the machine's fault: the coordinator tries again
             except Exception as e:
                 run.fail(f"{type(e).__name__}: {e}")
-    return Outcome(task.number, run.result, started, time.time())
+    return run.result
 
 
 def _take_over(task: Task, original: Original) -> Result:
     directory = RunDirectory(task.directory)
-    with directory.lock():
+    with directory.lock(_PATIENCE):
         reason = f"same as {original.name}"
         return directory.result() or directory.copy(RunDirectory(original.directory), reason)
 

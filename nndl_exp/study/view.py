@@ -85,7 +85,10 @@ class Proposer(Protocol):
         ...
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
-        """Go on after these proposals, given the results of the first trials."""
+        """Go on after these proposals, given the results of the first trials.
+
+        They are all there are; those that it proposed, or was told of before, are among them.
+        """
         ...
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:
@@ -120,13 +123,16 @@ class View:
         return self.plan.space
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
-        """Bring a new view to where it was after these proposals.
+        """Bring the view to where the one is that made these proposals; it knows the first ones.
 
         ``settled`` are the results of trials 0, 1, ...; those that trial len(proposals) - 1 was not
         allowed to see are left out.
         """
+        known = len(self)
         visible = max(0, len(proposals) - self.plan.lag)
-        for proposal in proposals:
+        for number in range(max(0, known - self.plan.lag), min(known, visible)):
+            self._settle(self._ids[number], settled[number])
+        for proposal in proposals[known:]:
             seen = settled[proposal.number] if proposal.number < visible else None
             trial = _frozen(proposal, self.plan.space.distributions, seen)
             self._ids.append(self._storage.create_new_trial(self._study._study_id, trial))

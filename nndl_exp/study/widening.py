@@ -45,12 +45,15 @@ class Widening:
         return self._space
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
-        """Go on after these proposals, given the results of the first trials."""
-        self._proposals, self._space = list(proposals), self._plan.space
+        """Go on after these proposals, the first of which it knows, given the first results."""
+        known, before = len(self._proposals), self._space
+        self._proposals = list(proposals)
         # The check at the very next number is made when that trial is asked for.
         for number in range(WIDEN_EVERY, len(proposals), WIDEN_EVERY):
-            self._widen(number, settled)
-        self._view = View(replace(self._plan, space=self._space))
+            if number >= known:
+                self._widen(number, settled)
+        if self._space is not before:
+            self._view = View(replace(self._plan, space=self._space))
         self._view.restore(proposals, settled)
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:

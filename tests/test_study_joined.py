@@ -1,0 +1,141 @@
+"""Several processes run one study: the table is that of one process, each trial is trained once."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+from studies import SERIAL, SMALL, run_small, study_of, table
+from test_study_determinism import start
+
+JOINED = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
+          "study.name=joined", "storage.heartbeat=1")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    return run_small(tmp_path_factory.mktemp("alone"), *JOINED, *SERIAL)
+
+
+def ended(*processes: subprocess.Popen[str]) -> list[str]:
+    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    for process, output in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, output
+        assert "Traceback" not in output
+    return outputs
+
+
+def check(folder: Path, alone, *words: str) -> None:
+    """The table and the count, in the folders and in Optuna's database; nothing is left over."""
+    study = study_of(folder, *JOINED, *words)
+    assert table(study).equals(alone)
+    assert len(list(study.directory.glob("trials/*/result.json"))) == len(alone)
+    assert not list(study.directory.glob("trials/*/checkpoint.npz"))
+    assert not list(study.directory.glob(".members/*"))
+    assert not list(study.directory.rglob(".*json-*"))
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from studies import study_of
+from nndl_exp.study.coordinator import Coordinator
+from nndl_exp.study.storage import url_of
+
+if __name__ == "__main__":
+    study = study_of(Path(sys.argv[1]), *sys.argv[2:])
+    coordinator = Coordinator(study, url_of(study.config))
+    print([trial.number for trial in coordinator], file=sys.stderr)
+    print(len(coordinator.report.spans))
+"""
+
+
+def join(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """A process that runs the study, and prints how many trials its workers trained."""
+    script = folder / "join.py"
+    script.write_text(SCRIPT)
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, str(script), str(folder), *JOINED, *words]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_three_processes_run_one_study(tmp_path, alone, database, request):
+    words = ("workers=1", "executor=serial")
+    if database == "postgresql":
+        url = request.getfixturevalue("storage")
+        words += ("storage=postgresql", f"storage.url={url}")
+    trained = [int(text) for text in ended(*(join(tmp_path, *words) for _ in range(3)))]
+    check(tmp_path, alone)
+    assert sum(trained) == len(alone), trained
+    assert sum(n > 0 for n in trained) > 1, trained
+    if database == "postgresql":
+        postgres, name = request.getfixturevalue("postgres"), url.rpartition("/")[2]
+        counted = postgres.execute("SELECT count(*) FROM optuna.trials", name)
+        assert counted == [(len(alone),)]
+        ended_ = "SELECT count(*) FROM optuna.trials WHERE state IN ('COMPLETE', 'PRUNED')"
+        assert postgres.execute(ended_, name) == counted
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["SIGKILL", "SIGINT"])
+def test_the_others_end_what_one_of_them_began(tmp_path, alone, kind, database, request):
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"the time is drawn from seed {seed}")
+    words = ("workers=1",)
+    if database == "postgresql":
+        url = request.getfixturevalue("storage")
+        words += ("storage=postgresql", f"storage.url={url}")
+    processes = [start(tmp_path, *JOINED, *words) for _ in range(3)]
+    wait_for(tmp_path / "studies/joined/trials/1/result.json", processes[0])
+    time.sleep(random.Random(seed).uniform(0.0, 1.0))
+    gone, *others = random.Random(seed).sample(processes, 3)
+    gone.send_signal(getattr(signal, kind))
+    gone.communicate(timeout=60)
+    ended(*others)
+    check(tmp_path, alone)
+
+
+@pytest.mark.parametrize("workers", [SERIAL, ("workers=2",)], ids=["itself", "its coordinator"])
+def test_a_process_that_was_stopped_longer_than_its_heartbeat_goes_on(tmp_path, alone, workers):
+    """Stopped while it trains, what it trains waits for it; else others take what it claimed."""
+    processes = [start(tmp_path, *JOINED, *workers) for _ in range(2)]
+    wait_for(tmp_path / "studies/joined/trials/1/result.json", processes[0])
+    processes[0].send_signal(signal.SIGSTOP)
+    time.sleep(6.0)  # three heartbeats and more
+    processes[0].send_signal(signal.SIGCONT)
+    ended(*processes)
+    check(tmp_path, alone)
+
+
+def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
+    words = (*SMALL[1:], *JOINED, "workers=1", "executor=serial", "pruner=none")
+    folder = cli.folder / "nndl-output"
+    first = cli.start("nndl_exp.sweep", *words)
+    wait_for(folder / "studies/joined/trials/1/result.json", first)
+    second = cli.start("nndl_exp.sweep", *words)
+    wait_for(folder / "studies/joined/trials/3/result.json", second)
+    first.kill()
+    first.communicate(timeout=30)
+    ended(second)
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("mnist_5k")
+    runs = client.search_runs([experiment.experiment_id])
+    names = sorted(run.info.run_name for run in runs)
+    assert names == sorted(["joined", *(f"joined/{i}" for i in range(14))])
+    parent = next(run for run in runs if run.info.run_name == "joined")
+    assert (parent.info.status, parent.data.tags["nndl.complete"]) == ("FINISHED", "true")
