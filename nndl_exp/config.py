@@ -230,9 +230,13 @@ class StrategyConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class ExecutorConfig:
-    """What trains the trials: spawned processes, or this process alone."""
+    """What trains the trials: spawned processes, this process alone, or a Dask cluster.
 
-    name: Literal["processes", "serial"] = "processes"
+    ``address`` is that of a Dask scheduler; null for a cluster of its own.
+    """
+
+    name: Literal["processes", "serial", "dask"] = "processes"
+    address: str | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -174,8 +174,7 @@ def reproduce_stages(study: "StagedStudy", console: Console) -> bool:
     from nndl_exp.study import executors
     from nndl_exp.study.strategy import StagedStudy
 
-    workers = executors.count(study.config.workers, study.config.executor.name)
-    pool, identical = executors.Pool(study.config.executor.name, workers), True
+    pool, identical = executors.pool_of(study.config), True
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
         named = replace(study.config.study, name=study.name)
         _copy_rows(study, folder)

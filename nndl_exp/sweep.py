@@ -74,6 +74,10 @@ def sweep_config(composed: Composed) -> SweepConfig:
 
 def _tracked(config: SweepConfig) -> SweepConfig:
     """With MLflow in the database of the study, where it has one and is told no other place."""
+    if config.executor.address is not None and config.executor.name != "dask":
+        raise UserError(
+            f"executor.address goes with executor=dask: got executor={config.executor.name}"
+        )
     if config.storage.name == "sqlite":
         if config.storage.url is not None:
             raise UserError("storage.url goes with storage=postgresql: got storage=sqlite")
@@ -111,7 +115,7 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     study = Study(config)
     study.verify()
     if config.study.dry_run:
-        Presentation(study, console).plan(executors.count(config.workers, config.executor.name))
+        Presentation(study, console).plan(executors.workers_of(config))
         return 0
     check_output(config.output)
     check_room(study, study.n_trials)
@@ -150,14 +154,14 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
 
     study = StagedStudy(config)
     study.verify()
-    workers = executors.count(config.workers, config.executor.name)
+    workers = executors.workers_of(config)
     show = StagedPresentation(study, console)
     show.plan(workers, seconds_of(study.work(), config.run, study.dataset, workers))
     if config.study.dry_run:
         return 0
     check_output(config.output)
     check_room(study, study.expected_trials())
-    pool, leadership = executors.Pool(config.executor.name, workers), study.leadership
+    pool, leadership = executors.pool_of(config), study.leadership
     start = time.monotonic()
     try:
         views = StagedViews(study, pool, leads=leadership.take())

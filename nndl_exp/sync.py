@@ -69,8 +69,7 @@ def show_stages(study: "StagedStudy") -> None:
     from nndl_exp.cli.study_tracking import StagedViews
     from nndl_exp.study import executors
 
-    kind = study.config.executor.name
-    pool = executors.Pool(kind, executors.count(study.config.workers, kind))
+    pool = executors.pool_of(study.config)
     try:
         views = StagedViews(study, pool)
         views.show_all()

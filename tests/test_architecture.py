@@ -20,6 +20,8 @@ ROOM_OF_LIBRARY = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
     "optuna": {"study"},
+    "distributed": {"study"},
+    "dask": {"study"},
     "mlflow": {"tracking"},
     "sqlalchemy": {"study", "tracking", "database"},
     "matplotlib": {"report"},

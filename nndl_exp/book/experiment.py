@@ -137,7 +137,8 @@ class Experiment:
         everything = settings["svm_images"] == "all"
         self.svm_images = sys.maxsize if everything else _whole(settings, "svm_images", 100, "all")
         self._kind = str(settings["executor"]["name"])
-        self._workers = executors.count(settings["workers"], self._kind)
+        self._address = settings["executor"]["address"]
+        self._workers = executors.count(settings["workers"], self._kind, self._address)
         self._base: list[str] = []
         self.full = self._has_digits()
         check_output(str(self.output))
@@ -295,7 +296,7 @@ class Experiment:
 
     def _map(self, work: Callable[[J], T], jobs: Sequence[J], workers: int) -> list[T]:
         found: list[T] = []
-        pool = executors.Pool(self._kind, workers)
+        pool = executors.Pool(self._kind, workers, self._address)
         try:
             with progress(self.console) as bar:
                 task = bar.add_task(self.header.name, total=len(jobs))

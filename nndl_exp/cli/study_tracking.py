@@ -288,9 +288,11 @@ class StagedViews:
 
 @contextmanager
 def _pool(study: Study) -> Iterator[Executor]:
-    workers = executors.count(study.config.workers, study.config.executor.name)
-    with executors.EXECUTORS[study.config.executor.name](workers) as executor:
-        yield executor
+    pool = executors.pool_of(study.config)
+    try:
+        yield pool.open()
+    finally:
+        pool.close()
 
 
 def _curves_of(study: Study, trial: Trial) -> tuple[RunDirectory, str]:

@@ -61,9 +61,8 @@ class Coordinator:
     ) -> None:
         self.study = study
         self.report = Report()
-        kind = study.config.executor.name
-        self.workers = executors.count(study.config.workers, kind)
-        self._pool = pool or executors.Pool(kind, self.workers)
+        self.workers = executors.workers_of(study.config)
+        self._pool = pool or executors.pool_of(study.config)
         self._own_pool = pool is None
         self.on_stop: Callable[[], None] = lambda: None
         self._storage_url = storage_url
@@ -315,11 +314,11 @@ class Coordinator:
             number=number,
             config=config,
             data=self.study.dataset.sha256,
-            directory=self.study.run_directory(number).path,
+            directory=self.study.run_directory(number).path.resolve(),
             plan=replace(self.study.plan, known=()),  # a worker prunes, and does not propose
             settled=tuple(self._settled[:visible]),
             same_as=self._original(config, visible),
-            stop_flag=self._stop.flag,
+            stop_flag=self._stop.flag.resolve(),
             deadline=self._stop.deadline,
         )
 
@@ -327,7 +326,7 @@ class Coordinator:
         """The first run that completed with a config: of those before, or of the first trials."""
         # Later trials may have settled by now, or not: that depends on who was faster.
         if (number := self._first.get(config, visible)) < visible:
-            return Original(self.study.run_directory(number).path, f"trial {number}")
+            return Original(self.study.run_directory(number).path.resolve(), f"trial {number}")
         return self._earlier.get(config)
 
     def _collect(self, future: "Future[Outcome]") -> None:

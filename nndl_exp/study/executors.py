@@ -9,6 +9,8 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from nndl_exp.config import SweepConfig
+
 T = TypeVar("T")
 
 
@@ -35,23 +37,33 @@ def processes(workers: int) -> Executor:
     return pool
 
 
-EXECUTORS: dict[str, Callable[[int], Executor]] = {
-    "processes": processes,
-    "serial": lambda workers: SerialExecutor(),
+def dask(workers: int, address: str | None) -> Executor:
+    """A Dask cluster of its own, or the one at an address."""
+    from nndl_exp.study.dask_executor import DaskExecutor
+
+    with _interrupts_ignored():  # by the workers, too, before they know better
+        return DaskExecutor(workers, address)
+
+
+EXECUTORS: dict[str, Callable[[int, str | None], Executor]] = {
+    "processes": lambda workers, address: processes(workers),
+    "serial": lambda workers, address: SerialExecutor(),
+    "dask": dask,
 }
+"""What makes them of a number of workers, and of the address of those that exist."""
 
 
 class Pool:
     """Workers that are started when they are first needed, and anew after they broke."""
 
-    def __init__(self, kind: str, workers: int) -> None:
-        self._kind, self._workers = kind, workers
+    def __init__(self, kind: str, workers: int, address: str | None = None) -> None:
+        self._kind, self._workers, self._address = kind, workers, address
         self._executor: Executor | None = None
 
     def open(self) -> Executor:
         """The workers, when all of them are up."""
         if self._executor is None:
-            self._executor = EXECUTORS[self._kind](self._workers)
+            self._executor = EXECUTORS[self._kind](self._workers, self._address)
             self._executor.submit(_ready).result()
         return self._executor
 
@@ -72,10 +84,30 @@ def _ready() -> None:
     """Called once in a new worker: when it returns, the worker has imported all it needs."""
 
 
-def count(workers: int | str, executor: str) -> int:
-    """How many trials run at a time; ``auto`` is one for each processor this process may use."""
+def pool_of(config: SweepConfig) -> Pool:
+    """The workers of a study."""
+    return Pool(config.executor.name, workers_of(config), config.executor.address)
+
+
+def workers_of(config: SweepConfig) -> int:
+    """How many trials of a study run at a time in this process and on its workers."""
+    return count(config.workers, config.executor.name, config.executor.address)
+
+
+def count(workers: int | str, executor: str, address: str | None = None) -> int:
+    """How many trials run at a time.
+
+    ``auto`` is one for each worker at ``address``, or for each processor this process may use.
+
+    Raises:
+        UserError: nothing answers at the address.
+    """
     if executor == "serial":
         return 1
+    if workers == "auto" and address is not None:
+        from nndl_exp.study.dask_executor import count_workers
+
+        return count_workers(address)
     if workers == "auto":
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cpus()
     return int(workers)

@@ -117,7 +117,7 @@ class StagedStudy:
             yield stage, Coordinator(stage, url_of(self.config), pool, earlier)
             for trial in stage.trials():
                 if trial.result.state == "complete":
-                    directory = stage.run_directory(trial.number).path
+                    directory = stage.run_directory(trial.number).path.resolve()
                     original = Original(directory, f"{stage.key}/{trial.number}")
                     earlier.setdefault(trial.config, original)
 
@@ -136,8 +136,7 @@ class StagedStudy:
 
     def run(self) -> Iterator[tuple[Stage, Trial]]:
         """Lead the study to its end, or on from where it stopped; yields every trial in order."""
-        workers = executors.count(self.config.workers, self.config.executor.name)
-        pool = executors.Pool(self.config.executor.name, workers)
+        pool = executors.pool_of(self.config)
         try:
             for stage, coordinator in self.lead(pool):
                 for trial in coordinator:
