@@ -135,6 +135,7 @@ class Claims:
             self.release(number)
         self._ended.set()
         self._thread.join()
+        self._members.others()  # the last one that goes leaves no files of those that were killed
         self._members.__exit__(kind, error, tb)
 
     @property
