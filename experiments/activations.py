@@ -23,12 +23,12 @@ def study(experiment: Experiment) -> None:
     lmbda = f"training.lmbda={1e-4 * len(experiment.data().training)}"
     names = {name: (*WORDS, lmbda, *words) for name, words in NEURONS.items()}
     runs = experiment.train(names, seeds=3)
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     lines = {name: run.curve("training_cost") for name, (run, *_) in runs.items()}
-    experiment.lines(left, lines, x="epoch", y="training cost C")
+    experiment.draw.lines(left, lines, x="epoch", y="training cost C")
     lines = {name: 100 * run.curve("validation_accuracy") for name, (run, *_) in runs.items()}
-    experiment.lines(right, lines, x="epoch", y="validation accuracy (%)")
-    experiment.save(figure)
+    experiment.draw.lines(right, lines, x="epoch", y="validation accuracy (%)")
+    experiment.draw.save(figure)
     for name, several in runs.items():
         first = [100 * float(run.curve("validation_accuracy")[0]) for run in several]
         experiment.compare(f"{name}: validation accuracy after the first epoch (%)", None, first)

@@ -35,10 +35,10 @@ def study(experiment: Experiment) -> None:
                 experiment.compare(what, 0.0, max(errors), within=1e-6)
     found = [relative_errors(Parts(), float(h)) for h in STEPS]
     lines = {name: (STEPS, [errors[i] for errors in found]) for i, name in enumerate(EQUATIONS)}
-    figure, (axes,) = experiment.figure()
-    experiment.lines(axes, lines, x="step h", y="largest relative error", whole=False)
+    figure, (axes,) = experiment.draw.figure()
+    experiment.draw.lines(axes, lines, x="step h", y="largest relative error", whole=False)
     axes.set(xscale="log", yscale="log", title="sigmoid neurons, cross-entropy")
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 def relative_errors(parts: Parts, h: float) -> list[float]:

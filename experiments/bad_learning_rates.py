@@ -28,13 +28,13 @@ def study(experiment: Experiment) -> None:
         name: [100 * run.curve("validation_accuracy") for run in several]
         for name, several in runs.items()
     }
-    figure, plots = experiment.figure(1, 2)
+    figure, plots = experiment.draw.figure(1, 2)
     for axes, (name, several) in zip(plots, accuracy.items(), strict=True):
         seeds = {f"seed {seed}": c for seed, c in zip(experiment.seeds, several, strict=True)}
-        experiment.lines(axes, seeds, x="epoch", y="test accuracy (%)")
+        experiment.draw.lines(axes, seeds, x="epoch", y="test accuracy (%)")
         axes.set_title(name, fontsize=10)
         axes.set_ylim(0, 40)
-    experiment.save(figure)
+    experiment.draw.save(figure)
     full = experiment.full
     first, last = ([float(curve[i]) for curve in accuracy[SLOW]] for i in (0, -1))
     experiment.compare("η = 0.001: first epoch (%)", 11.39 if full else None, first)

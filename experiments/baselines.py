@@ -37,25 +37,20 @@ def study(experiment: Experiment) -> None:
     seconds = monotonic() - start
     what = f"support vector machine, {len(few):,} training images (%)"
     book = 94.35 if experiment.full and len(few) == ALL else None
-    note = (
-        "94.35 with all: dataset.training_size=50000" if experiment.full and len(few) == FEW else ""
-    )
+    cut = experiment.full and len(few) == FEW
+    note = "94.35 with all: dataset.training_size=50000" if cut else ""
     experiment.compare(what, book, right(by_machine, test), within=1e-9, note=note)
     experiment.compare("the same, seconds", None, seconds)
-    draw(experiment, means, {"darkness": by_darkness, "vector machine": by_machine}, test)
-
-
-def draw(experiment: Experiment, means: Array, guesses: dict[str, Indices], test: Labelled) -> None:
-    """Draw the mean darkness of each digit, and how much of each digit is read right."""
-    figure, (left, other) = experiment.figure(1, 2)
-    digits = "0123456789"
-    experiment.bars(left, {"": means}, labels=digits, x="digit", y="mean darkness, sum of pixels")
+    guesses = {"darkness": by_darkness, "vector machine": by_machine}
     read = {
         name: [100 * float((some == d)[test.labels == d].mean()) for d in range(10)]
         for name, some in guesses.items()
     }
-    experiment.bars(other, read, labels=digits, x="digit", y="test images read right (%)")
-    experiment.save(figure)
+    figure, (left, other) = experiment.draw.figure(1, 2)
+    digits, y = "0123456789", "mean darkness, sum of pixels"
+    experiment.draw.bars(left, {"": means}, labels=digits, x="digit", y=y)
+    experiment.draw.bars(other, read, labels=digits, x="digit", y="test images read right (%)")
+    experiment.draw.save(figure)
 
 
 def labelled(part: Examples) -> Labelled:

@@ -44,10 +44,10 @@ def study(experiment: Experiment) -> None:
         name: [right(found[test.labels == d], d) for d in range(10)]
         for name, found in readings.items()
     }
-    figure, (axes,) = experiment.figure()
-    experiment.bars(axes, bars, labels="0123456789", x="digit", y="test accuracy (%)")
+    figure, (axes,) = experiment.draw.figure()
+    experiment.draw.bars(axes, bars, labels="0123456789", x="digit", y="test accuracy (%)")
     axes.set_ylim(min(map(min, bars.values())) - 2, 100)
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 def bitwise_layer() -> Network:

@@ -13,8 +13,8 @@ the quadratic cost so is the gradient. About one run in six is not stuck, with 1
 import numpy as np
 
 from nndl_exp.book import Experiment, main
-from nndl_exp.book.experiment import Recorded
 from nndl_exp.book.missed import missed
+from nndl_exp.book.recorded import Recorded
 from nndl_exp.datasets.dataset import Examples
 
 WORDS = (
@@ -37,21 +37,21 @@ def study(experiment: Experiment) -> None:
     for name, (hidden, times) in NETWORKS.items():
         words = (*WORDS, f"network.hidden={hidden}")
         runs |= experiment.train({name: words}, times=times)
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     curves = {
         name: 100 * np.median([run.curve("validation_accuracy") for run in several], axis=0)
         for name, several in runs.items()
     }
-    experiment.lines(left, curves, x="epoch", y="test accuracy (%), median run")
+    experiment.draw.lines(left, curves, x="epoch", y="test accuracy (%), median run")
     ranked = {
         name: (np.linspace(0, 100, len(several)), sorted(run.best() for run in several))
         for name, several in runs.items()
     }
     x = "runs, from the worst to the best (%)"
-    experiment.lines(right, ranked, x=x, y="test accuracy, best epoch (%)")
+    experiment.draw.lines(right, ranked, x=x, y="test accuracy, best epoch (%)")
     for line in right.lines:
         line.set_marker("o")
-    experiment.save(figure)
+    experiment.draw.save(figure)
     test = experiment.data(*WORDS).validation
     for name, several in runs.items():
         compare(experiment, name, several, test)

@@ -29,13 +29,13 @@ def study(experiment: Experiment) -> None:
         {name: words for name, words in names.items() if name.startswith(cost)} for cost in COSTS
     )
     runs = experiment.train(entropy) | experiment.train(quadratic, seeds=1)
-    figure, plots = experiment.figure(1, len(BOOK))
+    figure, plots = experiment.draw.figure(1, len(BOOK))
     for axes, (hidden, book) in zip(plots, BOOK.items(), strict=True):
         several = {cost: runs[f"{cost}, {hidden} hidden"] for cost in COSTS}
         lines = {
             cost: 100 * run.curve("validation_accuracy") for cost, (run, *_) in several.items()
         }
-        experiment.lines(axes, lines, x="epoch", y=f"test accuracy (%), {hidden} hidden")
+        experiment.draw.lines(axes, lines, x="epoch", y=f"test accuracy (%), {hidden} hidden")
         experiment.compare(
             f"cross-entropy, {hidden} hidden: test accuracy, best epoch (%)",
             book if experiment.full else None,
@@ -45,7 +45,7 @@ def study(experiment: Experiment) -> None:
         best = [run.best() for run in runs[f"quadratic, {hidden} hidden"]]
         what = f"quadratic cost, {hidden} hidden: test accuracy, best epoch (%)"
         experiment.compare(what, None, best)
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 if __name__ == "__main__":

@@ -46,17 +46,17 @@ def study(experiment: Experiment) -> None:
         costs[f"integral, y = {y:g}"] = (OUTPUTS[::20], integral[::20])
     for title, name in (("cross-entropy", "cross_entropy"), ("quadratic", "quadratic")):
         slopes[title] = (OUTPUTS, pair(name, "sigmoid").delta(a, np.zeros_like(a))[:, 0])
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     colours = ("first", "first", "second", "second", "third", "third")
-    experiment.lines(left, costs, x="output a", y="cost C", colours=colours, whole=False)
+    experiment.draw.lines(left, costs, x="output a", y="cost C", colours=colours, whole=False)
     for line in left.lines[1::2]:
         line.set(linestyle="none", marker="o", markersize=4)
     for line in left.lines[::2]:
         line.set_linestyle("-")
     left.legend(fontsize=8)
-    experiment.lines(right, slopes, x="output a", y="slope dC/dz", whole=False)
+    experiment.draw.lines(right, slopes, x="output a", y="slope dC/dz", whole=False)
     right.set_title("target y = 0", fontsize=10)
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 def wanted(a: float, y: float) -> float:

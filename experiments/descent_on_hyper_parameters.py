@@ -38,16 +38,16 @@ def study(experiment: Experiment) -> None:
         name: np.array(experiment.parallel(partial(cost_ahead, sets[0], images, ETAS), seeds))
         for name, images in HORIZONS.items()
     }
-    figure, (first, second, third, fourth) = experiment.figure(2, 2)
+    figure, (first, second, third, fourth) = experiment.draw.figure(2, 2)
     for axes, key, label in ((first, "lmbda", "λ"), (second, "accuracy", "validation accuracy (%)"),
                              (third, "cost", "training cost C₀, logarithmic")):  # fmt: skip
-        experiment.lines(axes, {name: path[0][key] for name, path in paths.items()},
+        experiment.draw.lines(axes, {name: path[0][key] for name, path in paths.items()},
                          x="epoch", y=label)  # fmt: skip
     third.set_yscale("log")
     curves = {f"after {name}": (ETAS, costs.mean(axis=0)) for name, costs in ahead.items()}
-    experiment.lines(fourth, curves, x="η", y="training cost, mean, logarithmic", whole=False)
+    experiment.draw.lines(fourth, curves, x="η", y="training cost, mean, logarithmic", whole=False)
     fourth.set(xscale="log", yscale="log")
-    experiment.save(figure)
+    experiment.draw.save(figure)
     compare_lmbda(experiment, paths)
     compare_eta(experiment, ahead)
 

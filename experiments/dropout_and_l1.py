@@ -30,14 +30,14 @@ def study(experiment: Experiment) -> None:
     """Train with each regularizer; draw the accuracy and how the weights are distributed."""
     names = {name: (*WORDS, *words) for name, words in REGULARIZERS.items()}
     runs = experiment.train(names, seeds=3)
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     lines = {name: 100 * run.curve("validation_accuracy") for name, (run, *_) in runs.items()}
-    experiment.lines(left, lines, x="epoch", y="validation accuracy (%)")
+    experiment.draw.lines(left, lines, x="epoch", y="validation accuracy (%)")
     weights = {name: [run.network.weights[0] for run in several] for name, several in runs.items()}
     drawn = {name: weights[name][0] for name in ("none", "L2", "L1")}
-    experiment.histogram(right, drawn, x="weight of the hidden layer", limits=(-0.15, 0.15))
+    experiment.draw.histogram(right, drawn, x="weight of the hidden layer", limits=(-0.15, 0.15))
     right.set_yscale("log")
-    experiment.save(figure)
+    experiment.draw.save(figure)
     for name, several in runs.items():
         best = [run.best() for run in several]
         experiment.compare(f"{name}: validation accuracy, best epoch (%)", None, best)

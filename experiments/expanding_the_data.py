@@ -30,14 +30,14 @@ def study(experiment: Experiment) -> None:
     }  # fmt: skip
     runs = experiment.train(names, seeds=SEEDS)
     once, shifted = runs.values()
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     lines = {}
     for (name, (run, *_)), size in zip(runs.items(), (n, COPIES * n), strict=True):
         curve = 100 * run.curve("validation_accuracy")
         lines[name] = (size * np.arange(1, len(curve) + 1) / 1000, curve)
     x = "images seen (thousands)"
-    experiment.lines(axes, lines, x=x, y="validation accuracy (%)", whole=False)
-    experiment.save(figure)
+    experiment.draw.lines(axes, lines, x=x, y="validation accuracy (%)", whole=False)
+    experiment.draw.save(figure)
     for name, several in runs.items():
         best = [run.best() for run in several]
         experiment.compare(f"{name}: validation accuracy, best epoch (%)", None, best)

@@ -12,7 +12,7 @@ neurons; here it does far above that, near 0.34 for lmbda = 5.
 import numpy as np
 
 from nndl_exp.book import Experiment, main
-from nndl_exp.book.experiment import Recorded
+from nndl_exp.book.recorded import Recorded
 from nndl_exp.nn.arrays import Array
 
 ETA, M, EPOCHS = 0.5, 10, 40
@@ -35,7 +35,7 @@ def study(experiment: Experiment) -> None:
     names = {f"λ = {lmbda:g}": (*WORDS, f"training.lmbda={lmbda}") for lmbda in LMBDAS}
     runs = experiment.train(names)
     n = sum(w.size for w in runs["λ = 5"][0].network.weights)
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     lines = {}
     for (name, several), lmbda in zip(runs.items(), LMBDAS, strict=True):
         lengths = [mean_lengths(run) for run in several]
@@ -53,10 +53,10 @@ def study(experiment: Experiment) -> None:
         note = "the gradient outweighs the decay before"
         experiment.compare(f"{name}: mean length in the end", n**-0.5, ends, note=note)
     lines["1/sqrt(n)"] = (epochs, np.full(len(epochs), n**-0.5))
-    experiment.lines(axes, lines, x="epoch", y="mean length of a weight (logarithmic)")
+    experiment.draw.lines(axes, lines, x="epoch", y="mean length of a weight (logarithmic)")
     axes.set_yscale("log")
     axes.set_ylim(bottom=5e-4)
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 if __name__ == "__main__":

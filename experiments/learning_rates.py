@@ -17,10 +17,10 @@ def study(experiment: Experiment) -> None:
     """Train with each learning rate, and draw the training cost."""
     names = {f"η = {eta}": (*WORDS, f"training.eta={eta}") for eta in ETAS}
     runs = experiment.train(names)
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     lines = {name: run.curve("training_cost") for name, (run, *_) in runs.items()}
-    experiment.lines(axes, lines, x="epoch", y="training cost C")
-    experiment.save(figure)
+    experiment.draw.lines(axes, lines, x="epoch", y="training cost C")
+    experiment.draw.save(figure)
     slow, fine, oscillates = (
         [float(run.curve("training_cost")[-1]) for run in several] for several in runs.values()
     )

@@ -30,14 +30,14 @@ def study(experiment: Experiment) -> None:
         name: [run.network.predict(x).sum(axis=1) for run in several]
         for name, several in runs.items()
     }
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     lines = {name: 100 * run.curve("validation_accuracy") for name, (run, *_) in runs.items()}
-    experiment.lines(left, lines, x="epoch", y="validation accuracy (%)")
+    experiment.draw.lines(left, lines, x="epoch", y="validation accuracy (%)")
     drawn = {name: several[0] for name, several in sums.items()}
-    experiment.histogram(right, drawn, x="sum of the ten outputs", limits=(0.0, 2.0))
+    experiment.draw.histogram(right, drawn, x="sum of the ten outputs", limits=(0.0, 2.0))
     right.set_yscale("log")
     right.legend(fontsize=9, loc="upper left")
-    experiment.save(figure)
+    experiment.draw.save(figure)
     for name, several in runs.items():
         first = [100 * float(run.curve("validation_accuracy")[0]) for run in several]
         experiment.compare(f"{name}: accuracy after the first epoch (%)", None, first)

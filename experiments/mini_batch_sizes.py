@@ -42,12 +42,12 @@ def study(experiment: Experiment) -> None:
     for name, taken in seconds.items():
         what = f"time to {common:.1f} %, {name}, as a multiple of the fastest"
         experiment.compare(what, None, taken / fastest)
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     x, y = "training time (s)", "best validation accuracy so far (%)"
-    experiment.lines(axes, lines, x=x, y=y, whole=False)
+    experiment.draw.lines(axes, lines, x=x, y=y, whole=False)
     axes.set_xscale("log")
     axes.set_ylim(bottom=common - 4)  # the first epochs of a large m lie far below
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 if __name__ == "__main__":

@@ -48,9 +48,9 @@ def study(experiment: Experiment) -> None:
     experiment.compare("largest difference of δ, linear neurons", 0.0, difference, within=1e-9)
 
     title = f"Error of δ where σ' is taken for neuron {MODIFIED + 1} of the second hidden layer"
-    figure, (axes,) = experiment.figure(title=title)
-    experiment.matrix(axes, off, x="neuron", y="hidden layer")
-    experiment.save(figure)
+    figure, (axes,) = experiment.draw.figure(title=title)
+    experiment.draw.matrix(axes, off, x="neuron", y="hidden layer")
+    experiment.draw.save(figure)
 
 
 def modified() -> Activation:

@@ -24,12 +24,12 @@ TOP = 1000.0
 def study(experiment: Experiment) -> None:
     """Train with each mu, and draw the training cost."""
     runs = experiment.train({f"μ = {mu}": (*WORDS, f"training.momentum={mu}") for mu in MUS})
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     lines = {name: run.curve("training_cost") for name, (run, *_) in runs.items()}
-    experiment.lines(axes, lines, x="epoch", y="training cost C (logarithmic)")
+    experiment.draw.lines(axes, lines, x="epoch", y="training cost C (logarithmic)")
     axes.set_yscale("log")
     axes.set_ylim(0.5 * min(line.min() for line in lines.values()), TOP)
-    experiment.save(figure)
+    experiment.draw.save(figure)
     for name, several in runs.items():
         cost = [float(run.curve("training_cost")[-1]) for run in several]
         experiment.compare(f"{name}: training cost in the end", None, cost)

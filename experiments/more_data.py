@@ -26,16 +26,18 @@ BOOK_SVM = (25.07, 48.93, 75.13, 83.87, 88.49, 91.46, 92.45, 93.47, 94.48)
 
 def study(experiment: Experiment) -> None:
     """Train on more and more images, and draw the accuracy against their number."""
+    everything = experiment.settings["svm_images"] == "all"
+    most = SIZES[-1] if everything else experiment.whole("svm_images", 100, "all")
     sizes = [n for n in SIZES if n <= len(experiment.data().training)]
     network = [accuracies_of_network(experiment, n) for n in sizes]
-    few = [n for n in sizes if n <= experiment.svm_images]
+    few = [n for n in sizes if n <= most]
     machine = accuracies(experiment, few)
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     lines = {"network": (sizes, [fmean(one) for one in network]), "SVM": (few, machine)}
     x = "training images (logarithmic)"
-    experiment.lines(axes, lines, x=x, y="validation accuracy (%)", whole=False)
+    experiment.draw.lines(axes, lines, x=x, y="validation accuracy (%)", whole=False)
     axes.set_xscale("log")
-    experiment.save(figure)
+    experiment.draw.save(figure)
     for n, several, book in zip(sizes, network, BOOK, strict=False):
         shown = book if experiment.full and n >= LARGE else None
         experiment.compare(f"network, {n:,} images (%)", shown, several)

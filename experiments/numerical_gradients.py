@@ -36,11 +36,11 @@ def study(experiment: Experiment) -> None:
     experiment.compare(what, None, ratios[-1])
     slope = float(np.polyfit(np.log(counts), np.log(ratios), 1)[0])
     experiment.compare("slope of the time on log-log axes", None, slope)
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     lines = {"measured": (counts, ratios), "weights and biases": (counts, counts)}
-    experiment.lines(axes, lines, x="weights and biases", y="time (backpropagation = 1)")
+    experiment.draw.lines(axes, lines, x="weights and biases", y="time (backpropagation = 1)")
     axes.set(xscale="log", yscale="log", title="time of a gradient, [64, n, 10], mini-batch of 10")
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 def both(hidden: int) -> tuple[int, float, float]:

@@ -27,13 +27,13 @@ def study(experiment: Experiment) -> None:
         "not regularized": WORDS,
         "lmbda 0.1": (*WORDS, "training.lmbda=0.1"),
     })  # fmt: skip
-    figure, plots = experiment.figure(2, 2)
+    figure, plots = experiment.draw.figure(2, 2)
     for axes, (label, name) in zip(plots, CURVES.items(), strict=True):
         lines = {}
         for title, (run, *_) in runs.items():
             lines[title] = run.curve(name) * (100 if "accuracy" in name else 1)
-        experiment.lines(axes, lines, x="epoch", y=label)
-    experiment.save(figure)
+        experiment.draw.lines(axes, lines, x="epoch", y=label)
+    experiment.draw.save(figure)
     plain, regularized = runs.values()
     full = experiment.full
     best = [run.best() for run in plain]

@@ -23,10 +23,10 @@ GROWING = np.logspace(0, 9, 37)
 def study(experiment: Experiment) -> None:
     """Scale random networks by c, and compare their outputs with those of perceptrons."""
     z = np.linspace(-3, 3, 601)
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     curves = {f"c = {c}": (z, sigmoid(c * z)) for c in CURVES}
     curves["step function"] = (z, np.where(z > 0, 1.0, 0.0))
-    experiment.lines(left, curves, x="weighted input z", y="output σ(cz)", whole=False)
+    experiment.draw.lines(left, curves, x="weighted input z", y="output σ(cz)", whole=False)
     rng = np.random.default_rng(experiment.seeds[0])
     network = Network.initialize(SIZES, Parts(), rng=rng, initializer="large", dtype="float64")
     x = rng.standard_normal((INPUTS, SIZES[0]))
@@ -47,9 +47,9 @@ def study(experiment: Experiment) -> None:
         "a network, mean": (GROWING, mean),
         "a neuron with z = 0": (GROWING, at_zero),
     }
-    experiment.lines(right, lines, x="factor c", y="distance from perceptrons", whole=False)
+    experiment.draw.lines(right, lines, x="factor c", y="distance from perceptrons", whole=False)
     right.set_xscale("log")
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 def scaled(network: Network, c: float) -> Network:

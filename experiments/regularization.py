@@ -26,16 +26,16 @@ def study(experiment: Experiment) -> None:
         "100 hidden, η = 0.1": (*LARGER, lmbda, "training.eta=0.1", "training.epochs=60"),
     })  # fmt: skip
     plain, regularized, larger, longer = runs.values()
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     curves = {
         f"{of}, {name}": 100 * runs[name][0].curve(curve)
         for name in ("not regularized", "regularized")
         for of, curve in (("training", "training_accuracy"), ("test", "validation_accuracy"))
     }
-    experiment.lines(left, curves, x="epoch", y="accuracy (%), 30 hidden")
+    experiment.draw.lines(left, curves, x="epoch", y="accuracy (%), 30 hidden")
     wide = {name: 100 * runs[name][0].curve("validation_accuracy") for name in list(runs)[2:]}
-    experiment.lines(right, wide, x="epoch", y="validation accuracy (%)")
-    experiment.save(figure)
+    experiment.draw.lines(right, wide, x="epoch", y="validation accuracy (%)")
+    experiment.draw.save(figure)
     learned = [100 * float(run.curve("training_accuracy").max()) for run in plain]
     for what, book, here in (
         ("not regularized: training accuracy", 97.86, learned),

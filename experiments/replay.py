@@ -12,10 +12,10 @@ book's repository), against each whole file: up to which epoch all its curves ar
 """
 
 import json
-from typing import Any
+from pathlib import Path
 
 from nndl_exp.book import Experiment, main
-from nndl_exp.book.published import NEAR, equal_epochs, read_published
+from nndl_exp.book.published import beside_published, read_published
 from nndl_exp.book.replay import FIGURES, replay
 
 # Of the files overfitting.json and multiple_eta.json, costs to four digits.
@@ -31,9 +31,11 @@ def study(experiment: Experiment) -> None:
     if not experiment.full:
         experiment.console.print("the published curves are of the full digits: nothing to replay")
         return
+    out, folder = experiment.settings["out"], experiment.settings["published"]
+    published = {name: read_published(Path(folder), name) for name in FIGURES if folder}
     found = dict(zip(FIGURES, experiment.parallel(replay, list(FIGURES)), strict=True))
     for name, content in found.items():
-        experiment.write(f"{name}.json", json.dumps(content))
+        experiment.write(f"{name}.json", json.dumps(content), Path(out) if out else None)
     for what, row, first, last in OVERFITTING:
         curve = found["overfitting"][row]
         experiment.compare(f"overfitting: {what}, epoch 1", first, round(curve[0], 4))
@@ -54,26 +56,13 @@ def study(experiment: Experiment) -> None:
         curve = found["weight_initialization_30"][f"{initializer}_weight_initialization"][1]
         what = f"weight_initialization, 30 hidden, {initializer}: right after epoch 1 ({at_most})"
         experiment.compare(what, None, curve[0])
-    compare_published(experiment, found)
-    figure, (left, right) = experiment.figure(1, 2)
+    experiment.rows += beside_published(found, published)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     lines = {"not regularized": found["overfitting"][1], "lmbda 0.1": found["regularized"][1]}
-    experiment.lines(left, lines, x="epoch", y="test images right, of 10,000")
+    experiment.draw.lines(left, lines, x="epoch", y="test images right, of 10,000")
     rates = {f"η = {eta}": found["multiple_eta"][i][2] for i, eta in enumerate((0.025, 0.25, 2.5))}
-    experiment.lines(right, rates, x="epoch", y="training cost C")
-    experiment.save(figure)
-
-
-def compare_published(experiment: Experiment, found: dict[str, Any]) -> None:
-    """Up to which epoch each figure is equal to the published file, where that is given."""
-    for name, content in found.items():
-        folder = experiment.published
-        if folder is not None and (published := read_published(folder, name)) is not None:
-            equal, epochs = equal_epochs(content, published)
-            of = "sizes" if name == "more_data" else "epochs"
-            near, _ = equal_epochs(content, published, NEAR)
-            note = "" if equal == epochs else f"up to epoch {equal}; to {NEAR:g} up to epoch {near}"
-            what = f"{name}: {of} at which all curves are equal to the published"
-            experiment.compare(what, epochs, equal, note=note)
+    experiment.draw.lines(right, rates, x="epoch", y="training cost C")
+    experiment.draw.save(figure)
 
 
 if __name__ == "__main__":

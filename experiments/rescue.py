@@ -34,10 +34,10 @@ def study(experiment: Experiment) -> None:
               f"training.mini_batch_size={t.mini_batch_size}")  # fmt: skip
     tuned = (START[0], *values, START[-1])
     runs = experiment.train({"at the start": START, "tuned": tuned})
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     lines = {name: 100 * run.curve("validation_accuracy") for name, (run, *_) in runs.items()}
-    experiment.lines(axes, lines, x="epoch", y="validation accuracy (%)")
-    experiment.save(figure)
+    experiment.draw.lines(axes, lines, x="epoch", y="validation accuracy (%)")
+    experiment.draw.save(figure)
     last = [100 * float(run.curve("validation_accuracy")[-1]) for run in runs["at the start"]]
     experiment.compare("validation accuracy at the start, last epoch (%)", 10.0, last, within=3)
     best = [run.best() for run in runs["tuned"]]

@@ -12,7 +12,7 @@ almost never happens otherwise. The validation images stand upright throughout.
 import numpy as np
 
 from nndl_exp.book import Experiment, main
-from nndl_exp.book.experiment import Recorded
+from nndl_exp.book.recorded import Recorded
 from nndl_exp.datasets.dataset import Examples, Labelled
 
 WORDS = (
@@ -32,15 +32,15 @@ def study(experiment: Experiment) -> None:
     validation = experiment.data(*WORDS).validation
     best = {name: [run.best() for run in several] for name, several in runs.items()}
     mixed = {name: [confused(run, validation) for run in several] for name, several in runs.items()}
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     x = "largest angle of rotation (degrees)"
     for axes, numbers, y in ((left, best, "validation accuracy (%)"),
                              (right, mixed, "6 read as 9, or 9 as 6 (%)")):  # fmt: skip
         means = [float(np.mean(several)) for several in numbers.values()]
-        experiment.lines(axes, {y: (ANGLES, means)}, x=x, y=y, whole=False)
+        experiment.draw.lines(axes, {y: (ANGLES, means)}, x=x, y=y, whole=False)
         axes.set_xticks([0, 30, 60, 90, 120, 150, 180])
         axes.lines[0].set_marker("o")
-    experiment.save(figure)
+    experiment.draw.save(figure)
     for name, several in best.items():
         experiment.compare(f"up to {name}: validation accuracy, best epoch (%)", None, several)
     for name, several in mixed.items():

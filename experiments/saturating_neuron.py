@@ -35,21 +35,21 @@ def study(experiment: Experiment) -> None:
             what = f"output after {epoch} epochs, {title}"
             within = 5e-4 if epoch in (150, 200) else 5e-5
             experiment.compare(what, number, path["output"][epoch], within=within)
-    figure, plots = experiment.figure(2, 2, "A neuron learns to turn 1 into 0, η = 0.15")
+    figure, plots = experiment.draw.figure(2, 2, "A neuron learns to turn 1 into 0, η = 0.15")
     for axes, name in zip(plots, ("weight", "bias", "cost", "output"), strict=True):
         lines = {title: (epochs, path[name]) for title, path in paths.items()}
-        experiment.lines(axes, lines, x="epoch", y=name)
+        experiment.draw.lines(axes, lines, x="epoch", y=name)
         if name != "cost":
             axes.get_legend().remove()
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
-    figure, plots = experiment.figure(2, 2, "The output by cost and start, η = 0.15")
+    figure, plots = experiment.draw.figure(2, 2, "The output by cost and start, η = 0.15")
     for axes, (title, path) in zip(plots, paths.items(), strict=True):
-        experiment.lines(axes, {title: (epochs, path["output"])}, x="epoch", y="output a")
+        experiment.draw.lines(axes, {title: (epochs, path["output"])}, x="epoch", y="output a")
         axes.set(ylim=(0, 1), title=title)
-    experiment.save(figure, "saturating_neuron_facets")
+    experiment.draw.save(figure, "saturating_neuron_facets")
 
-    figure, plots = experiment.figure(1, 2, "Cross-entropy, η = 0.005: two gradients")
+    figure, plots = experiment.draw.figure(1, 2, "Cross-entropy, η = 0.005: two gradients")
     for axes, (start, (number, shown)) in zip(plots, SLOW.items(), strict=True):
         right = np.array(learn("cross_entropy", start, 0.005, EPOCHS)["output"])
         wrong = animation(sum(start), 0.005)
@@ -57,9 +57,9 @@ def study(experiment: Experiment) -> None:
         experiment.compare(what, number, float(right[-1]), within=5e-4)
         experiment.compare(f"{what}, the animation", shown, float(wrong[-1]), within=5e-3)
         outputs = {"dC/dz = a": (epochs, right), "animation: 1/(1 - a)": (epochs, wrong)}
-        experiment.lines(axes, outputs, x="epoch", y="output a")
+        experiment.draw.lines(axes, outputs, x="epoch", y="output a")
         axes.set(ylim=(0, 1), title=f"from {start}")
-    experiment.save(figure, "saturating_neuron_animation")
+    experiment.draw.save(figure, "saturating_neuron_animation")
 
 
 def animation(z: float, eta: float) -> Array:

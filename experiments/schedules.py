@@ -24,13 +24,13 @@ def study(experiment: Experiment) -> None:
     """Train with both schedules, and ask each rule where it would have stopped the constant one."""
     halving = ("training.schedule.name=plateau", "training.schedule.n=10")
     runs = experiment.train({"constant": WORDS, "halving": (*WORDS, *halving)}, seeds=3)
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     accuracy = {name: 100 * run.curve("validation_accuracy") for name, (run, *_) in runs.items()}
-    experiment.lines(left, accuracy, x="epoch", y="validation accuracy (%)")
+    experiment.draw.lines(left, accuracy, x="epoch", y="validation accuracy (%)")
     etas = {name: run.curve("eta") for name, (run, *_) in runs.items()}
-    experiment.lines(right, etas, x="epoch", y="learning rate η (logarithmic)")
+    experiment.draw.lines(right, etas, x="epoch", y="learning rate η (logarithmic)")
     right.set_yscale("log", base=2)
-    experiment.save(figure)
+    experiment.draw.save(figure)
     gains = [b.best() - a.best() for a, b in zip(*runs.values(), strict=True)]
     experiment.compare("points that halving gains", None, gains)
     smallest = [float(run.curve("eta").min() / run.curve("eta")[0]) for run in runs["halving"]]

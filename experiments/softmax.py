@@ -54,14 +54,14 @@ def study(experiment: Experiment) -> None:
     even = softmax(1e-9 * PICTURE)
     experiment.compare("largest output of five, c = 1e-9", 0.2, float(even.max()), within=1e-8)
 
-    figure, (left, right) = experiment.figure(1, 2)
+    figure, (left, right) = experiment.draw.figure(1, 2)
     curves = np.array([softmax(c * PICTURE) for c in SCALES])
     lines = {f"z = {z:g}": (SCALES, curves[:, j]) for j, z in enumerate(PICTURE)}
-    experiment.lines(left, lines, x="c", y="softmax(c z)", whole=False)
+    experiment.draw.lines(left, lines, x="c", y="softmax(c z)", whole=False)
     left.set(xscale="log", title="From all alike to the largest")
-    experiment.matrix(right, jacobian(softmax(PICTURE)), x="k, of z_k", y="j, of a_j")
+    experiment.draw.matrix(right, jacobian(softmax(PICTURE)), x="k, of z_k", y="j, of a_j")
     right.set_title("Jacobian ∂a_j/∂z_k, c = 1")
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 def jacobian(a: Array) -> Array:

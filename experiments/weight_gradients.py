@@ -51,12 +51,12 @@ def study(experiment: Experiment) -> None:
     experiment.compare("rows of the Jacobian (n_out)", N_OUT, len(flat))
     experiment.compare("columns of the Jacobian (n_out n_in)", N_OUT * N_IN, flat.shape[1])
 
-    figure, (upper, lower) = experiment.figure(2, 1, "The Jacobian of z = w a + b by vec(w)")
-    experiment.matrix(upper, columns, x="number in vec(w), by columns", y="neuron j")
+    figure, (upper, lower) = experiment.draw.figure(2, 1, "The Jacobian of z = w a + b by vec(w)")
+    experiment.draw.matrix(upper, columns, x="number in vec(w), by columns", y="neuron j")
     upper.set_title("aᵀ ⊗ I: columns of w follow each other", fontsize=10)
-    experiment.matrix(lower, rows, x="number in vec(w), by rows", y="neuron j")
+    experiment.draw.matrix(lower, rows, x="number in vec(w), by rows", y="neuron j")
     lower.set_title("I ⊗ aᵀ: rows of w follow each other", fontsize=10)
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def study(experiment: Experiment) -> None:
     """Train both sizes with both initializers; draw the accuracy, and the spread of z."""
     lmbda = 1e-4 * len(experiment.data().training)  # the book's 5.0 for its 50,000 images
     words = ("training.eta=0.1", f"training.lmbda={lmbda}", "training.stopping.name=none")
-    figure, (*plots, left, right) = experiment.figure(2, 2)
+    figure, (*plots, left, right) = experiment.draw.figure(2, 2)
     for axes, hidden, seeds in zip(plots, (30, 100), (None, 1), strict=True):
         here = (*words, f"network.hidden=[{hidden}]")
         names = {f"{one}, {hidden}": (*here, f"network.initializer={one}") for one in INITIALIZERS}
@@ -46,7 +46,7 @@ def study(experiment: Experiment) -> None:
             for name, several in runs.items()
         }
         lines = {name: several[0] for name, several in curves.items()}
-        experiment.lines(axes, lines, x="epoch", y=f"validation accuracy (%), {hidden} hidden")
+        experiment.draw.lines(axes, lines, x="epoch", y=f"validation accuracy (%), {hidden} hidden")
         numbers = (87.0, 93.0, 96.0) if experiment.full and hidden == 30 else (None,) * 3
         for name, book in zip(INITIALIZERS, numbers, strict=False):
             what = f"{name}, {hidden} hidden: accuracy after the first epoch (%)"
@@ -55,9 +55,9 @@ def study(experiment: Experiment) -> None:
         experiment.compare(what, numbers[2], [c[-1] for c in curves["default"]], within=1.0)
     for axes, (name, (exact, within)) in zip((left, right), EXACT.items(), strict=True):
         z = weighted_inputs(name, experiment.seeds[0])
-        experiment.histogram(axes, {name: z}, x="weighted input z", limits=(-80, 80))
+        experiment.draw.histogram(axes, {name: z}, x="weighted input z", limits=(-80, 80))
         experiment.compare(f"{name}: deviation of z", float(exact), float(z.std()), within=within)
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 if __name__ == "__main__":

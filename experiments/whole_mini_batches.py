@@ -31,11 +31,11 @@ def study(experiment: Experiment) -> None:
     for m in (10, 200):
         what = f"times as fast as the loop, mini-batch of {m}"
         experiment.compare(what, None, speedups[BATCHES.index(m)])
-    figure, (axes,) = experiment.figure()
+    figure, (axes,) = experiment.draw.figure()
     lines = {"": (BATCHES, speedups)}
-    experiment.lines(axes, lines, x="mini-batch size m", y="time of loop / time of matrices")
+    experiment.draw.lines(axes, lines, x="mini-batch size m", y="time of loop / time of matrices")
     axes.set(xscale="log", ylim=(0, None), title=f"{list(SIZES)}, float64, one thread")
-    experiment.save(figure)
+    experiment.draw.save(figure)
 
 
 def against_loop(m: int) -> tuple[float, float]:

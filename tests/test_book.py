@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from nndl_exp.book.comparison import Comparison, table
-from nndl_exp.book.experiment import Experiment, Header, lead
+from nndl_exp.book.experiment import lead
+from nndl_exp.book.header import Header
 from nndl_exp.book.results import page, scripts
 from nndl_exp.book.streams import Orders, Values
 from nndl_exp.errors import UserError
@@ -152,16 +153,24 @@ def test_the_list_names_every_script():
 
 
 @pytest.mark.parametrize(
-    ("word", "message"),
+    ("script", "word", "message"),
     [
-        ("seeds=0", "seeds must be a whole number of at least 1: got 0"),
-        ("seed=first", "seed must be a whole number of at least 0: got 'first'"),
-        ("svm_images=-5", "svm_images must be a whole number of at least 100, or all: got -5"),
-        ("svm_images=null", "svm_images must be a whole number of at least 100, or all: got None"),
+        ("overfitting", "seeds=0", "seeds must be a whole number of at least 1: got 0"),
+        ("overfitting", "seed=first", "seed must be a whole number of at least 0: got 'first'"),
+        (
+            "more_data",
+            "svm_images=-5",
+            "svm_images must be a whole number of at least 100, or all: got -5",
+        ),
+        (
+            "more_data",
+            "svm_images=null",
+            "svm_images must be a whole number of at least 100, or all: got None",
+        ),
     ],
 )
-def test_a_wrong_setting_of_an_experiment_is_refused(word, message, tmp_path):
+def test_a_wrong_setting_of_an_experiment_is_refused(script, word, message, tmp_path):
     with pytest.raises(UserError) as error:
-        Experiment(Header.of(SCRIPTS["overfitting"]), (word, f"output={tmp_path}"))
+        lead(SCRIPTS[script], (*FAST, word, f"output={tmp_path}"))
     assert str(error.value) == message
     assert not list(tmp_path.iterdir())

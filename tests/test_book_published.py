@@ -6,8 +6,8 @@ import json
 import pytest
 
 from experiments import replay
-from nndl_exp.book.experiment import Experiment, Header
-from nndl_exp.book.published import equal_epochs
+from nndl_exp.book.experiment import lead
+from nndl_exp.book.published import beside_published, equal_epochs, read_published
 from nndl_exp.errors import UserError
 
 CURVES = [[0.5, 0.4, 0.3], [910, 920, 930], [], [1, 2, 3]]
@@ -35,29 +35,21 @@ def test_a_file_of_another_shape_is_refused(other):
 
 
 def test_replay_says_up_to_which_epoch_a_figure_is_the_published_one(tmp_path):
-    published = tmp_path / "published"
-    published.mkdir()
     parted = copy.deepcopy(CURVES)
     parted[3][1] += 1
-    (published / "regularized.json").write_text(json.dumps(CURVES))
-    (published / "overfitting_full.json").write_text(json.dumps(parted))
-    words = ("dataset=mnist_5k", "tracking=none", f"output={tmp_path}", f"published={published}")
-    experiment = Experiment(Header.of(replay), words)
+    (tmp_path / "regularized.json").write_text(json.dumps(CURVES))
+    (tmp_path / "overfitting_full.json").write_text(json.dumps(parted))
     names = ("regularized", "overfitting_full", "overfitting")
-    replay.compare_published(experiment, dict.fromkeys(names, CURVES))
-    whole, part = experiment.rows
+    published = {name: read_published(tmp_path, name) for name in names}
+    whole, part = beside_published(dict.fromkeys(names, CURVES), published)
     assert (whole.book, whole.mean, whole.verdict) == (3, 3, "agrees")
     assert (part.book, part.mean, part.verdict) == (3, 1, "differs")
     assert part.note == "up to epoch 1; to 1e-06 up to epoch 1"
 
 
-def test_a_folder_of_published_files_that_is_none_is_refused(tmp_path):
-    words = ("dataset=mnist_5k", f"output={tmp_path}", f"published={tmp_path / 'none'}")
-    experiment = Experiment(Header.of(replay), words)
+def test_published_files_that_are_none_are_refused_before_anything_is_replayed(tmp_path, data_dir):
     with pytest.raises(UserError, match="published must be a folder"):
-        replay.compare_published(experiment, {"overfitting": CURVES})
+        lead(replay, (f"output={tmp_path}", f"published={tmp_path / 'none'}"))
     (tmp_path / "overfitting.json").write_text("{")
-    words = ("dataset=mnist_5k", f"output={tmp_path}", f"published={tmp_path}")
-    experiment = Experiment(Header.of(replay), words)
     with pytest.raises(UserError, match="must be JSON"):
-        replay.compare_published(experiment, {"overfitting": CURVES})
+        lead(replay, (f"output={tmp_path}", f"published={tmp_path}"))

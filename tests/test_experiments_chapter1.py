@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from experiments import bad_learning_rates, baselines, bitwise, classifying_digits, perceptrons
-from nndl_exp.book.experiment import Experiment, Header, lead
+from nndl_exp.book.experiment import Experiment, lead
+from nndl_exp.book.header import Header
 from nndl_exp.nn.network import Network, Parts
 
 FAST = ("dataset=mnist_5k", "seeds=2", "tracking=none", "executor=serial", "figure.formats=[png]")
@@ -12,7 +13,7 @@ FAST = ("dataset=mnist_5k", "seeds=2", "tracking=none", "executor=serial", "figu
 
 def rows_of(experiment: Experiment) -> dict[str, float]:
     """Our numbers, after a check that there is a figure of some size."""
-    (figure,) = experiment.figures
+    (figure,) = experiment.draw.saved
     assert figure.stat().st_size > 10_000
     return {row.what: row.mean for row in experiment.rows}
 
@@ -152,9 +153,9 @@ def test_the_premise_is_the_books():
 
 def test_bars_stand_side_by_side_for_each_label(tmp_path):
     experiment = Experiment(Header.of(bitwise), (*FAST, f"output={tmp_path}"))
-    _, (axes,) = experiment.figure()
+    _, (axes,) = experiment.draw.figure()
     bars = {"one": [1.0, 2.0], "two": [3.0, 4.0]}
-    experiment.bars(axes, bars, labels="ab", x="letter", y="height")
+    experiment.draw.bars(axes, bars, labels="ab", x="letter", y="height")
     assert [bar.get_height() for bar in axes.patches] == [1, 2, 3, 4]
     middles = [bar.get_x() + bar.get_width() / 2 for bar in axes.patches]
     assert middles == pytest.approx([-0.2, 0.8, 0.2, 1.2])

@@ -31,9 +31,9 @@ def rows(tmp_path):
     def run(module, *figures: str) -> dict[str, Comparison]:
         words = ("tracking=none", "executor=serial", "figure.formats=[png]", "dataset=mnist_5k")
         experiment = lead(module, (*words, f"output={tmp_path}"))
-        names = [path.stem for path in experiment.figures]
+        names = [path.stem for path in experiment.draw.saved]
         assert names == list(figures or (experiment.header.name,))
-        assert all(path.stat().st_size > 10_000 for path in experiment.figures)
+        assert all(path.stat().st_size > 10_000 for path in experiment.draw.saved)
         assert len({row.what for row in experiment.rows}) == len(experiment.rows)
         return {row.what: row for row in experiment.rows}
 

@@ -6,7 +6,8 @@ import pytest
 from sklearn.svm import SVC
 
 from nndl_exp.book import svm
-from nndl_exp.book.experiment import Experiment, Header, lead
+from nndl_exp.book.experiment import Experiment, lead
+from nndl_exp.book.header import Header
 
 FAST = ("dataset=mnist_5k", "tracking=none", "executor=serial", "figure.formats=[png]")
 

@@ -26,8 +26,8 @@ BASE = RunConfig(
 
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
-              "chance": 0.1, "share": 1e15, "seed": 0, "candidates": (base,),
-              "scores": lambda seen: np.ones(10_000)}  # fmt: skip
+              "chance": 0.1, "share": 1e15, "later": ("regularization",), "seed": 0,
+              "candidates": (base,), "scores": lambda seen: np.ones(10_000)}  # fmt: skip
     return Facts(**(values | more))
 
 
@@ -161,6 +161,15 @@ def test_the_learning_rate_is_half_of_the_median_threshold(start):
     assert decision.config.training.lmbda == 0.0
     assert {t.config.seed for t in seen} == {0, 1, 2}
     assert all(t.config.training.lmbda == 0 for t in seen)
+
+
+@pytest.mark.parametrize(
+    ("later", "lmbda"), [(("epochs", "regularization"), 0.0), (("joint",), 5.0)]
+)
+def test_lambda_stays_unless_a_later_stage_is_to_choose_it(later, lmbda):
+    base = RunConfig(training=TrainingConfig(eta=0.5, lmbda=5.0))
+    decision, _ = play_out("learning_rate", falls_below([0.6] * 3), facts(base, later=later))
+    assert decision.config.training.lmbda == lmbda
 
 
 def test_a_learning_rate_without_a_threshold_ends_the_strategy():

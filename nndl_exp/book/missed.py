@@ -1,6 +1,6 @@
 """The digits that a network does not read at all: those of an output that is stuck at 0."""
 
-from nndl_exp.book.experiment import Recorded
+from nndl_exp.book.recorded import Recorded
 from nndl_exp.datasets.dataset import Examples, Labelled
 
 

@@ -1,10 +1,11 @@
 """A figure's curves beside those of the book's published file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nndl_exp.book.comparison import Comparison
 from nndl_exp.errors import UserError
 
 CLOSE = 1e-10
@@ -28,6 +29,20 @@ def read_published(folder: Path, name: str) -> Any:
         return json.loads(path.read_text())
     except ValueError as e:
         raise UserError(f"{path} must be JSON: {e}") from None
+
+
+def beside_published(found: Mapping[str, Any], published: Mapping[str, Any]) -> list[Comparison]:
+    """Up to which epoch each figure is equal to its published file, where there is one."""
+    rows = []
+    for name, content in found.items():
+        if (book := published.get(name)) is not None:
+            equal, epochs = equal_epochs(content, book)
+            near, _ = equal_epochs(content, book, NEAR)
+            of = "sizes" if name == "more_data" else "epochs"
+            note = "" if equal == epochs else f"up to epoch {equal}; to {NEAR:g} up to epoch {near}"
+            what = f"{name}: {of} at which all curves are equal to the published"
+            rows.append(Comparison(what, epochs, (equal,), note=note))
+    return rows
 
 
 def equal_epochs(ours: Any, published: Any, close: float = CLOSE) -> tuple[int, int]:

@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from nndl_exp.book.comparison import Comparison, table
-from nndl_exp.book.experiment import Header, lead, output_of
+from nndl_exp.book.experiment import lead, output_of
+from nndl_exp.book.header import Header
 from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.errors import UserError

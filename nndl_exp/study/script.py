@@ -77,8 +77,9 @@ class Facts:
 
     ``base`` is what the stages before found, ``n`` and ``n_validation`` the sizes of its training
     and validation set, ``chance`` the accuracy without learning, ``share`` the
-    multiply-adds that the stage may spend; ``scores`` tells of a settled trial what each validation
-    example adds to its accuracy, the mean of them: 1 where it is read right, else 0.
+    multiply-adds that the stage may spend, ``later`` the stages to come; ``scores`` tells of a
+    settled trial what each validation example adds to its accuracy, the mean of them: 1 where it is
+    read right, else 0.
     """
 
     base: RunConfig
@@ -88,6 +89,7 @@ class Facts:
     n_validation: int
     chance: float
     share: float
+    later: tuple[str, ...]
     seed: int
     candidates: tuple[RunConfig, ...]
     scores: Callable[[Seen], Array]

@@ -179,7 +179,7 @@ class StagedStudy:
         return ScriptedStage(self.config, self.name, key, STAGES[key], facts)
 
     def _facts(self, key: str, found: RunConfig, candidates: list[RunConfig]) -> Facts:
-        dataset = data_of(found)
+        dataset, stages = data_of(found), self.config.strategy.stages
         return Facts(
             base=found,
             n=len(dataset.training),
@@ -188,6 +188,7 @@ class StagedStudy:
             n_validation=len(dataset.validation),
             chance=_chance(dataset),
             share=self.share(key),
+            later=tuple(stages[stages.index(key) + 1 :]),
             seed=self.config.study.seed,
             candidates=tuple(candidates),
             scores=_not_yet,

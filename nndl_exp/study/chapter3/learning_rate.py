@@ -83,7 +83,9 @@ def script(facts: Facts, options: Options) -> Script:
     look((yield _batch(facts, options, [low * factor for factor in _BETWEEN])))
     thresholds = [_threshold(falls, low, seed) for seed in range(options.seeds)]
     threshold = 10 ** _median([math.log10(value) for value in thresholds])
-    config = settings.training(facts.base, eta=threshold / 2, lmbda=0.0)
+    # Where a stage is to choose lambda, those before it had better not have one that is far off.
+    lmbda = 0.0 if "regularization" in facts.later else facts.base.training.lmbda
+    config = settings.training(facts.base, eta=threshold / 2, lmbda=lmbda)
     spread = f"{number(min(thresholds))} to {number(max(thresholds))} over {options.seeds} seeds"
     words = (
         f"the training cost falls up to eta {number(threshold)} ({spread}); half of it is taken",
