@@ -8,7 +8,7 @@ HYDRA_COMMANDS = {
     "train": "Train one network, or several with --multirun.",
     "sweep": "Search hyper-parameters: run a study, or go on with it.",
 }
-COMMANDS = ("report", "reproduce", "evaluate", "predict", "sync", "init_storage")
+COMMANDS = ("studies", "report", "reproduce", "evaluate", "predict", "sync", "init_storage")
 _MODULES = {"report": "nndl_exp.report.__main__"}  # the others are modules of their own name
 
 

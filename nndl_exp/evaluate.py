@@ -1,8 +1,8 @@
 """``python -m nndl_exp.evaluate RUN``: the test set, once for each study."""
 
 import json
+import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +73,7 @@ def measure(found: Found) -> Look:
     Raises:
         UserError: the run has not ended, or its data have changed since.
     """
-    from nndl_exp.report.text import noun
+    from nndl_exp.report.text import noun, when
     from nndl_exp.run import measure_of, recorded_data
     from nndl_exp.training import evaluate
     from nndl_exp.training.statistics import wilson_interval
@@ -89,8 +89,7 @@ def measure(found: Found) -> Look:
     _, accuracy = evaluate(network, dataset.test.examples(dataset.n_out), measure=measure)
     low, high = wilson_interval(accuracy, n) if measure.is_fraction else (None, None)
     error = dataset.root_mean_square_error(dataset.test, accuracy)
-    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return Look(found.name, when, accuracy, low, high, n, error, noun(dataset))
+    return Look(found.name, when(time.time()), accuracy, low, high, n, error, noun(dataset))
 
 
 def read_looks(path: Path) -> list[Look]:

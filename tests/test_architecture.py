@@ -35,7 +35,7 @@ ROOM_OF_LIBRARY = {
 }
 CORE, OPTIONAL = {"numpy", "scipy"}, {"threadpoolctl"}
 COMMANDS = {"__init__", "__main__", "api", "train", "sweep", "reproduce", "evaluate", "predict",
-            "sync", "init_storage"}  # fmt: skip
+            "sync", "init_storage", "studies"}  # fmt: skip
 
 
 def room(path: Path) -> str:

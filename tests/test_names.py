@@ -20,7 +20,8 @@ from nndl_exp.run import check, run
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 from nndl_exp.tracking.client import artifact_location
-from nndl_exp.tracking.mlflow_view import MlflowView, download_record, name_of_run
+from nndl_exp.tracking.mlflow_view import MlflowView
+from nndl_exp.tracking.stored_runs import download_record, name_of_run
 
 BAD = [
     "", ".", "..", "../x", "../../etc/passwd", "/etc/passwd", "a/b", "a\\b", "~", "~root", "-rf",

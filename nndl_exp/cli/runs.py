@@ -135,7 +135,7 @@ def _by_name(name: str, output: Path) -> "RunDirectory | None":
 def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> "RunDirectory | None":
     """The run's folder if it is here, else a copy of its record from MLflow's artifacts."""
     from nndl_exp.records import RunDirectory
-    from nndl_exp.tracking.mlflow_view import download_record, name_of_run
+    from nndl_exp.tracking.stored_runs import download_record, name_of_run
 
     name = name_of_run(output, tracking, run_id)
     if name is None:

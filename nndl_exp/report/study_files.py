@@ -21,11 +21,11 @@ def write_tables(study: Study, trials: Sequence[Trial]) -> list[Path]:
     table = study.table(trials)
     csv, parquet = (study.directory / f"trials.{suffix}" for suffix in ("csv", "parquet"))
     atomic.write(csv, table.to_csv(index=False).encode())
-    atomic.write(parquet, _columnar(table).to_parquet(index=False))
+    atomic.write(parquet, columnar(table).to_parquet(index=False))
     return [csv, parquet]
 
 
-def _columnar(table: "pd.DataFrame") -> "pd.DataFrame":
+def columnar(table: "pd.DataFrame") -> "pd.DataFrame":
     """The table with one type a column: where kinds are mixed, as for dropout, as JSON."""
     columns = {}
     for name in table.columns:

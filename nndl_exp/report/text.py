@@ -1,5 +1,6 @@
 """Lines of text that show a study and its trials."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from nndl_exp.config import RunConfig
@@ -172,3 +173,8 @@ def seconds_text(seconds: float) -> str:
 def _heading(name: str) -> str:
     short = short_name(name)
     return _SHORT.get(short, short)
+
+
+def when(seconds: float) -> str:
+    """A moment, in seconds since 1970, to the minute."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

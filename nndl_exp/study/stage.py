@@ -5,14 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nndl_exp.config import SweepConfig, parse, to_mapping, to_yaml
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import atomic
-from nndl_exp.run import check, measure_of
+from nndl_exp.run import check
 from nndl_exp.study import objectives
+from nndl_exp.study.scores import scores
 from nndl_exp.study.script import Decision, Facts, Seen, play, write_decision
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.study.study import Study, Trial
@@ -129,12 +128,7 @@ class ScriptedStage(Study):
         return seen
 
     def _scores(self, seen: Seen) -> Array:
-        network, measure = self.run_directory(seen.number).network(), measure_of(seen.config)
-        x, y = self.dataset.validation.examples(self.dataset.n_out)
-        a = network.predict(x)
-        possible = measure.possible(y) / len(y)
-        rows = (slice(i, i + 1) for i in range(len(y)))
-        return np.array([measure.got(a[row], y[row]) / possible for row in rows])
+        return scores(self.run_directory(seen.number), self.dataset)
 
 
 class _Planned:

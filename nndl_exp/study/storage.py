@@ -67,6 +67,17 @@ def create_tables(url: str) -> optuna.storages.RDBStorage:
             ) from None
 
 
+def forget_study(output: Path | str, name: str) -> None:
+    """Delete a study and its stages from the database below an output folder, if there is one."""
+    if not (Path(output) / "optuna.db").exists():
+        return
+    storage = create_tables(sqlite_url(output))
+    for study in storage.get_all_studies():
+        if study.study_name == name or study.study_name.startswith(f"{name}/"):
+            storage.delete_study(study._study_id)
+    storage.engine.dispose()
+
+
 def _creating(url: str) -> AbstractContextManager[Any]:
     if database.is_postgresql(url):
         return database.creating(url)

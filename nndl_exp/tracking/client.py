@@ -4,10 +4,12 @@ import hashlib
 import os
 import re
 import shlex
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from nndl_exp import database
 from nndl_exp.config import TrackingConfig
@@ -145,6 +147,14 @@ def artifact_location(output: Path | str, name: str) -> str:
     """
     folder = name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:16]
     return f"{(Path(output).resolve() / _ARTIFACTS).as_uri()}/{folder}"
+
+
+def delete_artifacts(output: Path | str, uri: str) -> None:
+    """Delete the folder of a run's or a model's artifacts, where it lies below ours."""
+    folder = Path(url2pathname(urlsplit(uri).path)).resolve()
+    ours = Path(output).resolve() / _ARTIFACTS
+    if folder.parent.is_relative_to(ours) and folder.parent != ours:
+        shutil.rmtree(folder.parent if folder.name == "artifacts" else folder, ignore_errors=True)
 
 
 def check_database(output: Path | str) -> None:

@@ -14,7 +14,6 @@ from nndl_exp.config import TrackingConfig, flatten, to_mapping
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
-from nndl_exp.records.run_directory import RECORD
 from nndl_exp.run import measure_of
 from nndl_exp.tracking import TrackingOutage
 from nndl_exp.tracking import client as mlflow_client
@@ -59,7 +58,7 @@ class MlflowView:
         self._client = mlflow_client.connect(output, tracking)
         name = tracking.experiment or experiment
         try:
-            with _outages():
+            with outages():
                 self._experiment = mlflow_client.experiment(self._client, output, tracking, name)
         except TrackingOutage as e:
             raise UserError(f"MLflow can't make the experiment {name} ({e})") from None
@@ -83,7 +82,7 @@ class MlflowView:
         tags = {RUN_TAG: name, "mlflow.note.content": text}
         if inside is not None:
             tags["mlflow.parentRunId"] = inside
-        with _outages():
+        with outages():
             parents = self._search(_tagged(RUN_TAG, name))
             run = next(parents, None) or self._client.create_run(
                 self._experiment, int(started * 1000), tags, run_name=_shown(name, bool(inside))
@@ -101,7 +100,7 @@ class MlflowView:
         self, parent: Parent, *, complete: bool, tags: dict[str, str], metrics: dict[str, float]
     ) -> None:
         """Say how a study stands, and end its parent run."""
-        with _outages():
+        with outages():
             for key, value in tags.items():
                 self._client.set_tag(parent.run_id, key, value)
             for metric, number in metrics.items():
@@ -110,14 +109,14 @@ class MlflowView:
 
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
         """Keep a file with a run, in a folder of its files."""
-        with _outages():
+        with outages():
             self._client.log_artifact(run_id, str(path), folder or None)
 
     def log_figure(self, child: Child, path: Path) -> None:
         """Keep a picture with a run, unless it has it."""
         if child.drawn:
             return
-        with _outages():
+        with outages():
             self._client.log_artifact(child.run_id, str(path))
             self._client.set_tag(child.run_id, _DRAWN, path.name)
         child.drawn = True
@@ -135,7 +134,7 @@ class MlflowView:
         """
         result = directory.result()
         assert result is not None
-        with _outages():
+        with outages():
             child = self._find(name, parent) or self._create(name, result, parent)
             if child.logged != result.weights["last"]:
                 self._fill(child, directory, result, dataset)
@@ -168,7 +167,7 @@ class MlflowView:
 
     def log_model(self, run_id: str, directory: RunDirectory) -> None:
         """Store the run's best network as an MLflow model, unless that has been done."""
-        with _outages():
+        with outages():
             outputs = self._client.get_run(run_id).outputs
             if outputs is None or not outputs.model_outputs:
                 log_model(self._output, self._tracking, run_id, directory)
@@ -178,7 +177,7 @@ class MlflowView:
 
     def log_test(self, run_id: str, metrics: dict[str, float]) -> None:
         """Add what the test set said."""
-        with _outages():
+        with outages():
             for name, value in metrics.items():
                 self._client.log_metric(run_id, name, value)
 
@@ -189,7 +188,7 @@ class MlflowView:
 
     def find(self, name: str) -> str | None:
         """The MLflow id of a run of ours, None where MLflow does not have it."""
-        with _outages():
+        with outages():
             run = next(self._search(_tagged(RUN_TAG, name)), None)
         return str(run.info.run_id) if run else None
 
@@ -232,7 +231,7 @@ class MlflowView:
 
 
 @contextmanager
-def _outages() -> Iterator[None]:
+def outages() -> Iterator[None]:
     """Turn MLflow's failures into ``TrackingOutage``, without the address that they may name."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -289,33 +288,3 @@ def _metrics(directory: RunDirectory, result: Result) -> Iterator["Metric"]:
     for name in ("validation_accuracy", "validation_cost"):
         if (value := getattr(result, name)) is not None:
             yield Metric(f"best_{shown(name)}", value, int(result.ended * 1000), result.best or 0)
-
-
-def name_of_run(output: Path | str, tracking: TrackingConfig, run_id: str) -> str | None:
-    """Our name of an MLflow run, None where MLflow has no such run of ours."""
-    client = mlflow_client.connect(output, tracking)
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return str(client.get_run(run_id).data.tags[RUN_TAG])
-    except (MlflowException, KeyError):
-        return None
-
-
-def download_record(
-    output: Path | str, tracking: TrackingConfig, run_id: str, folder: Path
-) -> None:
-    """Copy a run's record, and nothing else, from MLflow's artifacts.
-
-    Raises:
-        UserError: MLflow stopped answering.
-    """
-    client = mlflow_client.connect(output, tracking)
-    folder.mkdir(parents=True)
-    try:
-        with _outages():
-            for file in client.list_artifacts(run_id):
-                if file.path in RECORD and not file.is_dir:
-                    client.download_artifacts(run_id, file.path, str(folder))
-    except TrackingOutage as e:
-        raise UserError(f"MLflow does not give the record of {run_id} ({e})") from None

@@ -1,0 +1,223 @@
+"""``python -m nndl_exp.studies``: the studies of an output folder; one of them, two compared, its
+table as a file, its end."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nndl_exp.cli.console import make_console
+from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.options import output_option
+from nndl_exp.cli.runs import default_output, find_study, name_of
+from nndl_exp.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nndl_exp.study.summary import Summary
+    from nndl_exp.training.accuracy import Measure
+
+
+@click.group(name="python -m nndl_exp.studies", invoke_without_command=True)
+@output_option
+@click.pass_context
+def command(context: click.Context, output: str) -> None:
+    """List the studies of an output folder, or look at them one by one.
+
+    Of each: how many trials have settled, its best run's validation accuracy, whether it is
+    complete, and when its last trial ended.
+    """
+    context.obj = output
+    if context.invoked_subcommand is None:
+        show_list(output)
+
+
+@command.command()
+@click.argument("study")
+@click.pass_obj
+def show(output: str, study: str) -> None:
+    """Show STUDY: what each stage decided and why, its best run, and what to type next."""
+    from nndl_exp.report.text import when
+
+    found, console = _find(output, study), make_console()
+    result = found.result
+    ended = "no trial has ended" if found.ended is None else f"last trial {when(found.ended)}"
+    console.print(f"study    {found.name} · {found.state} · {found.trials} trials · {ended}")
+    for key, words in found.decided():
+        console.print(f"{key}")
+        for i, line in enumerate(words):
+            console.print(f"{'→ ' if i == 0 else '  '}{line}")
+    if found.best is None or result is None:
+        console.print("best     none: no trial trained to its end")
+        return
+    name, where = name_of(found.best), found.config.output
+    options = "" if where == default_output() else f" --output {shlex.quote(where)}"
+    console.print(f"best     {name} · {_accuracy(found)} · after epoch {result.best}")
+    console.print(f"\nreport     python -m nndl_exp.report {found.name}{options}")
+    console.print(f"reproduce  python -m nndl_exp.reproduce {name}{options}")
+    console.print(f"evaluate   python -m nndl_exp.evaluate {name}{options}")
+
+
+@command.command()
+@click.argument("first")
+@click.argument("second")
+@click.pass_obj
+def compare(output: str, first: str, second: str) -> None:
+    """Compare the best runs of two studies, image by image of their validation set.
+
+    Where a study trained its winner again with new seeds, those runs are compared.
+    """
+    from nndl_exp.study.scores import difference
+
+    studies, console = [_find(output, name) for name in (first, second)], make_console()
+    runs = [study.replicates() for study in studies]
+    for study, several in zip(studies, runs, strict=True):
+        if not several:
+            raise UserError(f"{study.name} must have a trial that trained to its end: got none")
+        console.print(f"{study.name}  {_accuracy(study)} · {name_of(several[0])}")
+    found = difference(*runs)
+    measure = _measure(studies[0])
+    scale, unit = (100, " points") if measure.is_fraction else (1, "")
+    seeds = f"{found.seeds} seeds" if found.seeds > 1 else "one seed"
+    console.print(
+        f"difference  {scale * found.gain:+.3g}{unit} · 95 % interval {scale * found.low:+.3g} to "
+        f"{scale * found.high:+.3g} · {seeds}, {found.examples:,} validation examples"
+    )
+    console.print(f"verdict     {_verdict(studies, found.verdict)}")
+    if found.seeds == 1:
+        console.print(
+            "            a best run is the best by these very examples, so partly luck, and the "
+            "interval does not cover other seeds"
+        )
+
+
+@command.command()
+@click.argument("study")
+@click.option("--csv", type=click.Path(dir_okay=False), help="All trials, as CSV.")
+@click.option("--parquet", type=click.Path(dir_okay=False), help="All trials, as Parquet.")
+@click.option("--yaml", type=click.Path(dir_okay=False), help="The best run's configuration.")
+@click.pass_obj
+def export(output: str, study: str, csv: str | None, parquet: str | None, yaml: str | None) -> None:
+    """Write the trials of STUDY, or the configuration of its best run, into files."""
+    from nndl_exp.config import to_mapping, to_yaml
+    from nndl_exp.records import atomic
+    from nndl_exp.report.study_files import columnar
+
+    found, files = _find(output, study), {}
+    if csv:
+        files[csv] = _table(found).to_csv(index=False).encode()
+    if parquet:
+        files[parquet] = columnar(_table(found)).to_parquet(index=False)
+    if yaml:
+        if found.best is None:
+            raise UserError(f"{found.name} must have a trial that trained to its end: got none")
+        head = f"# {name_of(found.best)}\n"
+        files[yaml] = (head + to_yaml(to_mapping(found.best.config()))).encode()
+    if not files:
+        raise UserError("export must have one of --csv, --parquet or --yaml and a file: got none")
+    for name, content in files.items():
+        if not Path(name).resolve().parent.is_dir():
+            raise UserError(f"no such folder: {Path(name).parent}")
+        atomic.write(Path(name), content)
+        make_console().print(f"saved    {name}")
+
+
+@command.command()
+@click.argument("study")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_obj
+def delete(output: str, study: str, yes: bool) -> None:
+    """Delete STUDY: its folder with every run, and what the databases of the output folder say of
+    it. A copy that an MLflow server or a PostgreSQL database has stays there."""
+    from nndl_exp.cli.deletion import delete_study
+
+    found = _find(output, study)
+    if found.state == "running":
+        raise UserError(f"{found.name} must not be running to be deleted: a process leads it")
+    if not yes:
+        click.confirm(f"Delete {found.folder} with {found.trials} trials?", abort=True)
+    delete_study(output, found.name)
+    make_console().print(f"deleted  {found.name}")
+
+
+def show_list(output: str) -> None:
+    """Print a line for each study."""
+    from rich.table import Table
+
+    from nndl_exp.report.text import when
+    from nndl_exp.study.summary import summaries
+
+    console, found = make_console(), summaries(output)
+    if not found:
+        console.print(f"no studies in {output}; python -m nndl_exp.sweep makes one")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("study", "data", "trials", "best", "state", "last trial"):
+        table.add_column(heading, justify="right" if heading in ("trials", "best") else "left")
+    for one in sorted(found, key=lambda s: s.ended or 0.0, reverse=True):
+        ended = when(one.ended) if one.ended else ""
+        title = one.config.run.dataset.title
+        table.add_row(one.name, title, str(one.trials), _accuracy(one), one.state, ended)
+    console.print(table)
+
+
+def _find(output: str, study: str) -> "Summary":
+    from nndl_exp.study.names import no_such_study
+    from nndl_exp.study.summary import summary
+
+    found = find_study(study, output)
+    if found is None:
+        raise UserError(no_such_study(output, study))
+    return summary(*found)
+
+
+def _accuracy(study: "Summary") -> str:
+    from nndl_exp.report.text import plain_accuracy
+
+    result = study.result
+    if result is None or result.validation_accuracy is None:
+        return ""
+    measure = _measure(study)
+    text = plain_accuracy(measure, result.validation_accuracy)
+    return f"{text} %" if measure.is_fraction else f"R² {text}"
+
+
+def _measure(study: "Summary") -> "Measure":
+    from nndl_exp.run import measure_of
+
+    assert study.best is not None
+    return measure_of(study.best.config())
+
+
+def _verdict(studies: "list[Summary]", verdict: str) -> str:
+    first, second = (study.name for study in studies)
+    if verdict == "not distinguishable":
+        return f"{first} and {second} are not distinguishable"
+    return f"{first} is {verdict} than {second}"
+
+
+def _table(found: "Summary") -> "pd.DataFrame":
+    """The trials of a study; of one in stages with the stage of each."""
+    import pandas as pd
+
+    from nndl_exp.study.strategy import StagedStudy, open_study
+
+    study = open_study(found.config.output, found.name)
+    if not isinstance(study, StagedStudy):
+        return study.table()
+    tables = [stage.table() for stage in study.stages()]
+    keys = [stage.key for stage in study.stages()]
+    staged = [t.assign(stage=key) for key, t in zip(keys, tables, strict=True) if len(t)]
+    return pd.concat(staged, ignore_index=True) if staged else pd.DataFrame()
+
+
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    command(arguments, standalone_mode=False)
+
+
+if __name__ == "__main__":
+    main()

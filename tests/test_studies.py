@@ -1,0 +1,186 @@
+"""``python -m nndl_exp.studies``, on studies that were really led."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import mlflow
+import optuna
+import pandas as pd
+import pytest
+from studies import SERIAL, lead, study_of
+from test_strategy import NO_TRACKING
+from test_strategy import lead as lead_stages
+from test_strategy import study_of as stages_of
+
+from nndl_exp.errors import UserError
+from nndl_exp.studies import command, main
+from nndl_exp.study.scores import difference
+from nndl_exp.study.summary import summaries, summary
+
+WEAK = ("search_space.training.eta.low=0.0001", "search_space.training.eta.high=0.001")
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    """A search, a weak one, one that is not complete, and a study in stages."""
+    folder = tmp_path_factory.mktemp("output")
+    for name, words in {"plain": (), "weak": WEAK, "halted": ()}.items():
+        lead(study_of(folder, f"study.name={name}", "study.n_trials=5", *words, *SERIAL))
+    halted = study_of(folder, "study.name=halted", "study.n_trials=9", *SERIAL)
+    halted.create()
+    lead_stages(stages_of(folder, *NO_TRACKING, "executor=serial"))
+    return folder
+
+
+def said(capsys, *words: str) -> str:
+    capsys.readouterr()
+    main(list(words))
+    return capsys.readouterr().out
+
+
+def test_the_list_has_a_line_for_each_study_the_last_one_first(output, capsys):
+    lines = said(capsys, "--output", str(output)).splitlines()
+    assert [line.split()[0] for line in lines] == ["study", "small", "halted", "weak", "plain"]
+    rows = {line.split()[0]: line for line in lines}
+    for name in ("plain", "weak", "small"):
+        assert " complete" in rows[name], rows[name]
+        assert "not complete" not in rows[name]
+    assert "not complete" in rows["halted"]
+    table = study_of(output, "study.name=plain", "study.n_trials=5").table()
+    best = table[table.state == "complete"].validation_accuracy.max()
+    assert f" 5  {100 * best:.1f} %" in rows["plain"]
+
+
+def test_a_folder_without_studies_says_what_makes_one(tmp_path, capsys):
+    assert "python -m nndl_exp.sweep makes one" in said(capsys, "--output", str(tmp_path))
+
+
+def test_a_study_that_is_being_led_is_running(cli):
+    words = ("strategy=joint", "study.name=now", "tracking=none", "workers=1", "study.n_trials=200")
+    process = cli.start("nndl_exp.sweep", *words)
+    try:
+        trial = cli.folder / "nndl-output/studies/now/trials/0/result.json"
+        while not trial.exists():
+            assert process.poll() is None
+        assert summary(cli.folder / "nndl-output", "now").state == "running"
+        assert "must not be running" in cli.refused("nndl_exp.studies", "delete", "now", "--yes")
+        assert trial.exists()
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert summary(cli.folder / "nndl-output", "now").state == "not complete"
+
+
+def test_a_study_shows_what_was_decided_and_its_best_run_is_there(output, capsys):
+    text = said(capsys, "--output", str(output), "show", "small")
+    study = stages_of(output, *NO_TRACKING)
+    for stage in study.stages():
+        assert f"→ {stage.decision().words[0]}" in text
+    found = summary(output, "small")
+    *_, last = study.stages()
+    decided = last.decision().config
+    assert replace(found.best.config(), seed=decided.seed) == decided
+    assert f"python -m nndl_exp.reproduce {'/'.join(found.best.path.parts[-4::2])}" in text
+
+
+def test_the_difference_of_two_studies_is_that_of_their_best_runs(output, capsys):
+    plain, weak = (summary(output, name) for name in ("plain", "weak"))
+    gain = plain.result.validation_accuracy - weak.result.validation_accuracy
+    found = difference(plain.replicates(), weak.replicates())
+    assert found.gain == pytest.approx(gain)
+    assert found.low < gain < found.high
+    assert (found.seeds, found.examples) == (1, 100)
+    text = said(capsys, "--output", str(output), "compare", "plain", "weak")
+    assert f"{100 * gain:+.3g} points" in text
+    assert "plain is better than weak" in text
+    assert "weak is worse than plain" in said(
+        capsys, "--output", str(output), "compare", "weak", "plain"
+    )
+    assert "plain and plain are not distinguishable" in said(
+        capsys, "--output", str(output), "compare", "plain", "plain"
+    )
+
+
+def test_a_winner_that_was_trained_again_is_compared_with_all_its_seeds(output):
+    small = summary(output, "small")
+    stage = next(s for s in stages_of(output, *NO_TRACKING).stages() if s.key == "winner")
+    config = small.best.config()
+    again = [t for t in stage.trials() if replace(t.config, seed=config.seed) == config]
+    assert len(small.replicates()) == len(again) > 1
+
+
+def test_studies_of_other_data_are_not_compared(output):
+    other = study_of(output, "study.name=other", "dataset=digits_8x8", "study.n_trials=2", *SERIAL)
+    lead(other)
+    with pytest.raises(UserError, match="must have the same validation set: got 100 examples of"):
+        difference(summary(output, "plain").replicates(), summary(output, "other").replicates())
+
+
+def test_a_study_is_exported_as_table_and_as_configuration(output, tmp_path, capsys):
+    files = [tmp_path / f"all.{suffix}" for suffix in ("csv", "parquet", "yaml")]
+    csv, parquet, yaml = map(str, files)
+    said(capsys, "--output", str(output), "export", "small", "--csv", csv, "--parquet", parquet,
+         "--yaml", yaml)  # fmt: skip
+    stages = {stage.key: stage.table() for stage in stages_of(output, *NO_TRACKING).stages()}
+    table = pd.read_csv(csv)
+    assert len(table) == sum(map(len, stages.values()))
+    for key, one in stages.items():
+        mine = table[table.stage == key]
+        assert mine.weights_sha256.tolist() == one.weights_sha256.tolist()
+    assert len(pd.read_parquet(parquet)) == len(table)
+    words = [f"from={yaml}", "training.epochs=1", "tracking=none", f"output={tmp_path}"]
+    done = subprocess.run([sys.executable, "-m", "nndl_exp.train", *words], check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show", "nope"], "no such study: nope (there are "),
+        (["show", "../plain"], "no such study: ../plain"),
+        (["compare", "plain", "nope"], "no such study: nope"),
+        (["export", "plain"], "export must have one of --csv, --parquet or --yaml and a file"),
+        (["export", "plain", "--csv", "/nowhere/x.csv"], "no such folder: /nowhere"),
+        (["drop", "plain"], "No such command 'drop'."),
+    ],
+)
+def test_mistakes_are_one_line(output, words, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--output", str(output), *words])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+
+
+def test_a_study_is_deleted_everywhere_and_can_be_led_again(cli):
+    words = ("strategy=joint", "study.name=gone", "study.n_trials=3", "executor=serial",
+             "dataset.training_size=300", "training.epochs=2")  # fmt: skip
+    first = cli.ok("nndl_exp.sweep", *words)
+    cli.ok("nndl_exp.sweep", *words[:1], "study.name=gone2", *words[2:])
+    folder = cli.folder / "nndl-output"
+    cli.ok("nndl_exp.studies", "delete", "gone", "--yes")
+    assert [one.name for one in summaries(folder)] == ["gone2"]
+    assert optuna.get_all_study_names(f"sqlite:///{folder}/optuna.db") == ["gone2"]
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    (experiment,) = (e for e in client.search_experiments() if e.name == "mnist_5k")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.data.tags["nndl.run"].split("/")[0] for run in runs} == {"gone2"}
+    artifacts = folder / "mlflow-artifacts/mnist_5k"
+    assert {path.name for path in artifacts.iterdir()} == {"models", *(r.info.run_id for r in runs)}
+    (model,) = client.search_logged_models([experiment.experiment_id])
+    assert [path.name for path in (artifacts / "models").iterdir()] == [model.model_id]
+    again = cli.ok("nndl_exp.sweep", *words)
+    assert [line for line in again.splitlines() if line.startswith("winner")] == [
+        line for line in first.splitlines() if line.startswith("winner")
+    ]
+
+
+def test_delete_asks_and_no_is_no(output, monkeypatch):
+    from click.testing import CliRunner
+
+    done = CliRunner().invoke(command, ["--output", str(output), "delete", "weak"], input="n\n")
+    assert done.exit_code == 1
+    assert "Delete " in done.output
+    assert summary(output, "weak").trials == 5
