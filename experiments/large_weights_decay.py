@@ -46,7 +46,8 @@ def study(experiment: Experiment) -> None:
         for i, epoch in ((1, "first"), (2, "second")):
             factors = [some[i] / some[i - 1] for some in lengths]
             what = f"{name}: factor of the {epoch} epoch"
-            experiment.compare(what, factor, factors, within=0.03)
+            note = "the gradient adds to what the decay leaves" if i == 2 else ""
+            experiment.compare(what, factor, factors, within=0.03, note=note)
         factors = [some[-1] / some[-2] for some in lengths]
         experiment.compare(f"{name}: factor of the last epoch", 1.0, factors, within=0.02)
         ends = [some[-1] for some in lengths]

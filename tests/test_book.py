@@ -1,6 +1,7 @@
 """The frame of the scripts in experiments/, and the book's own random numbers."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from nndl_exp.book.comparison import Comparison, table
 from nndl_exp.book.experiment import lead
 from nndl_exp.book.header import Header
-from nndl_exp.book.results import page, scripts
+from nndl_exp.book.results import page, scripts, write_page
 from nndl_exp.book.streams import Orders, Values
 from nndl_exp.errors import UserError
 
@@ -148,8 +149,31 @@ def test_the_list_names_every_script():
     wrong = subprocess.run([sys.executable, "-m", "experiments", "foo"], cwd=ROOT, text=True,
                            capture_output=True, check=False)  # fmt: skip
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("error: python -m experiments takes nothing, or all: got foo")
+    assert wrong.stderr.startswith(
+        "error: python -m experiments takes nothing, all or page: got foo"
+    )
     assert len(wrong.stderr.splitlines()) == 1
+
+
+def test_the_page_of_results_has_every_script_and_explains_what_differs():
+    text = (ROOT / "experiments/RESULTS.md").read_text()
+    minutes = 0.0
+    for name, module in SCRIPTS.items():
+        title = Header.of(module).title
+        (part,) = re.findall(rf"^## {re.escape(title)}$\n(.*?)(?=^## |\Z)", text, re.M | re.S)
+        assert f"python -m experiments.{name}`" in part
+        minutes += float(re.search(r"· ([\d.]+) minutes, the full digits", part)[1])
+        for picture in re.findall(r"\]\((figures/.*?)\)", part):
+            assert (ROOT / "experiments" / picture).stat().st_size > 10_000
+    assert 0 < minutes < 40
+    verdicts = re.findall(r"\| (agrees|differs|no number)(: .+)? \|$", text, re.M)
+    assert len(verdicts) > 100
+    assert [kind for kind, why in verdicts if kind == "differs" and not why] == []
+
+
+def test_the_page_of_results_needs_a_result_of_every_script(tmp_path):
+    with pytest.raises(UserError, match=r"got none of .*activations, .*weight_initialization"):
+        write_page(ROOT / "experiments", [f"output={tmp_path}"])
 
 
 @pytest.mark.parametrize(

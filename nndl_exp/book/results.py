@@ -22,16 +22,19 @@ PAGE, PICTURES = "RESULTS.md", "figures"
 
 @one_line_errors
 def command(folder: Path) -> None:
-    """The command line: nothing for the list, ``all [SETTING=VALUE]`` for every script."""
+    """The command line: nothing for the list; ``all [SETTING=VALUE]`` for every script and the page
+    of their results; ``page`` for the page alone, from what each script left when it ran last."""
     words = sys.argv[1:]
     if not words:
         show_list(folder)
     elif words[0] == "all":
         run_all(folder, words[1:])
+    elif words[0] == "page":
+        write_page(folder, words[1:])
     else:
         known = ", ".join(header.name for _, header in scripts(folder))
         raise UserError(
-            f"python -m experiments takes nothing, or all: got {words[0]}; a script is run by "
+            f"python -m experiments takes nothing, all or page: got {words[0]}; a script is run by "
             f"python -m experiments.NAME ({known})"
         )
 
@@ -55,14 +58,28 @@ def show_list(folder: Path) -> None:
 
 
 def run_all(folder: Path, words: Sequence[str]) -> None:
-    """Run every script, then write the page and copy the figures beside it."""
-    output, console = output_of(words), make_console()
+    """Run every script, then write the page."""
     for module, _ in scripts(folder):
         lead(module, words)
-    pages = [page(output, header, folder) for _, header in scripts(folder)]
+    write_page(folder, words)
+
+
+def write_page(folder: Path, words: Sequence[str]) -> None:
+    """Write the page of results, and copy the figures beside it.
+
+    Raises:
+        UserError: a script has not been run.
+    """
+    output, headers = output_of(words), [header for _, header in scripts(folder)]
+    if missing := [header.name for header in headers if read(output, header.name) is None]:
+        raise UserError(
+            f"the page must have a result of every script: got none of {', '.join(missing)} in "
+            f"{output}; python -m experiments all runs them"
+        )
+    pages = [page(output, header, folder) for header in headers]
     text = "# The book, regenerated\n\nMade by `python -m experiments all`.\n\n" + "\n".join(pages)
     atomic.write(folder / PAGE, text.encode())
-    console.print(f"saved    {folder / PAGE}")
+    make_console().print(f"saved    {folder / PAGE}")
 
 
 def page(output: Path, header: Header, folder: Path) -> str:

@@ -88,8 +88,10 @@ def draw_bars(
     axes.set_xticks(places, labels)
     axes.set(xlabel=x, ylabel=y)
     axes.set_axisbelow(True)
-    if len(bars) > 1:
-        axes.legend(fontsize=9)
+    if len(bars) > 1:  # above the plot, where no bar is
+        axes.legend(
+            fontsize=9, ncols=len(bars), frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1)
+        )
 
 
 def draw_histogram(
