@@ -1,6 +1,6 @@
 """Activation functions: tanh and ReLU neurons beside sigmoid ones.
 
-Chapter 3, "Other models of artificial neuron" · 1 minute
+Chapter 3, "Other models of artificial neuron" · 0.5 minutes
     python -m experiments.activations
 
 Expected: with a softmax output layer, and each with the initial weights and the learning rate that

@@ -1,6 +1,6 @@
 """The cross-entropy cost: 95.49 and 96.82 %, beside the quadratic cost.
 
-Chapter 3, "The cross-entropy cost function" · 1.5 minutes
+Chapter 3, "The cross-entropy cost function" · 1 minute
     python -m experiments.cross_entropy
 
 Expected: 95.49 % of the test set with 30 hidden neurons and 96.82 % with 100, large initial

@@ -1,6 +1,6 @@
 """Dropout and L1: other regularizers, where 1,000 images are learned by heart.
 
-Chapter 3, "Other techniques for regularization" · 1 minute
+Chapter 3, "Other techniques for regularization" · 0.5 minutes
     python -m experiments.dropout_and_l1
 
 Expected: L1 brings most weights to (almost) zero and keeps the large ones, L2 shrinks those more.

@@ -1,6 +1,6 @@
 """Expanding the data: each picture also a pixel further down, up, right and left.
 
-Chapter 3, "Other techniques for regularization" · 2 minutes
+Chapter 3, "Other techniques for regularization" · 1 minute
     python -m experiments.expanding_the_data
 
 Expected: five times the images, 250,000, improve the validation accuracy by about 0.3 points,

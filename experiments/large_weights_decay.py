@@ -1,6 +1,6 @@
 """L2 regularization with large initial weights: a decay first, which tails off.
 
-Chapter 3, "Weight initialization" (the problem) · 1 minute
+Chapter 3, "Weight initialization" (the problem) · 0.5 minutes
     python -m experiments.large_weights_decay
 
 Expected: the root mean square of all weights, 1 in the beginning, is multiplied by about

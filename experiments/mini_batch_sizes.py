@@ -1,6 +1,6 @@
 """Mini-batch size: validation accuracy against elapsed time, the learning rate scaled with m.
 
-Chapter 3, "How to choose a neural network's hyper-parameters?" · 1 minute
+Chapter 3, "How to choose a neural network's hyper-parameters?" · 0.5 minutes
     python -m experiments.mini_batch_sizes
 
 Expected: m = 1 pays for many small updates, m = 1,000 for few of them; the fastest lies between.

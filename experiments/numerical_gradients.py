@@ -1,6 +1,6 @@
 """A numerical gradient takes a forward pass for every weight and bias, and one more.
 
-Chapter 2, "In what sense is backpropagation a fast algorithm?" · 0.2 minutes
+Chapter 2, "In what sense is backpropagation a fast algorithm?" · 0.1 minutes
     python -m experiments.numerical_gradients
 
 Expected: forward passes of a numerical gradient (equation 46) are as many as there are weights and

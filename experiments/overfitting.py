@@ -1,6 +1,6 @@
 """Overfitting: a network learns 1,000 images by heart, and what regularization does about it.
 
-Chapter 3, "Overfitting and regularization" · 4 minutes
+Chapter 3, "Overfitting and regularization" · 1 minute
     python -m experiments.overfitting
 
 Expected: 82.27 % of the test set without regularization, flat after about epoch 280, the test cost

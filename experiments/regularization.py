@@ -1,6 +1,6 @@
 """Regularization on all images: the gap between training and test accuracy closes.
 
-Chapter 3, "Overfitting and regularization" · 3 minutes
+Chapter 3, "Overfitting and regularization" · 2 minutes
     python -m experiments.regularization
 
 Expected: without regularization 97.86 % of the training set against 95.33 % of the test set; with

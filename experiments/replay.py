@@ -1,6 +1,6 @@
 """Replay: the published curves of chapter 3 regenerated to the last digit.
 
-Chapter 3, "Overfitting and regularization" and the figures after it · 5 minutes
+Chapter 3, "Overfitting and regularization" and the figures after it · 3 minutes
     python -m experiments.replay [--out DIR] [published=DIR]
 
 Expected: every count equal, every cost to 1e-10, for overfitting, regularized, multiple_eta,

@@ -1,6 +1,6 @@
 """The rescue: from a network that learns nothing to one that is tuned, as the strategy does it.
 
-Chapter 3, "How to choose a neural network's hyper-parameters?" · 2 minutes
+Chapter 3, "How to choose a neural network's hyper-parameters?" · 1 minute
     python -m experiments.rescue
 
 Expected: at η = 10, λ = 1000 the accuracy stays at chance; the stages of `strategy=chapter3` find a

@@ -1,6 +1,6 @@
 """Rotations: small ones help, and with large ones a 6 is a 9.
 
-Chapter 3, "Other techniques for regularization" (the problem) · 1.5 minutes
+Chapter 3, "Other techniques for regularization" (the problem) · 1 minute
     python -m experiments.rotations
 
 Expected: where each epoch sees the images turned by another angle, up to 15 degrees gain about one

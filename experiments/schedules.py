@@ -1,6 +1,6 @@
 """A learning-rate schedule: halve η at no improvement in ten epochs, down to 1/128 of the first.
 
-Chapter 3, "How to choose a neural network's hyper-parameters?" · 3 minutes
+Chapter 3, "How to choose a neural network's hyper-parameters?" · 1 minute
     python -m experiments.schedules
 
 Expected: halving ends above the constant learning rate, by a few tenths of a point; the exercise

@@ -1,6 +1,6 @@
 """Weight initialization: weights of deviation 1/sqrt(n_in) learn faster than those of 1.
 
-Chapter 3, "Weight initialization" · 1.5 minutes
+Chapter 3, "Weight initialization" · 1 minute
     python -m experiments.weight_initialization
 
 Expected: after the first epoch under 87 % of the validation set with large initial weights against
