@@ -53,9 +53,11 @@ def study(experiment: Experiment) -> None:
             experiment.compare(what, book, [curve[0] for curve in curves[name]], within=1.0)
         what = f"default, {hidden} hidden: accuracy in the end (%)"
         experiment.compare(what, numbers[2], [c[-1] for c in curves["default"]], within=1.0)
-    for axes, (name, (exact, within)) in zip((left, right), EXACT.items(), strict=True):
+    plots = zip((left, right), EXACT.items(), ("first", "second"), strict=True)
+    for axes, (name, (exact, within)), colour in plots:
         z = weighted_inputs(name, experiment.seeds[0])
-        experiment.draw.histogram(axes, {name: z}, x="weighted input z", limits=(-80, 80))
+        label = "weighted input z"
+        experiment.draw.histogram(axes, {name: z}, x=label, limits=(-80, 80), colours=(colour,))
         experiment.compare(f"{name}: deviation of z", float(exact), float(z.std()), within=within)
     experiment.draw.save(figure)
 
