@@ -53,8 +53,8 @@ def study(experiment: Experiment) -> None:
             experiment.compare(what, book, [curve[0] for curve in curves[name]], within=1.0)
         what = f"default, {hidden} hidden: accuracy in the end (%)"
         experiment.compare(what, numbers[2], [c[-1] for c in curves["default"]], within=1.0)
-    plots = zip((left, right), EXACT.items(), ("first", "second"), strict=True)
-    for axes, (name, (exact, within)), colour in plots:
+    spreads = zip((left, right), EXACT.items(), ("first", "second"), strict=True)
+    for axes, (name, (exact, within)), colour in spreads:
         z = weighted_inputs(name, experiment.seeds[0])
         label = "weighted input z"
         experiment.draw.histogram(axes, {name: z}, x=label, limits=(-80, 80), colours=(colour,))
