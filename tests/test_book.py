@@ -41,11 +41,15 @@ def test_biases_are_drawn_before_weights_and_large_weights_after_the_default_one
     rng = np.random.RandomState(7)
     biases = [rng.randn(3, 1)[:, 0], rng.randn(2, 1)[:, 0]]
     weights = [rng.randn(3, 4) / 2, rng.randn(2, 3) / np.sqrt(3)]
-    default = Values(7).network((4, 3, 2), "default", "cross_entropy")
+    default = Values(7).default((4, 3, 2), "cross_entropy")
     for ours, drawn in zip((*default.biases, *default.weights), (*biases, *weights), strict=True):
         assert (ours == drawn).all()
-    large = Values(7).network((4, 3, 2), "large", "cross_entropy")
-    assert (large.biases[0] == rng.randn(3, 1)[:, 0]).all()
+    more = rng.randn(3, 1)[:, 0]
+    assert (Values(7).switched((4, 3, 2), "cross_entropy").biases[0] == more).all()
+    values = Values(7)
+    values.default((4, 3, 2), "cross_entropy")
+    large = values.large((4, 3, 2), "cross_entropy")  # after the default ones, which were used
+    assert (large.biases[0] == more).all()
     assert large.dtype == np.float64
 
 
@@ -56,6 +60,23 @@ def test_the_published_curves_begin_as_published(data_dir):
     assert (round(test_cost[0], 4), test_right[0]) == (2.0763, 5887)
     assert (round(training_cost[0], 4), training_right[0]) == (1.8434, 690)
     assert round(multiple_eta(epochs=1)[0][2][0], 4) == 0.8781
+
+
+def test_large_weights_are_drawn_after_the_default_ones_that_were_trained(data_dir, monkeypatch):
+    """The published counts after the first epoch of both, without the 29 epochs between them."""
+    from nndl_exp.book import replay
+
+    def one_epoch(network, training, evaluation, order, **settings):
+        found = replayed(network, training, evaluation, order, **settings | {"epochs": 1})
+        for epoch in range(29):
+            order(epoch + 2, len(training[0]))
+        return found
+
+    replayed = replay.curves
+    monkeypatch.setattr(replay, "curves", one_epoch)
+    found = replay.weight_initialization(30)
+    assert found["default_weight_initialization"][1] == [9270]
+    assert found["large_weight_initialization"][1] == [8643]
 
 
 def test_the_published_cost_of_the_evaluated_set_divides_lambda_by_its_size(data_dir):

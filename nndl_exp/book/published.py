@@ -36,17 +36,21 @@ def beside_published(found: Mapping[str, Any], published: Mapping[str, Any]) -> 
     rows = []
     for name, content in found.items():
         if (book := published.get(name)) is not None:
-            equal, epochs = equal_epochs(content, book)
-            near, _ = equal_epochs(content, book, NEAR)
-            of = "sizes" if name == "more_data" else "epochs"
-            note = "" if equal == epochs else f"up to epoch {equal}; to {NEAR:g} up to epoch {near}"
+            equal, near = equal_epochs(content, book), min(equal_epochs(content, book, NEAR))
+            of, epochs = "sizes" if name == "more_data" else "epochs", _epochs(content, book)
+            whole = equal.count(epochs)
+            note = (
+                f"{whole} of {len(equal)} curves to the end, all up to {of[:-1]} {min(equal)}, and "
+                f"to {NEAR:g} up to {near}: rounding grows"
+            )
             what = f"{name}: {of} at which all curves are equal to the published"
-            rows.append(Comparison(what, epochs, (equal,), note=note))
+            note = "" if whole == len(equal) else note
+            rows.append(Comparison(what, epochs, (min(equal),), note=note))
     return rows
 
 
-def equal_epochs(ours: Any, published: Any, close: float = CLOSE) -> tuple[int, int]:
-    """Up to which epoch all curves are equal to the published ones, and how many epochs there are.
+def equal_epochs(ours: Any, published: Any, close: float = CLOSE) -> list[int]:
+    """Up to which epoch each of the curves is equal to the published one.
 
     Args:
         ours: what the figure's file holds: a curve, or a list or an object of curves, nested.
@@ -56,11 +60,18 @@ def equal_epochs(ours: Any, published: Any, close: float = CLOSE) -> tuple[int, 
     Raises:
         UserError: they are not of the same shape.
     """
+    return [_agree(a, b, close) for a, b in _pairs(ours, published)]
+
+
+def _epochs(ours: Any, published: Any) -> int:
+    return max(len(a) for a, _ in _pairs(ours, published))
+
+
+def _pairs(ours: Any, published: Any) -> list[tuple[list[float], list[float]]]:
     pairs = [(a, b) for a, b in _curves(ours, published) if a and b]
     if not pairs or any(len(a) != len(b) for a, b in pairs):
         raise UserError("the published file must have curves of as many epochs as the figure's")
-    agree = [_agree(a, b, close) for a, b in pairs]
-    return min(agree), max(len(a) for a, _ in pairs)
+    return pairs
 
 
 def _curves(ours: Any, published: Any) -> Iterator[tuple[list[float], list[float]]]:

@@ -66,7 +66,7 @@ def curves(
 
 def overfitting(lmbda: float = 0.0, n: int = 1000, epochs: int = 400) -> Curves:
     """The four curves of the first n images, judged by the test set."""
-    network = Values().network((784, 30, 10), "large", COST)
+    network = Values().switched((784, 30, 10), COST)
     training, test = examples("training", n), examples("test")
     return curves(network, training, test, Orders(), eta=0.5, lmbda=lmbda, epochs=epochs)
 
@@ -75,7 +75,7 @@ def multiple_eta(epochs: int = 30) -> list[Curves]:
     """The training cost for each of ``ETAS``, one after another from the same random numbers."""
     values, order, found = Values(), Orders(), []
     for eta in ETAS:
-        network = values.network((784, 30, 10), "default", COST)
+        network = values.default((784, 30, 10), COST)
         nothing = examples("validation", _NOTHING)
         cost = curves(
             network, examples("training"), nothing, order, eta=eta, lmbda=5.0, epochs=epochs
@@ -87,8 +87,10 @@ def multiple_eta(epochs: int = 30) -> list[Curves]:
 def weight_initialization(hidden: int, epochs: int = 30) -> dict[str, Curves]:
     """The validation accuracy with default and with large initial weights."""
     values, order, found = Values(), Orders(), {}
-    for initializer in ("default", "large"):
-        network = values.network((784, hidden, 10), initializer, COST)
+    sizes = (784, hidden, 10)
+    # One network, which is switched to large weights when it has been trained.
+    for initializer, draw in (("default", values.default), ("large", values.large)):
+        network = draw(sizes, COST)
         accuracy = curves(
             network, examples("training"), examples("validation"), order,
             eta=0.1, lmbda=5.0, epochs=epochs, monitor_training=False,
@@ -103,7 +105,7 @@ def more_data(images: int = 1_500_000) -> list[float]:
     Every size is trained until ``images`` have been seen, with lmbda in proportion to it.
     """
     values, order, found = Values(), Orders(), []
-    values.network((784, 30, 10), "default", COST)  # drawn, and not used
+    values.default((784, 30, 10), COST)  # drawn, and not used
     nothing = examples("validation", _NOTHING)
     for n in SIZES:
         network = values.large((784, 30, 10), COST)

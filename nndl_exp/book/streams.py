@@ -22,23 +22,25 @@ class Values:
     """Initial weights and biases, one network after another from the same generator.
 
     For each network all biases are drawn first, layer by layer, then all weights, from N(0, 1); the
-    default initialization divides a weight by sqrt(n_in). A network that is switched to large
-    weights has drawn its default ones before.
+    default initialization divides a weight by sqrt(n_in). A network that is made with default
+    weights and then switched to large ones draws both.
     """
 
     def __init__(self, seed: int = SEED) -> None:
         self._rng = np.random.RandomState(seed)
 
-    def network(self, sizes: Sequence[int], initializer: str, cost: str) -> Network:
-        """A network of sigmoid neurons in float64; ``initializer`` is default or large."""
-        weights, biases = self._draw(sizes, divided=True)
-        if initializer == "large":
-            weights, biases = self._draw(sizes, divided=False)
-        return Network(weights, biases, Parts("sigmoid", "sigmoid", cost))
+    def default(self, sizes: Sequence[int], cost: str) -> Network:
+        """A network of sigmoid neurons in float64 with default weights."""
+        return Network(*self._draw(sizes, divided=True), Parts("sigmoid", "sigmoid", cost))
 
     def large(self, sizes: Sequence[int], cost: str) -> Network:
-        """The same network drawn anew with large weights only."""
+        """The next network, which has large weights."""
         return Network(*self._draw(sizes, divided=False), Parts("sigmoid", "sigmoid", cost))
+
+    def switched(self, sizes: Sequence[int], cost: str) -> Network:
+        """A network with large weights that was made with default ones."""
+        self._draw(sizes, divided=True)
+        return self.large(sizes, cost)
 
     def _draw(self, sizes: Sequence[int], *, divided: bool) -> tuple[list[Array], list[Array]]:
         biases: list[Array] = [self._rng.randn(n_out, 1)[:, 0] for n_out in sizes[1:]]
