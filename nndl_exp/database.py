@@ -23,8 +23,10 @@ _CREATION = 7_236_154_880_417_223
 _SECONDS_TO_CONNECT = "10"
 
 
-def address(url: str | None) -> URL:
+def address(url: str | None, setting: str = "storage.url") -> URL:
     """The database of ``storage.url``, or of NNDL_STORAGE_URL where that is null.
+
+    ``setting`` is what the user calls it.
 
     Raises:
         UserError: neither is given, it is no address of a PostgreSQL database, or a password stands
@@ -33,12 +35,12 @@ def address(url: str | None) -> URL:
     given = url or os.environ.get(VARIABLE)
     if not given:
         raise UserError(
-            f"storage=postgresql must have storage.url={_EXAMPLE}, or {VARIABLE}: got neither"
+            f"a database must be given by {setting}={_EXAMPLE}, or by {VARIABLE}: got neither"
         )
-    source = "storage.url" if url else VARIABLE
+    source = setting if url else VARIABLE
     try:
         parsed = sqlalchemy.make_url(given)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):  # ValueError: of a port that is no number
         raise UserError(
             f"{source} must be like {_EXAMPLE}: got what can't be read as one"
         ) from None

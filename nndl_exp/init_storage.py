@@ -23,7 +23,7 @@ def command(url: str | None) -> None:
     from nndl_exp.study.storage import create_tables
     from nndl_exp.tracking.client import connect
 
-    base = database.address(url)
+    base = database.address(url, "--url")
     create_tables(database.schema_url(base, "optuna"))
     connect(".", TrackingConfig(uri=database.schema_url(base, "mlflow")))
     shown = base.set(query={}).render_as_string(hide_password=True)

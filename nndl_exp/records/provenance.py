@@ -30,6 +30,13 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def numerics() -> dict[str, str]:
+    """What the last bits of a training depend on, beside its config and data; the same everywhere
+    in a study."""
+    packages = {name: str(_version(name)) for name in ("nndl_exp", "numpy", "scipy", "optuna")}
+    return {**packages, "BLAS": ", ".join(_blas())}
+
+
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What is not as it was, a line each: ``blas: ... then, ... now``."""
     keys = [key for key in now if key != "git"] + ["git"]

@@ -1,14 +1,18 @@
 """Trials on a Dask cluster, a local one or one that exists: the only module that knows Dask."""
 
 import logging
+import re
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any, TypeVar
 
 from nndl_exp.errors import UserError
+from nndl_exp.records.provenance import numerics
 
 T = TypeVar("T")
 _SECONDS_TO_ANSWER = 10
+_SECONDS_TO_REGISTER = 30  # a worker that was started together with the sweep
+_ADDRESS = re.compile(r"(tcp|tls)://[^/@\s]+:\d{1,5}")
 # Ctrl-C goes to every process of the terminal; workers watch the study's flag instead.
 _IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
@@ -73,14 +77,15 @@ def connect(address: str) -> Any:
         UserError: the extra is not installed, nothing answers, or its workers don't fit.
     """
     distributed = _distributed()
+    if not _ADDRESS.fullmatch(address):
+        raise UserError(f"executor.address must be like tcp://HOST:8786: got {address!r}")
     try:
         client = distributed.Client(
             address, timeout=_SECONDS_TO_ANSWER, set_as_default=False, direct_to_workers=False
         )
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, TypeError) as e:  # TypeError: of tls:// without certificates
         raise UserError(
-            f"executor.address must be that of a Dask scheduler that answers: got {address} "
-            f"({type(e).__name__})"
+            f"executor.address must be that of a Dask scheduler that answers: got {address} ({e})"
         ) from None
     try:
         _check(client, address)
@@ -104,9 +109,8 @@ def count_workers(address: str) -> int:
 
 
 def _check(client: Any, address: str) -> None:
-    distributed = _distributed()
     try:
-        client.wait_for_workers(1, timeout=_SECONDS_TO_ANSWER)
+        client.wait_for_workers(1, timeout=_SECONDS_TO_REGISTER)
     except TimeoutError:
         raise UserError(
             f"executor.address={address} must have workers: got none; start some with "
@@ -118,12 +122,24 @@ def _check(client: Any, address: str) -> None:
             "a Dask worker must have one thread, since trials share a process's BLAS otherwise "
             f"(dask worker {address} --nthreads 1): got {most}"
         )
-    try:
-        client.submit(_version, pure=False).result(timeout=6 * _SECONDS_TO_ANSWER)
-    except (ImportError, distributed.KilledWorker, TimeoutError) as e:
-        raise UserError(
-            f"the Dask workers at {address} must have nndl_exp installed: got {e}"
-        ) from None
+    _check_packages(client, address)
+
+
+def _check_packages(client: Any, address: str) -> None:
+    here = numerics()
+    # Beside the trials of other sweeps, which may keep the workers busy for hours.
+    for worker, there in client.run(_numerics, on_error="return").items():
+        if not isinstance(there, dict):
+            raise UserError(
+                f"the Dask workers at {address} must have nndl_exp and what it needs installed: "
+                f"got {type(there).__name__}: {there} on {worker}"
+            )
+        for name, mine in here.items():
+            if there.get(name) != mine:
+                raise UserError(
+                    f"the Dask workers at {address} must have the {name} of this process, {mine}, "
+                    f"since the last bits depend on it: got {there.get(name)} on {worker}"
+                )
 
 
 def _threads(client: Any) -> list[int]:
@@ -131,10 +147,10 @@ def _threads(client: Any) -> list[int]:
     return [int(worker["nthreads"]) for worker in workers]
 
 
-def _version() -> str:
-    import nndl_exp.study.trial
+def _numerics() -> dict[str, str]:
+    import nndl_exp.study.trial  # noqa: F401  (all that a worker needs)
 
-    return nndl_exp.__version__
+    return numerics()
 
 
 def _local_cluster(workers: int) -> Any:

@@ -1,5 +1,6 @@
 """One trial, as a worker runs it."""
 
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,13 +68,26 @@ def run_trial(task: Task) -> Outcome:
     """Train a trial to its end, resuming what an earlier attempt left, unless told to stop.
 
     A config that an earlier run completed with is not trained again: its record is taken over.
+
+    Raises:
+        UserError: this machine does not see the study's folder, or has other data.
     """
     started = time.time()
+    _check_shared(task)
     try:
         result = _result(task)
     except Timeout:
         return Outcome(task.number, None, started, time.time(), elsewhere=True)
     return Outcome(task.number, result, started, time.time())
+
+
+def _check_shared(task: Task) -> None:
+    folder = task.stop_flag.parent  # the study's own, which is made before any trial
+    if not folder.is_dir():
+        raise UserError(
+            "output must be one folder that all workers see under the same path: got "
+            f"{folder}, which is not there on {socket.gethostname()}"
+        )
 
 
 def _result(task: Task) -> Result | None:

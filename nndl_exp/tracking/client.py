@@ -27,6 +27,10 @@ _QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a call to a dead server hangs 4 minutes
 }
 
+_WEB = ("http", "https")
+_OTHERS = ("sqlite", "postgresql", "mysql", "mssql", "databricks")
+"""What else MLflow knows, beside the folders that it does not write any more."""
+
 _ARTIFACTS = "mlflow-artifacts"
 _PLAIN = re.compile(r"|[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _ADDRESSES = {"artifact_location", "artifact_uri", "storage_location", "source"}
@@ -59,8 +63,10 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
     """A client for the tracking server or database, which is created when it is not there.
 
     Raises:
-        UserError: it does not answer.
+        UserError: it can't be the address of one, or does not answer.
     """
+    uri = tracking_uri(output, tracking)
+    _check_uri(uri)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import logging
@@ -71,7 +77,6 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    uri = tracking_uri(output, tracking)
     if not uri.startswith("http"):
         # A database that is not there would be asked for 100 s, and no setting changes that.
         from mlflow.store.db import utils
@@ -89,6 +94,19 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
             "start the server, or use tracking=none"
         ) from None
     return client
+
+
+def _check_uri(uri: str) -> None:
+    try:
+        parts = urlsplit(uri)
+        good = parts.scheme in _WEB and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        good = False
+    if not good and not uri.startswith(_OTHERS):
+        raise UserError(
+            "tracking.uri must be like http://HOST:5000, sqlite:///FILE or "
+            f"postgresql://USER@HOST/DATABASE: got {uri}"
+        )
 
 
 def experiment(
