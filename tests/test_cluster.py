@@ -27,9 +27,7 @@ pytest.importorskip("distributed")
 
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "a-pass:w0rd-of-the\\cluster"
-SETTINGS = (*SMALL[1:], "training.epochs=30", "dataset.training_size=1000", "pruner=none",
-            "training.stopping.name=none", "search_space.network.hidden=null",
-            "network.hidden=[30]")  # fmt: skip
+SETTINGS = (*SMALL[1:], "pruner=none", "search_space.network.hidden=null", "network.hidden=[30]")
 
 
 def blocks_of(text: str) -> dict[str, list[str]]:
