@@ -73,12 +73,17 @@ def test_what_is_wrong_is_said_in_one_line(cli, monkeypatch, postgres, storage):
     assert "storage.url must not hold a password" in refused(secret)
     assert "storage.url must not hold a password" in refused(f'"{storage}?password={PASSWORD}"')
     assert "storage.url must be like postgresql://" in refused("mysql://me@there/x")
+    assert "storage.url must be like postgresql://" in refused("postgresql://me@there:port/x")
     assert "got neither" in refused("null")
     assert "storage.url goes with storage=postgresql" in refused(storage, "storage=sqlite")
     name = storage.rpartition("/")[2]
     postgres.execute(f"CREATE ROLE guest LOGIN PASSWORD '{PASSWORD}'")
     said = refused(storage.replace("nndl@", "guest@"))
     assert f"GRANT CREATE ON DATABASE {name} TO guest" in said
+    said = cli.refused("nndl_exp.init_storage", "--url", secret)
+    assert "--url must not hold a password" in said
+    assert PASSWORD not in said
+    assert "given by --url=postgresql://" in cli.refused("nndl_exp.init_storage")
     monkeypatch.setenv("PGPASSWORD", "another")
     assert 'password authentication failed for user "nndl"' in refused(storage)
 

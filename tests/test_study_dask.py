@@ -1,6 +1,7 @@
 """Trials on Dask: a local cluster, and one that dask's own command line started."""
 
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 from studies import SERIAL, SMALL, lead, run_small, study_of, table
 
 from nndl_exp.errors import UserError
-from nndl_exp.study.executors import Pool
+from nndl_exp.study.executors import Pool, count
+from nndl_exp.study.trial import Task, run_trial
 
 pytest.importorskip("distributed")
 
@@ -96,36 +98,54 @@ def test_a_local_cluster_ends_with_its_study(cli, kind):
         time.sleep(0.2)
 
 
-def begin(folder: Path, *words: str) -> subprocess.Popen[str]:
+LOOPBACK = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
+
+
+def begin(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     with (folder / f"{words[0]}.log").open("a") as log:
-        command = [sys.executable, "-m", "dask", *words]
-        return subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, text=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *words, *LOOPBACK], stdout=log, stderr=log, cwd=folder,
+            text=True, env={**os.environ, **environment},
+        )  # fmt: skip
 
 
-def address_of(folder: Path) -> str:
-    deadline = time.monotonic() + 60
+def said(folder: Path, pattern: str, times: int = 1) -> str:
+    """What the scheduler's log has of a pattern, once it has it so many times."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         log = (folder / "scheduler.log").read_text()
-        if found := re.search(r"Scheduler at:\s+(tcp://\S+)", log):
-            return found[1]
+        if len(found := re.findall(pattern, log)) >= times:
+            return str(found[-1])
         time.sleep(0.1)
     raise AssertionError(log)
 
 
 @pytest.fixture
-def cluster(tmp_path):
-    """A scheduler and two workers in a folder of their own."""
+def scheduler(tmp_path):
+    """The address of a scheduler in a folder of its own, and how to start workers there."""
     folder = tmp_path / "cluster"
     folder.mkdir()
-    scheduler = begin(folder, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    address = address_of(folder)
-    words = ("worker", address, "--nthreads", "1", "--host", "127.0.0.1", "--no-dashboard")
-    workers = [begin(folder, *words) for _ in range(2)]
-    yield address, workers
-    for process in (*workers, scheduler):
+    processes = [begin(folder, "scheduler", "--port", "0")]
+    address = said(folder, r"Scheduler at:\s+(tcp://\S+)")
+
+    def worker(nthreads: int = 1, **environment: str) -> subprocess.Popen[str]:
+        process = begin(folder, "worker", address, "--nthreads", str(nthreads), **environment)
+        processes.insert(0, process)
+        said(folder, "Register worker", len(processes) - 1)
+        return process
+
+    yield address, worker
+    for process in processes:
         process.terminate()
-    for process in (*workers, scheduler):
+    for process in processes:
         process.wait(timeout=60)
+
+
+@pytest.fixture
+def cluster(scheduler):
+    """A scheduler with two workers."""
+    address, worker = scheduler
+    return address, [worker(), worker()]
 
 
 def test_a_cluster_that_exists_gives_the_same_table(tmp_path, alone, cluster, monkeypatch):
@@ -139,9 +159,70 @@ def test_a_cluster_that_exists_gives_the_same_table(tmp_path, alone, cluster, mo
     assert table(study).equals(alone)
 
 
+def test_a_cluster_that_is_busy_with_another_study_is_asked_all_the_same(tmp_path, scheduler):
+    address, worker = scheduler
+    worker()
+    pool = Pool("dask", 1, address)
+    try:
+        until = f"until [ -e {tmp_path}/end ]; do sleep 0.1; done"
+        busy = pool.open().submit(subprocess.check_call, ["sh", "-c", until])
+        assert count("auto", "dask", address) == 1
+        assert not busy.done()
+        (tmp_path / "end").touch()
+        busy.result(timeout=60)
+    finally:
+        (tmp_path / "end").touch()
+        pool.close()
+
+
+def test_workers_that_can_not_give_the_same_bits_are_refused(tmp_path, scheduler):
+    """One without the package, one with other BLAS kernels, one with two threads."""
+    address, worker = scheduler
+    broken = tmp_path / "broken" / "nndl_exp"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ModuleNotFoundError('No module nndl_exp')\n")
+    cases = [
+        ({"PYTHONPATH": str(broken.parent)}, "must have nndl_exp .* installed: got .*No module"),
+        ({"nthreads": 2}, r"must have one thread.*--nthreads 1\): got 2"),
+    ]
+    if platform.machine() == "x86_64":
+        others = {"OPENBLAS_CORETYPE": "Nehalem"}
+        cases.append((others, "must have the BLAS of this process, .*: got .*Nehalem"))
+    for settings, message in cases:
+        process = worker(**settings)
+        with pytest.raises(UserError, match=message) as refused:
+            Pool("dask", 1, address).open()
+        assert "\n" not in str(refused.value)
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def test_a_worker_that_does_not_see_the_output_folder_says_so(tmp_path):
+    study = study_of(tmp_path)
+    task = Task(
+        number=0, config=study.config.run, data=study.dataset.sha256, plan=study.plan, settled=(),
+        directory=study.run_directory(0).path, stop_flag=study.directory / ".stop",
+        deadline=float("inf"),
+    )  # fmt: skip
+    with pytest.raises(UserError, match=f"under the same path: got {study.directory}, which is"):
+        run_trial(task)
+    assert not study.directory.exists()
+    study.create()
+    assert run_trial(task).result.state == "complete"
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1:9", "http://127.0.0.1:9", "tcp://127.0.0.1"])
+def test_an_address_that_can_not_be_one_is_refused_without_asking(address):
+    with pytest.raises(UserError, match=r"must be like tcp://HOST:8786: got '"):
+        count("auto", "dask", address)
+
+
 def test_what_is_wrong_with_a_cluster_is_said_in_one_line(monkeypatch):
-    with pytest.raises(UserError, match=r"executor\.address must be that of a Dask scheduler"):
-        Pool("dask", 1, "tcp://127.0.0.1:9").open()
+    answers = r"executor\.address must be that of a Dask scheduler that answers: got t"
+    for address in ("tcp://127.0.0.1:9", "tls://127.0.0.1:9"):
+        with pytest.raises(UserError, match=answers) as refused:
+            Pool("dask", 1, address).open()
+        assert "\n" not in str(refused.value)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UserError, match=r"pip install 'nndl_exp\[dask\]'"):
         Pool("dask", 1).open()

@@ -12,7 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
+import pytest
 from studies import SMALL
+
+from nndl_exp.config import TrackingConfig
+from nndl_exp.errors import UserError
+from nndl_exp.tracking.client import connect
 
 SECRET = "s3cret-passw0rd"
 SWEEP = (*SMALL[1:], "study.n_trials=8", "study.name=served", "search_space.network.hidden=null")
@@ -79,6 +84,14 @@ def test_a_sweep_tracks_to_a_server_and_leaves_no_password(cli, monkeypatch, tmp
         for path in root.rglob("*"):
             if path.is_file():
                 assert SECRET.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    "uri", ["htp://127.0.0.1:9", "127.0.0.1:9", "http://", "http://h:port", "ftp://h/x", "runs"]
+)
+def test_what_can_not_be_a_server_is_refused_without_asking(tmp_path, uri):
+    with pytest.raises(UserError, match=r"tracking\.uri must be like http://HOST:5000, .*: got "):
+        connect(tmp_path, TrackingConfig(uri=uri))
 
 
 def test_when_the_server_goes_away_the_study_goes_on(cli, tmp_path_factory):
