@@ -191,7 +191,7 @@ def test_workers_that_can_not_give_the_same_bits_are_refused(tmp_path, scheduler
     for settings, message in cases:
         process = worker(**settings)
         with pytest.raises(UserError, match=message) as refused:
-            Pool("dask", 1, address).open()
+            count("auto", "dask", address)
         assert "\n" not in str(refused.value)
         process.terminate()
         process.wait(timeout=60)
