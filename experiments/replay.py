@@ -3,12 +3,13 @@
 Chapter 3, "Overfitting and regularization" and the figures after it · 3 minutes
     python -m experiments.replay [--out DIR] [published=DIR]
 
-Expected: every count equal, every cost to 1e-10, for overfitting, regularized, multiple_eta,
-weight_initialization with 30 and 100 hidden neurons and more_data; for regularized_full every count
-and costs to 1e-7; for overfitting_full the first two epochs, then rounding has grown too large.
-Each is written as JSON in the shape of the published file. Needs the full digits. Checked here
-against numbers of the book's files; with published=DIR, a folder with these files (fig/ of the
-book's repository), against each whole file: up to which epoch all its curves are equal.
+Expected: every count equal, every cost to 1e-10, for overfitting, regularized, more_data and
+weight_initialization with 30 and 100 hidden neurons; in multiple_eta for η = 0.025 and 0.25. Where
+rounding grows, up to some epoch: in overfitting_full and regularized_full the second (the latter to
+1e-6 up to the 16th); for η = 2.5 none, since a weight that differs by 1e-15 of itself changes the
+cost after the first epoch by a tenth. Each figure is written as JSON in the shape of the published
+file. Needs the full digits. Checked against numbers of the book's files; with published=DIR, a
+folder with these files (fig/ of the book's repository), against each whole file.
 """
 
 import json
