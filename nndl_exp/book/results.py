@@ -18,6 +18,12 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 
 PAGE, PICTURES = "RESULTS.md", "figures"
+_HEAD = """# The book, regenerated
+
+Made by `python -m experiments all`; rows of Replay that compare whole published files take
+`published=DIR`, the folder `fig/` of the book's repository. ± is where one more run would lie with
+95 % (Student's t): a number of the book, which is one run, agrees where it lies inside.
+"""
 
 
 @one_line_errors
@@ -77,7 +83,7 @@ def write_page(folder: Path, words: Sequence[str]) -> None:
             f"{output}; python -m experiments all runs them"
         )
     pages = [page(output, header, folder) for header in headers]
-    text = "# The book, regenerated\n\nMade by `python -m experiments all`.\n\n" + "\n".join(pages)
+    text = "\n".join([_HEAD, *pages])
     atomic.write(folder / PAGE, text.encode())
     make_console().print(f"saved    {folder / PAGE}")
 
