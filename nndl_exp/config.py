@@ -197,7 +197,8 @@ class StudyConfig:
     ``n_trials`` is the total of the study, not of one start of it. ``budget`` ends this start by
     the clock: 60s, 10m, 2h. ``lag`` is L: trial k is proposed from the results of the trials up to
     k - L. ``enqueue`` lists configurations that are tried first. ``warm_start`` names an earlier
-    study, whose trials TPE knows from the start. ``dry_run`` shows the plan and trains nothing.
+    study, whose trials TPE knows from the start. ``give_up_after`` ends a study when so many first
+    trials failed and no other ended; 0 never does. ``dry_run`` shows the plan and trains nothing.
     """
 
     name: str = "auto"
@@ -209,6 +210,7 @@ class StudyConfig:
     enqueue: tuple[dict[str, Any], ...] = ()
     warm_start: str | None = None
     max_retries: Annotated[int, Field(ge=0)] = 2
+    give_up_after: Annotated[int, Field(ge=0)] = 10
     dry_run: bool = False
 
 
@@ -244,12 +246,14 @@ class StorageConfig:
     """Where Optuna keeps a study: a file below the output folder, or a database at ``url``.
 
     ``heartbeat`` is how often, in seconds, a process says that it still runs what it claimed; after
-    three times as long without a word, others take it.
+    three times as long without a word, others take it. ``patience`` is for how many seconds a
+    database that went away in the middle of a study is waited for; a file is not.
     """
 
     name: Literal["sqlite", "postgresql"] = "sqlite"
     url: str | None = None
     heartbeat: Size = 10
+    patience: Annotated[float, Field(ge=0)] = 300.0
 
 
 @dataclass(frozen=True, config=STRICT)

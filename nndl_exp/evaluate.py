@@ -140,20 +140,32 @@ def _write(path: Path, looks: list[Look]) -> None:
 
 
 def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> None:
-    from nndl_exp.run import measure_of
     from nndl_exp.tracking import TrackingOutage
     from nndl_exp.tracking.client import database_file
-    from nndl_exp.tracking.mlflow_view import MlflowView
 
     if tracking.uri is None and not database_file(output).exists():
         return  # the run was made with tracking=none
     try:
-        view = MlflowView(output, tracking, found.directory.config().dataset.title)
-        run_id = view.find(found.name)
-        if run_id is not None:
-            view.log_test(run_id, _metrics(look, measure_of(found.directory.config())))
+        log_look(found, look, output, tracking)
     except (UserError, TrackingOutage) as e:
         make_console().print(f"MLflow does not show it: {e}")
+
+
+def log_look(found: Found, look: Look, output: str, tracking: TrackingConfig) -> None:
+    """Show in MLflow what the test set said of a run that it has.
+
+    Raises:
+        UserError: MLflow does not answer.
+        TrackingOutage: it stopped answering.
+    """
+    from nndl_exp.run import measure_of
+    from nndl_exp.tracking.mlflow_view import MlflowView
+
+    config = found.directory.config()
+    view = MlflowView(output, tracking, config.dataset.title)
+    run_id = view.find(found.name)
+    if run_id is not None:
+        view.log_test(run_id, _metrics(look, measure_of(config)))
 
 
 def _metrics(look: Look, measure: "Measure") -> dict[str, float]:

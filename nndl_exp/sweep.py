@@ -123,7 +123,7 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
         coordinator = Coordinator(study, url_of(config))
         show = Presentation(study, console)
         show.plan(coordinator.workers)
-        coordinator.on_stop = lambda: console.print("stopping after the epochs that run ...")
+        coordinator.say = console.print
         start = time.monotonic()
         trials: list[Trial] = []
         with progress(console) as bar:
@@ -222,7 +222,7 @@ def _lead_stages(
     led = _Led()
     for position, (stage, coordinator) in enumerate(study.lead(pool), 1):
         show.begin(position, stage)
-        coordinator.on_stop = lambda: console.print("stopping after the epochs that run ...")
+        coordinator.say = console.print
         trials = []
         with progress(console) as bar:
             task = bar.add_task(stage.title, total=None)

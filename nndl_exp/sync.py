@@ -29,6 +29,7 @@ def command(output: str, tracking_uri: str | None) -> None:
     tracking = TrackingConfig(uri=tracking_uri)
     studies = sync_studies(Path(output), tracking, console)
     runs = sync_runs(Path(output), tracking, console)
+    sync_looks(Path(output), tracking)
     console.print(f"MLflow shows {studies} studies and {runs} single runs of {output}")
 
 
@@ -52,6 +53,7 @@ def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> in
             task = bar.add_task(name, total=len(trials))
             for trial in trials:
                 view.log(trial.number, study.run_directory(trial.number), study.dataset)
+                view.wait()
                 bar.update(task, advance=1)
         complete = len(trials) >= study.n_trials
         finish(study, view, trials, winner(study, trials), complete=complete)
@@ -93,6 +95,28 @@ def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
         if outage := show_run(str(output), tracking, name_of(directory), directory, dataset):
             raise UserError(f"MLflow stopped answering ({outage}); try again later")
     return len(directories)
+
+
+def sync_looks(output: Path, tracking: TrackingConfig) -> None:
+    """Log what the test set said of runs that were evaluated.
+
+    Raises:
+        UserError: MLflow stopped answering, or a file that says it is damaged.
+    """
+    from nndl_exp.cli.runs import find_run
+    from nndl_exp.evaluate import log_look, read_looks
+    from nndl_exp.tracking import TrackingOutage
+
+    files = [*output.glob("studies/*/test_set.json"), *output.glob("runs/.*.test_set.json")]
+    for look in (look for path in sorted(files) for look in read_looks(path)):
+        try:
+            found = find_run(look.run, str(output), tracking)
+        except UserError:
+            continue  # its folder has been deleted since
+        try:
+            log_look(found, look, str(output), tracking)
+        except TrackingOutage as e:
+            raise UserError(f"MLflow stopped answering ({e}); try again later") from None
 
 
 @one_line_errors

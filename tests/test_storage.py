@@ -5,10 +5,12 @@ import sys
 import mlflow
 import pytest
 from postgres import PASSWORD
-from studies import SERIAL, SMALL, run_small
+from studies import SERIAL, SMALL, run_small, study_of
 
 from nndl_exp import database
 from nndl_exp.errors import UserError
+from nndl_exp.study.patience import Patience
+from nndl_exp.study.storage import Storage, url_of
 
 SWEEP = (*SMALL[1:], "storage=postgresql", "study.name=kept", "study.n_trials=3",
          "search_space.network.hidden=null")  # fmt: skip
@@ -57,6 +59,44 @@ def test_the_table_does_not_depend_on_the_storage(tmp_path, storage):
     assert run_small(
         tmp_path / "there", *words, "storage=postgresql", f"storage.url={storage}"
     ).equals(here)
+
+
+def test_a_trial_is_proposed_once_whatever_happens_to_the_lock(tmp_path, postgres, storage):
+    """Its connection is lost after the lock was taken; another process proposes meanwhile."""
+    words = (*SERIAL, "study.name=kept", "storage=postgresql", f"storage.url={storage}")
+    study = study_of(tmp_path, *words)
+    study.create()
+    said: list[str] = []
+    one, other = (
+        Storage(url_of(study.config), study, Patience(url_of(study.config), 60.0, said.append))
+        for _ in range(2)
+    )
+    proposals = study.proposer()
+    first, second = proposals.ask([]), proposals.ask([])
+    name = storage.rpartition("/")[2]
+    with one.exclusive() as held:
+        assert held
+        one.read()
+        with other.exclusive() as twice:
+            assert not twice
+        postgres.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'", name
+        )
+        with other.exclusive() as taken:
+            assert taken
+            other.read()
+            assert other.add(first, study.space.distributions)
+            assert other.add(second, study.space.distributions)
+        assert not one.add(first, study.space.distributions)
+    one.read()
+    assert [proposal.number for proposal in one.proposals()] == [0, 1]
+    assert one.claim(0, "one")
+    assert one.claim(0, "one"), "the answer to the first may have been lost"
+    assert not one.claim(0, "other")
+    assert postgres.execute("SELECT count(*) FROM optuna.trials", name) == [(2,)]
+    assert said == []
+    for each in (one, other):
+        each.close()
 
 
 def test_what_is_wrong_is_said_in_one_line(cli, monkeypatch, postgres, storage):

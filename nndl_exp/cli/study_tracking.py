@@ -47,7 +47,7 @@ def _params(study: Study) -> dict[str, object]:
         del fixed[name]
     how = {key: settings[key] for key in ("search_space", "sampler", "pruner", "study")}
     how["study"] = {**how["study"], "name": study.name}
-    for changing in ("n_trials", "budget", "max_retries", "dry_run"):
+    for changing in ("n_trials", "budget", "max_retries", "give_up_after", "dry_run"):
         del how["study"][changing]  # MLflow's params can't change, these may
     return fixed | dict(flatten(how))
 
@@ -121,7 +121,11 @@ class SharedView:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self._leadership.release()
+        try:
+            if self._view:
+                self._view.wait()
+        finally:
+            self._leadership.release()
 
     @property
     def page(self) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -24,6 +25,11 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
         raise
     if durable:
         _sync_directory(path.parent)
+
+
+def unfinished(folder: Path) -> Iterator[Path]:
+    """What processes that were killed while they wrote left in a folder."""
+    return folder.glob(f".*-{'[0-9a-f]' * 32}")
 
 
 def _sync_directory(folder: Path) -> None:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from nndl_exp.config import RunConfig, read_yaml, run_config, to_mapping, to_yaml
@@ -90,6 +90,14 @@ class RunDirectory:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout)
+
+    def is_free(self) -> bool:
+        """Whether nobody trains the run now."""
+        try:
+            with self.lock(0):
+                return True
+        except Timeout:
+            return False
 
     def create(self, config: RunConfig, dataset: Dataset) -> None:
         """Make the folder and write the config, or check that it is the one that stands there.
@@ -202,7 +210,7 @@ class RunDirectory:
         lines = "".join(json.dumps(epoch.to_mapping()) + "\n" for epoch in history)
         self._write("epochs.jsonl", lines, durable=True)
         self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
-        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        self.tidy()
 
     def copy(self, original: "RunDirectory", reason: str) -> Result:
         """Settle this run with the record of one that has the same config, without training.
@@ -224,8 +232,13 @@ class RunDirectory:
             if (file := original.path / name).exists():
                 atomic.write(self.path / name, file.read_bytes(), durable=True)
         self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
-        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        self.tidy()
         return result
+
+    def tidy(self) -> None:
+        """Remove what a run that has ended leaves where it was killed at that very moment."""
+        for leftover in (self.path / "checkpoint.npz", *atomic.unfinished(self.path)):
+            leftover.unlink(missing_ok=True)
 
     def result(self) -> Result | None:
         """How the run ended, None while it has not.

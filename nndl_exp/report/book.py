@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from nndl_exp.report.saving import save
+
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 """Lines are told apart by these as well, for readers who see no colours."""
 
@@ -133,5 +135,5 @@ def save_figure(figure: Figure, folder: Path, name: str, formats: Sequence[str])
         axes.title.set_fontsize(10)  # less than the title of the figure
     paths = [folder / f"{name}.{suffix}" for suffix in formats]
     for path in paths:
-        figure.savefig(path, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)
+        save(figure, path, dpi=120, metadata={"Date": None} if path.suffix == ".svg" else None)
     return paths

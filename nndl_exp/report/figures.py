@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from nndl_exp.report.saving import save
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment
 
@@ -56,4 +57,4 @@ def save_learning_curves(
 ) -> None:
     """Write the learning curves as a PNG."""
     figure = learning_curves(history, best, title, measure)
-    figure.savefig(path, dpi=100, pil_kwargs={"compress_level": 1})
+    save(figure, path, dpi=100, pil_kwargs={"compress_level": 1})

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nndl_exp.report.labels import objective, symbol
+from nndl_exp.report.saving import save
 from nndl_exp.report.scale import Scale
 from nndl_exp.report.study_figures import DOTS_PER_INCH
 from nndl_exp.report.text import plain
@@ -90,7 +91,7 @@ def draw_picture(stage: Study, trials: Sequence[Trial], formats: Sequence[str]) 
     for suffix in formats:
         path = stage.directory / "figures" / f"{picture.__name__}.{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DOTS_PER_INCH)
+        save(figure, path, dpi=DOTS_PER_INCH)
         paths.append(path)
     return paths
 

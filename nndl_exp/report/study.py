@@ -20,8 +20,8 @@ from nndl_exp.report.text import (
 )
 from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
-from nndl_exp.study.coordinator import Report
 from nndl_exp.study.forecast import forecast
+from nndl_exp.study.running import Report
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.tracking.client import is_server, ui_command

@@ -21,6 +21,7 @@ from nndl_exp.report.parameter_figures import (
     parallel_coordinates,
     slices,
 )
+from nndl_exp.report.saving import save
 from nndl_exp.report.scale import Scale
 
 DOTS_PER_INCH = 120
@@ -150,6 +151,6 @@ def draw_figure(name: str, analysis: Analysis, folder: Path, formats: Sequence[s
         for suffix in formats:
             path = folder / f"{name}.{suffix}"
             dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
-            figure.savefig(path, dpi=DOTS_PER_INCH, metadata=dated)
+            save(figure, path, dpi=DOTS_PER_INCH, metadata=dated)
             paths.append(path)
     return paths

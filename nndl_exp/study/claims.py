@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +14,7 @@ import sqlalchemy.exc
 from filelock import FileLock, Timeout
 
 from nndl_exp.records import atomic
+from nndl_exp.study.patience import DatabaseGoneError
 from nndl_exp.study.storage import Storage
 
 _SHOWN = ".shown"
@@ -131,8 +133,9 @@ class Claims:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        for number in list(self._mine):
-            self.release(number)
+        with suppress(DatabaseGoneError):  # others see by their silence that they are free
+            for number in list(self._mine):
+                self.release(number)
         self._ended.set()
         self._thread.join()
         self._members.others()  # the last one that goes leaves no files of those that were killed

@@ -5,43 +5,26 @@ not matter whose they are; a trial is trained by whoever claimed it, and its fol
 how it ended.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-
-from filelock import Timeout
+from concurrent.futures import BrokenExecutor
+from dataclasses import replace
 
 from nndl_exp import config as cfg
 from nndl_exp.config import RunConfig
-from nndl_exp.errors import UserError
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.study import executors
 from nndl_exp.study.claims import Claims
+from nndl_exp.study.ledger import Ledger
+from nndl_exp.study.patience import DatabaseGoneError, Patience
+from nndl_exp.study.running import OF_THE_MACHINE, Report, Running
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.study.trial import Original, Outcome, Task, run_trial
-from nndl_exp.study.view import Proposal, Settled
+from nndl_exp.study.trial import Original, Outcome, Task
+from nndl_exp.study.view import Proposal
 
 _SECONDS_BETWEEN_LOOKS = 0.2
-
-
-@dataclass
-class Report:
-    """How one start of a study went; complete once its iterator has ended.
-
-    ``busy`` and ``idle`` are seconds that the workers trained and waited, from the first trial's
-    start to the last one's end. ``stopped`` says why the study is not complete, if it is not.
-    """
-
-    stopped: str | None = None
-    resumed: int = 0
-    busy: float = 0.0
-    idle: float = 0.0
-    spans: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Coordinator:
@@ -49,7 +32,7 @@ class Coordinator:
 
     ``earlier`` are runs that completed before, which are not trained again. Iterating yields every
     settled trial in the order of the numbers, those of earlier starts first, so that what is shown
-    does not depend on which worker was faster.
+    does not depend on which worker was faster. ``say`` gets a line for what else is to be known.
     """
 
     def __init__(
@@ -64,21 +47,19 @@ class Coordinator:
         self.workers = executors.workers_of(study.config)
         self._pool = pool or executors.pool_of(study.config)
         self._own_pool = pool is None
-        self.on_stop: Callable[[], None] = lambda: None
+        self.say: Callable[[str], None] = lambda line: None
         self._storage_url = storage_url
         self._view = study.proposer()
         self._proposals: list[Proposal] = []
-        self._settled: list[Settled] = []
-        self._first: dict[RunConfig, int] = {}
         # Where seconds decide, those of another stage, with other work beside it, don't tell.
-        self._earlier = {} if study.one_at_a_time else dict(earlier or {})
+        self._ledger = Ledger(study, {} if study.one_at_a_time else earlier or {})
         self._waiting: list[int] = []
         self._elsewhere: set[int] = set()
         self._looked, self._leading = 0.0, False
-        self._ended: dict[int, Trial] = {}
-        self._running: dict[Future[Outcome], int] = {}
-        self._attempts: dict[int, int] = {}
-        self._broken_starts = 0
+        self._running = Running(self._pool, study.config.study.max_retries)
+        self._patience = Patience(
+            storage_url, study.config.storage.patience, lambda line: self.say(line)
+        )
 
     def __iter__(self) -> Iterator[Trial]:
         study = self.study
@@ -87,22 +68,18 @@ class Coordinator:
         self._leading = led_before = leadership.held
         budget = study.config.study.budget
         seconds = cfg.seconds(budget) if budget else None
-        stop = Stop(study.directory, seconds, lambda: self.on_stop())
-        heartbeat = study.config.storage.heartbeat
-        self._storage = Storage(
-            self._storage_url,
-            study.name,
-            study.directions,
-            study.directory,
-            Path(study.config.output),
-            heartbeat,
-        )
+        stop = Stop(study.directory, seconds, self._stopping)
+        self._storage = Storage(self._storage_url, study, self._patience)
+        members = study.directory / ".members"
         try:
             with (
                 stop as self._stop,
                 blas_threads(1),
                 Claims(
-                    self._storage, study.directory / ".members", heartbeat, self._is_free
+                    self._storage,
+                    members,
+                    study.config.storage.heartbeat,
+                    lambda number: study.run_directory(number).is_free(),
                 ) as self._claims,
             ):
                 yield from self._lead()
@@ -112,27 +89,28 @@ class Coordinator:
             if self._leading and not led_before:
                 leadership.release()
             self._storage.close()
-            self._account()
+            self._running.account(self.report, self.workers)
+
+    def _stopping(self) -> None:
+        self._patience.end()
+        self.say("stopping after the epochs that run ...")
 
     def _lead(self) -> Iterator[Trial]:
-        self._restore()
-        yield from self._settled_now()
-        while self._advance():
-            yield from self._settled_now()
-
-    def _is_free(self, number: int) -> bool:
         try:
-            with self.study.run_directory(number).lock(0):
-                return True
-        except Timeout:
-            return False
+            self._restore()
+            yield from self._ledger.fresh()
+            while self._advance():
+                yield from self._ledger.fresh()
+        except DatabaseGoneError as e:
+            self.report.stopped = str(e)
+            self._stop.request()
+            self._running.drain()
 
     def _restore(self) -> None:
         """Take up what earlier starts left: Optuna's trials and the run directories."""
         self._read()
         self._claims.free_abandoned()
-        self.report.resumed = len(self._ended)
-        self._fresh = self._advance_prefix()
+        self.report.resumed = len(self._ledger)
 
     def _take_up(self, number: int) -> None:
         """Settle a trial from its record if it has one, else put it on the list of those to run."""
@@ -141,6 +119,7 @@ class Coordinator:
         if result is None:
             self._wait_for(number)
         else:
+            directory.tidy()
             self._settle(Trial(number, directory.config(), result))
 
     def _wait_for(self, number: int) -> None:
@@ -169,32 +148,18 @@ class Coordinator:
             self._claims.free_abandoned()
         for number in sorted(self._elsewhere):
             nobody = self._storage.is_waiting(number) or self._storage.has_ended(number)
-            if nobody and self._is_free(number):
+            if nobody and self.study.run_directory(number).is_free():
                 self._elsewhere.remove(number)
                 self._take_up(number)
 
     def _settle(self, trial: Trial) -> None:
         self._claims.ended(trial.number)
-        if trial.number in self._ended:
+        if trial.number in self._ledger:
             return
         settled = self.study.settled(trial)
         outcome = {"state": trial.result.state, "reason": trial.result.reason}
         self._storage.settle(trial.number, settled, outcome)
-        self._ended[trial.number] = trial
-
-    def _advance_prefix(self) -> list[Trial]:
-        new = []
-        while (number := len(self._settled)) in self._ended:
-            trial = self._ended[number]
-            self._settled.append(self.study.settled(trial))
-            if trial.result.state == "complete":
-                self._first.setdefault(trial.config, number)
-            new.append(trial)
-        return new
-
-    def _settled_now(self) -> list[Trial]:
-        fresh, self._fresh = self._fresh, []
-        return fresh
+        self._ledger.add(trial)
 
     def _advance(self) -> bool:
         """One round: propose, submit, wait for a trial to end. False when nothing is left to do."""
@@ -202,34 +167,32 @@ class Coordinator:
         self._propose()
         self._submit()
         self._wait()
-        self._fresh += self._advance_prefix()
         if self.report.stopped is None and self._stop.requested:
             by_signal = self._stop.signal is not None
             self.report.stopped = "stopped" if by_signal else "the time is up"
         if self.report.stopped and not self._stop.flag.exists():
             self._stop.request()
-        finished = len(self._settled) >= self.study.total(len(self._settled))
-        return bool(self._running or self._fresh) or not (self.report.stopped or finished)
+        self.report.stopped = self.report.stopped or self._ledger.hopeless
+        left = not (self.report.stopped or self._ledger.is_complete)
+        return bool(self._running or self._ledger.has_fresh or left)
 
     def _wait(self) -> None:
         """Until a trial of this process ends; for a moment where others may give it work."""
-        self._fresh += self._advance_prefix()
-        if self._fresh:
+        if self._ledger.has_fresh:
             return
         spare = len(self._running) < self.workers and not self.report.stopped
         if self._running:
             timeout = _SECONDS_BETWEEN_LOOKS if spare or self._elsewhere else 1.0
-            done, _ = wait(self._running, timeout=timeout, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._collect(future)
+            for number, ended in self._running.ended(timeout):
+                self._collect(number, ended)
         elif self._elsewhere and not self.report.stopped:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _may_propose(self) -> bool:
         return (
             not self.report.stopped
-            and len(self._proposals) < self.study.total(len(self._settled))
-            and len(self._settled) > len(self._proposals) - self.study.plan.lag
+            and len(self._proposals) < self._ledger.total
+            and len(self._ledger.settled) > len(self._proposals) - self.study.plan.lag
         )
 
     def _propose(self) -> None:
@@ -239,17 +202,15 @@ class Coordinator:
             if not held:
                 return
             self._read()
-            self._fresh += self._advance_prefix()
             while self._may_propose():
                 if len(self._view) < len(self._proposals):
-                    self._view.restore(self._proposals, self._settled)
-                proposal = self._view.ask(self._settled)
+                    self._view.restore(self._proposals, self._ledger.settled)
+                proposal = self._view.ask(self._ledger.settled)
                 if not self._storage.add(proposal, self._view.space.distributions):
                     self._view = self.study.proposer()  # it has asked for a trial that is not there
                     return
                 self._proposals.append(proposal)
                 self._take_up(proposal.number)
-                self._fresh += self._advance_prefix()
 
     def _leads(self) -> bool:
         self._leading = self._leading or self.study.leadership.take()
@@ -265,10 +226,8 @@ class Coordinator:
 
     def _share(self, room: int) -> None:
         """Give back what no worker has begun, where other processes could."""
-        for future, number in list(self._running.items()):
-            if len(self._running) > room and future.cancel():
-                del self._running[future]
-                self._give_back(number)
+        for number in self._running.take_back(room):
+            self._give_back(number)
 
     def _give_back(self, number: int) -> None:
         self._claims.release(number)
@@ -282,7 +241,7 @@ class Coordinator:
         room = self._room()
         self._share(room)
         # Where an early record was lost, trials that may look at it wait until it is there again.
-        visible = len(self._settled) + self.study.plan.lag
+        visible = len(self._ledger.settled) + self.study.plan.lag
         while self._waiting and len(self._running) < room and not self.report.stopped:
             if self._waiting[0] >= visible:
                 return
@@ -295,18 +254,12 @@ class Coordinator:
                 self._take_up(number)  # another process ended it a moment ago
 
     def _start(self, number: int) -> None:
-        try:
-            executor = self._pool.open()
-            self._stop.start_clock()  # before the task is made
-            self._running[executor.submit(run_trial, self._task(number))] = number
-        except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
+        if not self._running.start(number, self._task):
             self._give_back(number)
-            self._pool.drop()
-            self._broken_starts += 1
-            if self._broken_starts > self.study.config.study.max_retries:
-                self.report.stopped = f"workers die as they start ({type(e).__name__}: {e})"
+            self.report.stopped = self._running.stuck
 
     def _task(self, number: int) -> Task:
+        self._stop.start_clock()  # the workers are up
         proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
         config = self.study.space.apply(self.study.config.run, proposal.params)
@@ -316,60 +269,38 @@ class Coordinator:
             data=self.study.dataset.sha256,
             directory=self.study.run_directory(number).path.resolve(),
             plan=replace(self.study.plan, known=()),  # a worker prunes, and does not propose
-            settled=tuple(self._settled[:visible]),
-            same_as=self._original(config, visible),
+            settled=tuple(self._ledger.settled[:visible]),
+            same_as=self._ledger.original(config, visible),
             stop_flag=self._stop.flag.resolve(),
             deadline=self._stop.deadline,
         )
 
-    def _original(self, config: RunConfig, visible: int) -> Original | None:
-        """The first run that completed with a config: of those before, or of the first trials."""
-        # Later trials may have settled by now, or not: that depends on who was faster.
-        if (number := self._first.get(config, visible)) < visible:
-            return Original(self.study.run_directory(number).path.resolve(), f"trial {number}")
-        return self._earlier.get(config)
-
-    def _collect(self, future: "Future[Outcome]") -> None:
-        number = self._running.pop(future)
-        error = future.exception()
-        if error is None:
-            outcome, self._broken_starts = future.result(), 0
-            if not outcome.elsewhere:
-                self.report.spans.append((outcome.started, outcome.ended))
-            if outcome.result is not None:
-                directory = self.study.run_directory(number)
-                self._settle(Trial(number, directory.config(), outcome.result))
-            elif outcome.elsewhere:
-                self._claims.release(number)
-                self._elsewhere.add(number)
-            else:
-                self._give_back(number)
-        elif isinstance(error, UserError):
-            raise error
-        elif isinstance(error, BrokenExecutor | MemoryError | OSError):
-            self._retry(number, error)
+    def _collect(self, number: int, ended: Outcome | BaseException) -> None:
+        if isinstance(ended, OF_THE_MACHINE):
+            self._retry(number, ended)
+        elif isinstance(ended, BaseException):
+            raise ended
+        elif ended.result is not None:
+            config = self.study.run_directory(number).config()
+            self._settle(Trial(number, config, ended.result))
+        elif ended.elsewhere:
+            self._claims.release(number)
+            self._elsewhere.add(number)
         else:
-            raise error
+            self._give_back(number)
 
     def _retry(self, number: int, error: BaseException) -> None:
         """Run a trial again, unchanged, that the machine broke; give up after ``max_retries``."""
-        if isinstance(error, BrokenExecutor):
-            self._pool.drop()
-        self._claims.release(number)
-        if self.study.run_directory(number).result() is not None:
-            self._take_up(number)  # it had ended; only the news of it was lost
+        directory = self.study.run_directory(number)
+        ended = directory.result() is not None
+        # A worker that dies takes trials with it that wait for it: they are not to blame.
+        begun = directory.config_path.exists() or not isinstance(error, BrokenExecutor)
+        said = self._running.breaks(number, error, begun=begun and not ended)
+        if ended:
+            self._claims.release(number)
+            self._take_up(number)  # only the news of it was lost
             return
-        self._wait_for(number)
-        if self.study.run_directory(number).config_path.exists():  # it had been started
-            self._attempts[number] = self._attempts.get(number, 0) + 1
-        if self._attempts.get(number, 0) > self.study.config.study.max_retries:
-            self.report.stopped = (
-                f"trial {number} was broken by the machine {self._attempts[number]} times "
-                f"({type(error).__name__}: {error})"
-            )
-
-    def _account(self) -> None:
-        if spans := self.report.spans:
-            elapsed = max(end for _, end in spans) - min(start for start, _ in spans)
-            self.report.busy = math.fsum(end - start for start, end in spans)
-            self.report.idle = max(0.0, elapsed * self.workers - self.report.busy)
+        self._give_back(number)
+        self.report.stopped = self.report.stopped or self._running.stuck
+        if begun and not self.report.stopped:
+            self.say(said)

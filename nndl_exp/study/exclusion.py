@@ -5,7 +5,7 @@ A lock that a dead process held is free: it goes with the process, or with its c
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -24,10 +24,6 @@ class Exclusion(Protocol):
         """Hold it; False where another process did so for as many seconds."""
         ...
 
-    def still_held(self) -> bool:
-        """Whether it is held even now."""
-        ...
-
 
 class NoExclusion:
     """For what the database itself keeps apart."""
@@ -36,10 +32,6 @@ class NoExclusion:
     def hold(self, seconds: float) -> Iterator[bool]:
         """Hold nothing."""
         yield True
-
-    def still_held(self) -> bool:
-        """Always."""
-        return True
 
 
 class FileExclusion:
@@ -61,43 +53,27 @@ class FileExclusion:
         finally:
             self._lock.release()
 
-    def still_held(self) -> bool:
-        """A file's lock is not lost."""
-        return self._lock.is_locked
-
 
 class AdvisoryExclusion:
     """An advisory lock of PostgreSQL, for processes anywhere.
 
     The server ends the transaction of one that holds it and does nothing for a minute, as when it
-    was stopped; ``still_held`` says so once it goes on.
+    was stopped: others may hold it then before this process goes on.
     """
 
     def __init__(self, engine: Engine, name: str) -> None:
         digest = hashlib.sha256(f"nndl_exp study {name}".encode()).digest()
         self._engine, self._key = engine, int.from_bytes(digest[:8], "big", signed=True)
-        self._connection: Connection | None = None
 
     @contextmanager
     def hold(self, seconds: float) -> Iterator[bool]:
         """Hold it; False where another process did so for as many seconds."""
         connection = self._engine.connect()
         try:
-            held = self._acquire(connection, seconds)
-            self._connection = connection if held else None
-            yield held
+            yield self._acquire(connection, seconds)
         finally:
-            self._connection = None
-            _end(connection)
-
-    def still_held(self) -> bool:
-        """Whether the server still knows the transaction that holds it."""
-        try:
-            assert self._connection is not None
-            self._connection.execute(sqlalchemy.text("SELECT 1"))
-        except SQLAlchemyError:
-            return False
-        return True
+            with suppress(SQLAlchemyError):  # the server had ended it: then nothing is held
+                connection.close()
 
     def _acquire(self, connection: Connection, seconds: float) -> bool:
         wait = f"SET LOCAL lock_timeout = '{int(seconds * 1000)}ms'"
@@ -112,10 +88,3 @@ class AdvisoryExclusion:
                 return False
             raise
         return True
-
-
-def _end(connection: Connection) -> None:
-    try:
-        connection.close()
-    except SQLAlchemyError:  # the server had ended it
-        connection.invalidate()

@@ -23,7 +23,7 @@ class Stop:
             stale.unlink(missing_ok=True)
         self.flag = folder / f".stop-{uuid.uuid4().hex}"
         self.deadline = float("inf")
-        self._budget = budget
+        self._budget, self._end = budget, float("inf")
         self.signal: int | None = None
         self._on_signal = on_signal
         self._before: dict[int, Any] = {}
@@ -47,12 +47,15 @@ class Stop:
     @property
     def requested(self) -> bool:
         """Whether no further trial may start."""
-        return self.signal is not None or time.time() >= self.deadline
+        # The clock may be set back: then workers learn from the flag that the time is up.
+        up = time.monotonic() >= self._end or time.time() >= self.deadline
+        return self.signal is not None or up
 
     def start_clock(self) -> None:
         """Count the budget from now, when the first worker is up, unless it runs already."""
         if self._budget is not None and self.deadline == float("inf"):
             self.deadline = time.time() + self._budget
+            self._end = time.monotonic() + self._budget
 
     def request(self) -> None:
         """Ask running trials to stop after their epoch."""

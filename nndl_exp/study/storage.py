@@ -1,11 +1,12 @@
 """Optuna's database: which trials there are, who runs them, and their settled values."""
 
+import functools
 import uuid
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import optuna
 import sqlalchemy
@@ -13,7 +14,6 @@ import sqlalchemy.exc
 from filelock import FileLock
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nndl_exp import database
@@ -21,7 +21,16 @@ from nndl_exp.config import SweepConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 from nndl_exp.study.exclusion import AdvisoryExclusion, Exclusion, FileExclusion, NoExclusion
+from nndl_exp.study.patience import Patience, went_away
 from nndl_exp.study.view import Proposal, Settled
+
+if TYPE_CHECKING:
+    from nndl_exp.study.study import Study
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_ANSWERED: set[str] = set()
+"""Databases that this process has used: one that goes away is waited for, a wrong one is not."""
 
 _STUDY_ATTRS = "study_attrs"
 _OUTCOME = "outcome"
@@ -49,7 +58,7 @@ def url_of(config: SweepConfig) -> str:
     return sqlite_url(config.output)
 
 
-def create_tables(url: str) -> optuna.storages.RDBStorage:
+def create_tables(url: str) -> "_Backend":
     """Optuna's database at ``url``, with its tables; they are made by one process, once.
 
     Raises:
@@ -57,7 +66,7 @@ def create_tables(url: str) -> optuna.storages.RDBStorage:
     """
     with _creating(url):
         try:
-            return optuna.storages.RDBStorage(url, engine_kwargs=_engine(url))
+            return _Backend(url, engine_kwargs=_engine(url))
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
             if database.is_postgresql(url):
                 raise UserError(database.refusal(url, e.__cause__ or e)) from None
@@ -91,6 +100,18 @@ def _engine(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": 60.0}}
 
 
+def _patient(
+    method: Callable[Concatenate["Storage", P], T],
+) -> Callable[Concatenate["Storage", P], T]:
+    """Call a method again while the database does not answer: twice does no harm."""
+
+    @functools.wraps(method)
+    def patient(self: "Storage", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._patience(lambda: method(self, *args, **kwargs))
+
+    return patient
+
+
 @dataclass(frozen=True)
 class Claim:
     """A trial that is being run: by whom, None for a moment, and whether that one is silent."""
@@ -100,50 +121,76 @@ class Claim:
     stale: bool
 
 
-class Storage:
-    """The trials of one study in a database that ``url`` names, which any number of processes use.
+class _Backend(optuna.storages.RDBStorage):
+    """Optuna's storage that adds a trial only as the one that it was proposed as.
 
-    The study is created, with the tables, when it is not there. ``folder`` is the study's own,
-    ``output`` the one that all studies are kept in: a database may serve several.
+    Optuna locks the study while it counts the trials before the new one. Looked at there, in the
+    same transaction, the number tells whether anybody has proposed in between.
     """
 
-    def __init__(
-        self,
-        url: str,
-        name: str,
-        directions: Sequence[StudyDirection],
-        folder: Path,
-        output: Path,
-        heartbeat: int,
-    ) -> None:
+    expected: int | None = None
+
+    def _get_prepared_new_trial(self, study_id: int, template: Any, session: Any) -> Any:
+        trial = super()._get_prepared_new_trial(study_id, template, session)
+        if trial.number != self.expected:
+            raise _ProposedError(trial.number)
+        return trial
+
+
+class _ProposedError(Exception):
+    """Another process has proposed the trial, or this one did and did not hear of it."""
+
+
+class Storage:
+    """The trials of ``study`` in a database that ``url`` names, which any number of processes use.
+
+    The study is created there, with the tables, when it is not there. A database may serve several
+    output folders. One that was there and does not answer is waited for.
+
+    Raises:
+        UserError: it does not answer at first, or is not one that can be used.
+        DatabaseGoneError: also raised by each method, when it does not answer for too long.
+    """
+
+    def __init__(self, url: str, study: "Study", patience: Patience) -> None:
+        self._patience = patience
+        if url in _ANSWERED:
+            patience(lambda: self._open(url, study))
+        else:
+            self._open(url, study)
+        _ANSWERED.add(url)
+        self._trials: list[FrozenTrial] = []
+        self._seen: set[int] = set()
+
+    def _open(self, url: str, study: "Study") -> None:
+        heartbeat = study.config.storage.heartbeat
         self._backend = create_tables(url)
         self._backend.heartbeat_interval, self._backend.grace_period = heartbeat, GRACE * heartbeat
-        engine = self._backend.engine
-        self._exclusion: Exclusion = FileExclusion(folder / ".storage.lock")
+        engine, name = self._backend.engine, study.name
+        self._exclusion: Exclusion = FileExclusion(study.directory / ".storage.lock")
         self._claiming: Exclusion = self._exclusion
         if engine.dialect.name == "sqlite":
             sqlalchemy.event.listen(engine, "connect", _fast_sqlite)
             engine.dispose()  # connections made before the listener
         with _creating(url):
             if engine.dialect.name != "sqlite":
-                name = f"{name} {_id_of(output)}"
+                name = f"{name} {_id_of(Path(study.config.output))}"
                 self._exclusion, self._claiming = AdvisoryExclusion(engine, name), NoExclusion()
             self._study = optuna.create_study(
                 study_name=name,
                 storage=self._backend,
-                directions=list(directions),
+                directions=list(study.directions),
                 load_if_exists=True,
             )
         self._storage = self._study._storage  # remembers trials that have ended
         self._id = self._study._study_id
-        self._trials: list[FrozenTrial] = []
-        self._seen: set[int] = set()
 
     def close(self) -> None:
         """Give the database's connections back."""
         self._backend.remove_session()
         self._backend.engine.dispose()
 
+    @_patient
     def read(self) -> None:
         """Look at all trials: what is said of them from here on is as of now."""
         trials = self._storage.get_all_trials(self._id, deepcopy=False)
@@ -153,18 +200,22 @@ class Storage:
         """The trials that ``read`` saw, from one on, in the order of their numbers."""
         return [_proposal(trial) for trial in self._trials[first:]]
 
-    def exclusive(self) -> AbstractContextManager[bool]:
-        """A context in which no other process proposes; False where one does so for long."""
-        return self._exclusion.hold(1.0)
+    @contextmanager
+    def exclusive(self) -> Iterator[bool]:
+        """A context in which no other process proposes; False where one does so for long.
+
+        It saves work. That a trial is proposed once is seen to by ``add``: the lock is lost with
+        its connection, and the server ends one that has done nothing for a minute.
+        """
+        with ExitStack() as stack:
+            yield self._patience(lambda: stack.enter_context(self._exclusion.hold(1.0)))
 
     def add(self, proposal: Proposal, distributions: dict[str, BaseDistribution]) -> bool:
-        """Put a proposed trial down as waiting to be run; False if ``exclusive`` was lost.
+        """Put a proposed trial down as waiting to be run.
 
-        Raises:
-            UserError: another process proposed one at the same moment.
+        False where another process has proposed one since ``read``, or where it is not known
+        whether this one has been put down: the next ``read`` tells.
         """
-        if not self._exclusion.still_held():
-            return False
         trial = create_trial(
             state=TrialState.WAITING,
             params=proposal.params,
@@ -172,18 +223,20 @@ class Storage:
             user_attrs={_STUDY_ATTRS: proposal.study_attrs},
             system_attrs=proposal.attrs,
         )
-        trial_id = self._storage.create_new_trial(self._id, trial)
-        number = self._storage.get_trial_number_from_id(trial_id)
-        if number != proposal.number:
-            raise UserError(
-                f"{self._study.study_name} must be proposed by one process at a time: trial "
-                f"{proposal.number} was proposed twice, since a connection was lost; give another "
-                "study.name"
-            )
-        trial.number, trial._trial_id = number, trial_id
+        self._backend.expected = proposal.number
+        try:
+            trial_id = self._storage.create_new_trial(self._id, trial)
+        except _ProposedError:
+            return False
+        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as e:
+            if not went_away(e):
+                raise
+            return False
+        trial.number, trial._trial_id = proposal.number, trial_id
         self._trials.append(trial)
         return True
 
+    @_patient
     def claim(self, number: int, owner: str) -> bool:
         """Take a waiting trial; only one process ever succeeds.
 
@@ -196,15 +249,16 @@ class Storage:
                 return False
             self._backend.record_heartbeat(trial_id)  # first: a claim is never without one
             try:
-                claimed = self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-                if claimed:
-                    self._storage.set_trial_user_attr(trial_id, _OWNER, owner)
+                if not self._storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+                    # By this process, when it did not hear that it succeeded?
+                    return self._backend.get_trial(trial_id).user_attrs.get(_OWNER) == owner
+                self._storage.set_trial_user_attr(trial_id, _OWNER, owner)
             except UpdateFinishedTrialError:
-                return True
-        return claimed
+                pass
+        return True
 
     def beat(self, number: int) -> None:
-        """Say that a claimed trial is still being run."""
+        """Say that a claimed trial is still being run, if the database answers."""
         self._backend.record_heartbeat(self._trials[number]._trial_id)
 
     def is_waiting(self, number: int) -> bool:
@@ -215,6 +269,7 @@ class Storage:
         """Whether a trial had ended when ``read`` looked."""
         return self._trials[number].state.is_finished()
 
+    @_patient
     def claims(self) -> list[Claim]:
         """The trials that are being run, as ``read`` saw them."""
         running = [trial for trial in self._trials if trial.state == TrialState.RUNNING]
@@ -229,6 +284,7 @@ class Storage:
             for trial in running
         ]
 
+    @_patient
     def give_back(self, number: int, owner: str | None) -> bool:
         """Let others run a trial that ``owner`` claimed; False where that is not so any more."""
         trial_id = self._trials[number]._trial_id
@@ -243,6 +299,7 @@ class Storage:
             except UpdateFinishedTrialError:
                 return False
 
+    @_patient
     def settle(self, number: int, settled: Settled, outcome: dict[str, Any]) -> None:
         """Put down how a trial ended; nothing happens where that is known already."""
         trial = self._trials[number]

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 FORMAT = 1
 SAVED = ("run", "search_space", "sampler", "pruner", "study", "strategy")
 """What study.yaml holds."""
-_EXTENDABLE = {"study.name", "study.n_trials", "study.budget", "study.max_retries", "study.dry_run"}
+_EXTENDABLE = {
+    "study.name", "study.n_trials", "study.budget", "study.max_retries", "study.give_up_after",
+    "study.dry_run",
+}  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -128,6 +131,13 @@ class Study:
     def total(self, settled: int) -> int:
         """How many trials there are in all, as far as the first ``settled`` ones tell."""
         return self.n_trials
+
+    def has_failed(self, result: Result) -> bool:
+        """Whether a trial tells nothing of its neighbours: an error, or a cost that is not finite.
+
+        Where trials are asked for by a script it looks for the edge beyond which they diverge.
+        """
+        return result.state == "failed" or (self.is_search and result.state == "diverged")
 
     def proposer(self) -> Proposer:
         """What proposes the trials."""

@@ -25,6 +25,7 @@ _QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a call to a dead server hangs 4 minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # and one to a server that does not answer, 6 more
 }
 
 _WEB = ("http", "https")

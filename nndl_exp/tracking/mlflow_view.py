@@ -103,8 +103,7 @@ class MlflowView:
         with outages():
             for key, value in tags.items():
                 self._client.set_tag(parent.run_id, key, value)
-            for metric, number in metrics.items():
-                self._client.log_metric(parent.run_id, metric, number)
+            self._log_new(parent.run_id, metrics)
             self._client.set_terminated(parent.run_id, "FINISHED" if complete else "KILLED")
 
     def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
@@ -178,7 +177,13 @@ class MlflowView:
     def log_test(self, run_id: str, metrics: dict[str, float]) -> None:
         """Add what the test set said."""
         with outages():
-            for name, value in metrics.items():
+            self._log_new(run_id, metrics)
+
+    def _log_new(self, run_id: str, metrics: dict[str, float]) -> None:
+        # MLflow would keep a value again that is the last one already.
+        there = self._client.get_run(run_id).data.metrics
+        for name, value in metrics.items():
+            if there.get(name) != value:
                 self._client.log_metric(run_id, name, value)
 
     @property

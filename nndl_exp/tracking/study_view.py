@@ -1,6 +1,7 @@
 """A study in MLflow: a parent run, and a child run for each settled trial."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,7 +57,10 @@ class Tracker(Protocol):
 
 
 class StudyView:
-    """Shows one study. When MLflow stops answering, it says so once and the study goes on."""
+    """Shows one study, in a thread of its own: training does not wait for MLflow.
+
+    When MLflow stops answering, ``outage`` says so and the study goes on.
+    """
 
     def __init__(
         self,
@@ -69,63 +73,88 @@ class StudyView:
     ) -> None:
         self._tracker = tracker
         self._name = name
-        self.outage: str | None = None
-        try:
+        self._outage: str | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracking")
+        self._asked: list[Future[None]] = []
+        self._parent = Parent(name, "", {})
+
+        def open_study(tracker: Tracker) -> None:
             self._parent = tracker.open_study(name, settings, text, started, inside)
-        except TrackingOutage as e:
-            self._give_up(e)
-            self._parent = self._tracker.open_study(name, settings, text, started, inside)
+
+        self._ask(open_study)
 
     @property
     def run_id(self) -> str:
         """The id of the study's own run."""
+        self.wait()
         return self._parent.run_id
+
+    @property
+    def outage(self) -> str | None:
+        """Why MLflow does not show all that it was asked to, if so."""
+        self.wait()
+        return self._outage
 
     @property
     def page(self) -> str:
         """The part of the UI's address that shows the study; empty without tracking."""
         return self._tracker.page
 
+    def wait(self) -> None:
+        """Until all that was asked for is shown, or MLflow has stopped answering."""
+        asked, self._asked = self._asked, []
+        for action in asked:
+            action.result()
+
     def log(self, number: int, directory: RunDirectory, dataset: Dataset) -> None:
         """Show a settled trial, unless it is there already."""
-        try:
-            self._tracker.log_run(f"{self._name}/{number}", directory, dataset, self._parent)
-        except TrackingOutage as e:
-            self._give_up(e)
+        name = f"{self._name}/{number}"
+        self._ask(lambda tracker: tracker.log_run(name, directory, dataset, self._parent))
 
     def log_figure(self, number: int, path: Path) -> None:
         """Keep a trial's picture with it, unless it is there already."""
-        child = self._parent.children.get(f"{self._name}/{number}")
-        try:
-            if child is not None:
-                self._tracker.log_figure(child, path)
-        except TrackingOutage as e:
-            self._give_up(e)
+
+        def log_figure(tracker: Tracker) -> None:
+            if child := self._child(number):
+                tracker.log_figure(child, path)
+
+        self._ask(log_figure)
 
     def log_study(
         self, root: Path, files: Iterable[Path], winner: tuple[int, RunDirectory] | None
     ) -> None:
         """Keep the study's files, which lie below ``root``, with the parent run, and the winner's
         network with its run."""
-        try:
-            for path in files:
+        paths = list(files)
+
+        def log_study(tracker: Tracker) -> None:
+            for path in paths:
                 folder = path.relative_to(root).parent.as_posix()
-                self._tracker.log_file(self._parent.run_id, path, "" if folder == "." else folder)
-            if winner is not None:
-                number, directory = winner
-                child = self._parent.children.get(f"{self._name}/{number}")
-                if child is not None:
-                    self._tracker.log_model(child.run_id, directory)
-        except TrackingOutage as e:
-            self._give_up(e)
+                tracker.log_file(self._parent.run_id, path, "" if folder == "." else folder)
+            if winner is not None and (child := self._child(winner[0])):
+                tracker.log_model(child.run_id, winner[1])
+
+        self._ask(log_study)
 
     def close(self, *, complete: bool, tags: dict[str, str], metrics: dict[str, float]) -> None:
-        """Say how the study stands, and end the parent run."""
-        try:
-            self._tracker.close_study(self._parent, complete=complete, tags=tags, metrics=metrics)
-        except TrackingOutage as e:
-            self._give_up(e)
+        """Say how the study stands, end the parent run, and wait until all is shown."""
+        self._ask(
+            lambda tracker: tracker.close_study(
+                self._parent, complete=complete, tags=tags, metrics=metrics
+            )
+        )
+        self.wait()
 
-    def _give_up(self, error: TrackingOutage) -> None:
-        self.outage = str(error)
-        self._tracker = NoTracking()
+    def _child(self, number: int) -> Child | None:
+        return self._parent.children.get(f"{self._name}/{number}")
+
+    def _ask(self, action: Callable[[Tracker], object]) -> None:
+        self._asked.append(self._thread.submit(self._do, action))
+
+    def _do(self, action: Callable[[Tracker], object]) -> None:
+        try:
+            action(self._tracker)
+        except TrackingOutage as e:
+            self._outage = str(e)
+            self._tracker = NoTracking()
+            action(self._tracker)

@@ -1,0 +1,107 @@
+"""The trials that the workers of one process train, and what becomes of those that break."""
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass, field
+
+from nndl_exp.study.executors import Pool
+from nndl_exp.study.trial import Outcome, Task, run_trial
+
+OF_THE_MACHINE = (BrokenExecutor, MemoryError, OSError)
+"""Errors for which a trial is run again, unchanged: its configuration is not to blame."""
+
+
+@dataclass
+class Report:
+    """How one start of a study went; complete once its iterator has ended.
+
+    ``busy`` and ``idle`` are seconds that the workers trained and waited, from the first trial's
+    start to the last one's end. ``stopped`` says why the study is not complete, if it is not.
+    """
+
+    stopped: str | None = None
+    resumed: int = 0
+    busy: float = 0.0
+    idle: float = 0.0
+    spans: list[tuple[float, float]] = field(default_factory=list)
+
+
+class Running:
+    """Trials that were handed to a pool's workers and have not ended.
+
+    ``spans`` are when a worker began and ended with a trial, in seconds since 1970. ``stuck`` says
+    why the machine can't go on, once workers died, or one trial was broken, more than
+    ``max_retries`` times.
+    """
+
+    def __init__(self, pool: Pool, max_retries: int) -> None:
+        self._pool, self._max_retries = pool, max_retries
+        self._futures: dict[Future[Outcome], int] = {}
+        self._attempts: dict[int, int] = {}
+        self._broken_starts = 0
+        self.spans: list[tuple[float, float]] = []
+        self.stuck: str | None = None
+
+    def __len__(self) -> int:
+        return len(self._futures)
+
+    def start(self, number: int, task: Callable[[int], Task]) -> bool:
+        """Hand a trial over, made by ``task`` when all workers are up; False where they died."""
+        try:
+            executor = self._pool.open()
+            self._futures[executor.submit(run_trial, task(number))] = number
+        except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
+            self._pool.drop()
+            self._broken_starts += 1
+            if self._broken_starts > self._max_retries:
+                self.stuck = f"workers die as they start ({type(e).__name__}: {e})"
+            return False
+        return True
+
+    def take_back(self, room: int) -> Iterator[int]:
+        """Trials that no worker has begun, until no more than ``room`` are left."""
+        for future, number in list(self._futures.items()):
+            if len(self._futures) > room and future.cancel():
+                del self._futures[future]
+                yield number
+
+    def ended(self, seconds: float | None = None) -> Iterator[tuple[int, Outcome | BaseException]]:
+        """Trials that have ended, after waiting so long for one, with what their workers say."""
+        done, _ = wait(self._futures, timeout=seconds, return_when=FIRST_COMPLETED)
+        for future in done:
+            number, error = self._futures.pop(future), future.exception()
+            if error is not None:
+                yield number, error
+                continue
+            outcome, self._broken_starts = future.result(), 0
+            if not outcome.elsewhere:
+                self.spans.append((outcome.started, outcome.ended))
+            yield number, outcome
+
+    def drain(self) -> None:
+        """Wait for all of them; what they say is in their records."""
+        list(self.take_back(0))
+        wait(self._futures)
+        self._futures.clear()
+
+    def breaks(self, number: int, error: BaseException, *, begun: bool) -> str:
+        """The machine broke a trial, which ``begun`` says had been started: what becomes of it."""
+        if isinstance(error, BrokenExecutor):
+            self._pool.drop()
+        times = self._attempts[number] = self._attempts.get(number, 0) + begun
+        said = f"{type(error).__name__}: {error}"
+        if times > self._max_retries:
+            self.stuck = f"trial {number} was broken by the machine {times} times ({said})"
+            return self.stuck
+        return f"trial {number} was broken by the machine ({said}); it is run again"
+
+    def account(self, report: Report, workers: int) -> None:
+        """Put down for how many seconds the workers trained and waited."""
+        report.spans = self.spans
+        if not self.spans:
+            return
+        # A clock that was set back makes nonsense of a span, but no negative one.
+        report.busy = math.fsum(max(0.0, end - start) for start, end in self.spans)
+        elapsed = max(end for _, end in self.spans) - min(start for start, _ in self.spans)
+        report.idle = max(0.0, elapsed * workers - report.busy)
