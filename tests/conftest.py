@@ -1,6 +1,7 @@
 """What the tests share: a cache of their own, the real command line, small studies."""
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,35 @@ from pathlib import Path
 
 import pytest
 from postgres import postgres, storage  # noqa: F401 (fixtures)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults (tests/test_faults.py)")
+    group.addoption("--faults", type=int, default=5, help="how many kills at random moments")
+    group.addoption("--faults-seed", type=int, help="what the moments are drawn from")
+    group.addoption("--reliability", type=Path, help="the page to write what was seen into")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(name, ...): the faults that a test is about")
+    if config.option.faults_seed is None:
+        config.option.faults_seed = random.SystemRandom().randrange(10**6)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"faults: {config.option.faults} kills, --faults-seed={config.option.faults_seed}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    page, option = session.config.option.reliability, session.config.option
+    if page is not None:
+        import faults
+
+        from benchmarks.readme import write_section
+
+        options = f"--faults={option.faults} --faults-seed={option.faults_seed}"
+        command = f"python -m pytest tests/test_faults.py {options} --reliability={page}"
+        write_section("faults", faults.report(command), page)
 
 
 @pytest.fixture(scope="session", autouse=True)

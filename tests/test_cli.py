@@ -287,11 +287,15 @@ def test_sync_gives_a_lost_mlflow_database_back(swept, tmp_path):
     for path in (tmp_path / "nndl-output").glob("mlflow*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     cli = CommandLine(tmp_path)
+    cli.ok("nndl_exp.evaluate", "demo/4", "--again")
     for _ in range(2):  # any number of times
         assert "MLflow shows 1 studies and 0 single runs" in cli.ok("nndl_exp.sync")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/nndl-output/mlflow.db")
+    runs = {run.info.run_name: run.info.run_id for run in runs_of(client)}
+    assert len(runs) == len(runs_of(client)) == 11
+    for name, metric in (("demo/4", "test_accuracy"), ("demo", "best_validation_accuracy")):
+        assert len(client.get_metric_history(runs[name], metric)) == 1, "it is there once"
     runs = runs_of(client)
-    assert len(runs) == 11
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED", "FAILED"}
     assert artifacts_of_study(client) >= REPORT
 

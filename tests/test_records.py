@@ -126,31 +126,11 @@ def test_a_run_cut_between_epochs_ends_like_one_never_cut(
     assert results(cut) == results(RunDirectory(folder / "whole"))
 
 
-@pytest.mark.parametrize("damage", ["truncate", "garbage", "empty"])
-def test_a_damaged_checkpoint_costs_time_only(tmp_path, damage):
-    whole = run(small(), tmp_path / "whole")
-    directory = RunDirectory(tmp_path / "cut")
-    with Run(small(), directory, check(small())) as training:
-        next(iter(training))
-        training.suspend()
-    path = directory.path / "checkpoint.npz"
-    content = path.read_bytes()
-    path.write_bytes({"truncate": content[:-40], "garbage": b"x" * 500, "empty": b""}[damage])
-    assert run(small(), directory.path).weights == whole.weights
-
-
 def test_a_line_that_was_cut_short_ends_the_history(tmp_path):
     run(small(), tmp_path / "run")
     path = tmp_path / "run" / "epochs.jsonl"
     path.write_text(path.read_text()[:-30])
     assert len(RunDirectory(tmp_path / "run").epochs()) == 5
-
-
-def test_a_damaged_result_is_said(tmp_path):
-    run(small(), tmp_path / "run")
-    (tmp_path / "run" / "result.json").write_text("{")
-    with pytest.raises(UserError, match="is damaged; delete it to train the run again"):
-        RunDirectory(tmp_path / "run").result()
 
 
 def test_a_diverged_run_is_recorded_as_such(tmp_path):

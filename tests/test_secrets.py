@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mlflow_server import SECRET, free_port, server
 from studies import SMALL
-from test_tracking_server import SECRET, free_port, server
 
 from nndl_exp.cli.hydra_config import compose_all
 from nndl_exp.errors import UserError

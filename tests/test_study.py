@@ -118,12 +118,29 @@ def test_two_objectives_give_a_front_and_a_small_winner(tmp_path, second):
     assert best.number in [*not_distinguishable(study, trials, top), top.number]
 
 
+DIVERGING = ("network.activation=relu", "network.output=linear", "network.cost=quadratic",
+             "search_space.training.eta.low=1e6", "search_space.training.eta.high=1e7",
+             "search_space.training.lmbda=null")  # fmt: skip
+
+
 def test_a_study_of_diverging_trials_ends_without_a_winner(tmp_path):
-    study = study_of(
-        tmp_path, *SERIAL, "study.n_trials=6", "network.activation=relu", "network.output=linear",
-        "network.cost=quadratic", "search_space.training.eta.low=1e6",
-        "search_space.training.eta.high=1e7", "search_space.training.lmbda=null",
-    )  # fmt: skip
-    lead(study)
+    study = study_of(tmp_path, *SERIAL, *DIVERGING, "study.n_trials=6")
+    assert lead(study).report.stopped is None
     assert set(table(study)["state"]) == {"diverged"}
     assert winner(study, study.trials()) is None
+
+
+def test_a_study_of_which_every_trial_fails_stops_early_and_says_so(tmp_path):
+    words = (*DIVERGING, "study.n_trials=30", "study.name=hopeless")
+    study = study_of(tmp_path / "1", *SERIAL, *words)
+    assert lead(study).report.stopped == (
+        "the first 10 trials all failed (trial 0: cost is not finite at epoch 1): mend the run or "
+        "the search space, or go on with study.give_up_after=20"
+    )
+    early = table(study)
+    assert len(early) == 10
+    assert run_small(tmp_path / "2", "workers=2", *words).equals(early)
+    again = study_of(tmp_path / "1", *SERIAL, *words, "study.give_up_after=0")
+    assert lead(again).report.stopped is None
+    assert len(table(again)) == 30
+    assert table(again).head(10).equals(early)

@@ -1,18 +1,10 @@
 """The table of trials is a function of the study's identity: not of workers, speed or kills."""
 
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
-from studies import SERIAL, SMALL, lead, run_small, study_of, table
+from studies import SERIAL, lead, run_small, study_of, table
 
-from nndl_exp.errors import UserError
 from nndl_exp.study.pruners import PRUNERS
 from nndl_exp.study.samplers import SAMPLERS
 
@@ -75,16 +67,6 @@ def test_losing_a_record_trains_that_trial_again(tmp_path, lost):
     assert run_small(tmp_path, *SERIAL).equals(whole)
 
 
-def test_a_record_that_lost_epochs_is_refused(tmp_path):
-    study = study_of(tmp_path, *SERIAL, "study.n_trials=3")
-    lead(study)
-    (study.run_directory(1).path / "epochs.jsonl").write_bytes(b"\xff\xfe\n")
-    with pytest.raises(
-        UserError, match="epochs: got 0; delete the folder to train the trial again"
-    ):
-        lead(study_of(tmp_path, *SERIAL, "study.n_trials=3"))
-
-
 def test_a_budget_of_nothing_trains_nothing(tmp_path):
     study = study_of(tmp_path, *SERIAL, "study.budget=0s")
     assert lead(study).report.stopped == "the time is up"
@@ -101,110 +83,3 @@ def test_the_clock_cuts_a_settled_prefix_and_the_rest_goes_on(tmp_path):
     assert len(cut) < 6
     assert cut.equals(whole.head(len(cut))) or len(cut) == 0
     assert run_small(tmp_path / "cut", *words, *SERIAL).equals(whole)
-
-
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "nndl_exp.sweep", *SMALL, *words, f"output={folder}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def children(pid: int) -> list[int]:
-    done = subprocess.run(
-        ["pgrep", "-P", str(pid), "-f", "spawn_main"], capture_output=True, text=True, check=False
-    )
-    return [int(line) for line in done.stdout.split()]
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """The process ids of a study's workers, once there are any."""
-    deadline = time.monotonic() + 60
-    while not (workers := children(process.pid)):
-        assert process.poll() is None, "the study ended without workers"
-        assert time.monotonic() < deadline, "no worker was started in a minute"
-        time.sleep(0.05)
-    return workers
-
-
-LONG = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
-        "study.name=killed", "workers=2")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def never_killed(tmp_path_factory):
-    return run_small(tmp_path_factory.mktemp("whole"), *LONG[:-2], *SERIAL)
-
-
-@pytest.mark.parametrize("kind", ["SIGKILL", "SIGTERM", "SIGINT", "worker"])
-def test_a_killed_study_ends_like_one_never_killed(tmp_path, never_killed, kind):
-    seed = random.SystemRandom().randrange(10**6)
-    print(f"kill times drawn from seed {seed}")  # shown when the test fails
-    times, kills = random.Random(seed), 0
-    for _ in range(2):
-        process = start(tmp_path, *LONG)
-        if kind == "worker":
-            workers = workers_of(process)
-            time.sleep(times.uniform(0.0, 1.5))
-            os.kill(workers[0], signal.SIGKILL)
-            kills += 1
-            output, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, output
-            break
-        time.sleep(times.uniform(0.8, 3.0))
-        if process.poll() is None:
-            process.send_signal(getattr(signal, kind))
-            kills += 1
-        output, _ = process.communicate(timeout=60)
-        if kind != "SIGKILL" and process.returncode == 1:
-            assert "resume     python -m nndl_exp.sweep" in output
-    process = start(tmp_path, *LONG)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
-    assert kills > 0
-    study = study_of(tmp_path, *LONG)
-    assert table(study).equals(never_killed)
-    assert not list(study.directory.glob(".stop-*"))
-    assert not list(study.directory.glob("trials/*/checkpoint.npz"))
-
-
-def test_workers_end_with_a_killed_coordinator(tmp_path):
-    process = start(tmp_path, *LONG, "training.epochs=5000")
-    workers = workers_of(process)
-    process.kill()
-    process.communicate(timeout=30)
-    deadline = time.monotonic() + 60
-    while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(_alive(pid) for pid in workers)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
-
-
-def test_a_trial_that_the_machine_keeps_breaking_stops_the_study(tmp_path, monkeypatch):
-    """Its folder can't be written: that is no fault of its configuration."""
-    from nndl_exp.study import coordinator
-
-    def broken(task):
-        if task.number == 2:
-            (task.directory).mkdir(parents=True, exist_ok=True)
-            (task.directory / "config.yaml").touch()
-            raise OSError("No space left on device")
-        return real(task)
-
-    real = coordinator.run_trial
-    monkeypatch.setattr(coordinator, "run_trial", broken)
-    study = study_of(tmp_path, *SERIAL, "study.max_retries=1")
-    led = lead(study)
-    assert led.report.stopped == (
-        "trial 2 was broken by the machine 2 times (OSError: No space left on device)"
-    )
-    assert len(table(study)) == 2
-    monkeypatch.undo()
-    (study.run_directory(2).path / "config.yaml").unlink()
-    assert run_small(tmp_path, *SERIAL).equals(run_small(tmp_path / "whole", *SERIAL))

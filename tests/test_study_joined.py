@@ -1,8 +1,6 @@
 """Several processes run one study: the table is that of one process, each trial is trained once."""
 
 import os
-import random
-import signal
 import subprocess
 import sys
 import time
@@ -11,7 +9,6 @@ from pathlib import Path
 import mlflow
 import pytest
 from studies import SERIAL, SMALL, run_small, study_of, table
-from test_study_determinism import start
 
 JOINED = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
           "study.name=joined", "storage.heartbeat=1")  # fmt: skip
@@ -48,28 +45,12 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from studies import study_of
-from nndl_exp.study.coordinator import Coordinator
-from nndl_exp.study.storage import url_of
-
-if __name__ == "__main__":
-    study = study_of(Path(sys.argv[1]), *sys.argv[2:])
-    coordinator = Coordinator(study, url_of(study.config))
-    print([trial.number for trial in coordinator], file=sys.stderr)
-    print(len(coordinator.report.spans))
-"""
-
-
 def join(folder: Path, *words: str) -> subprocess.Popen[str]:
     """A process that runs the study, and prints how many trials its workers trained."""
-    script = folder / "join.py"
-    script.write_text(SCRIPT)
-    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    here = Path(__file__).parent
+    paths = [str(here), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, str(script), str(folder), *JOINED, *words]
+    command = [sys.executable, str(here / "lead.py"), str(folder), *JOINED, *words]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
@@ -89,37 +70,6 @@ def test_three_processes_run_one_study(tmp_path, alone, database, request):
         assert counted == [(len(alone),)]
         ended_ = "SELECT count(*) FROM optuna.trials WHERE state IN ('COMPLETE', 'PRUNED')"
         assert postgres.execute(ended_, name) == counted
-
-
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("kind", ["SIGKILL", "SIGINT"])
-def test_the_others_end_what_one_of_them_began(tmp_path, alone, kind, database, request):
-    seed = random.SystemRandom().randrange(10**6)
-    print(f"the time is drawn from seed {seed}")
-    words = ("workers=1",)
-    if database == "postgresql":
-        url = request.getfixturevalue("storage")
-        words += ("storage=postgresql", f"storage.url={url}")
-    processes = [start(tmp_path, *JOINED, *words) for _ in range(3)]
-    wait_for(tmp_path / "studies/joined/trials/1/result.json", processes[0])
-    time.sleep(random.Random(seed).uniform(0.0, 1.0))
-    gone, *others = random.Random(seed).sample(processes, 3)
-    gone.send_signal(getattr(signal, kind))
-    gone.communicate(timeout=60)
-    ended(*others)
-    check(tmp_path, alone)
-
-
-@pytest.mark.parametrize("workers", [SERIAL, ("workers=2",)], ids=["itself", "its coordinator"])
-def test_a_process_that_was_stopped_longer_than_its_heartbeat_goes_on(tmp_path, alone, workers):
-    """Stopped while it trains, what it trains waits for it; else others take what it claimed."""
-    processes = [start(tmp_path, *JOINED, *workers) for _ in range(2)]
-    wait_for(tmp_path / "studies/joined/trials/1/result.json", processes[0])
-    processes[0].send_signal(signal.SIGSTOP)
-    time.sleep(6.0)  # three heartbeats and more
-    processes[0].send_signal(signal.SIGCONT)
-    ended(*processes)
-    check(tmp_path, alone)
 
 
 def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):

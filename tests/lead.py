@@ -1,0 +1,28 @@
+"""Leads a study as the sweep does, without the report at its end: python lead.py FOLDER [WORD ...]
+
+It prints what the sweep says of faults, and last how many times its workers trained a trial.
+"""
+
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    from studies import study_of
+
+    from nndl_exp.study.coordinator import Coordinator
+    from nndl_exp.study.storage import url_of
+
+    study = study_of(Path(sys.argv[1]), *sys.argv[2:])
+    coordinator = Coordinator(study, url_of(study.config))
+    coordinator.say = lambda line: print(line, flush=True)
+    numbers = [trial.number for trial in coordinator]
+    assert numbers == list(range(len(numbers)))
+    if coordinator.report.stopped:
+        print(f"stopped  {coordinator.report.stopped}")
+    print(len(coordinator.report.spans))
+    return 1 if coordinator.report.stopped else 0
+
+
+if __name__ == "__main__":  # its workers import this file, and need nothing of it
+    sys.exit(main())
