@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -46,7 +46,11 @@ def server(folder: Path, port: int) -> Iterator[str]:
         yield f"http://nndl:{SECRET}@127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for(url: str) -> None:
@@ -136,7 +140,7 @@ class Gate:
         request.close_connection = True
 
     def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
-        connection = http.client.HTTPConnection(*self._behind, timeout=60)
+        connection = http.client.HTTPConnection(*self._behind, timeout=240)
         headers = {k: v for k, v in request.headers.items() if k.lower() != "host"}
         connection.request(request.command, request.path, body, headers)
         response = connection.getresponse()
