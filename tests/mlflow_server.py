@@ -129,7 +129,7 @@ class Gate:
             self._close()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        body = _body(request)
         if self._mode == "hangs":
             self._closing.wait(60)
         elif self._mode == "answers 500":
@@ -141,7 +141,8 @@ class Gate:
 
     def _pass_on(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         connection = http.client.HTTPConnection(*self._behind, timeout=240)
-        headers = {k: v for k, v in request.headers.items() if k.lower() != "host"}
+        own = ("host", "transfer-encoding", "content-length")
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in own}
         connection.request(request.command, request.path, body, headers)
         response = connection.getresponse()
         content = response.read()
@@ -161,3 +162,17 @@ class Gate:
         runs = client.search_runs([found.experiment_id])
         assert "RUNNING" not in {run.info.status for run in runs}
         return sorted(run.info.run_name for run in runs)
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        request.send_response_only(100)
+        request.end_headers()
+    if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    body = b""
+    while size := int(request.rfile.readline().partition(b";")[0], 16):
+        body += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return body
