@@ -61,6 +61,9 @@ class Result:
     attrs: dict[str, Any] = field(default_factory=dict)
 
 
+_RESULT = TypeAdapter(Result)  # as slow to make as a result is to read
+
+
 class RunDirectory:
     """The record of one run at ``path``; nothing is read or written until asked for."""
 
@@ -248,7 +251,7 @@ class RunDirectory:
         """
         path = self.path / "result.json"
         try:
-            result = TypeAdapter(Result).validate_json(path.read_bytes())
+            result = _RESULT.validate_json(path.read_bytes())
             if not {"best", "last"} <= set(result.weights):
                 raise ValueError("digests of weights are missing")
             if not all(math.isfinite(x) for x in (result.seconds, result.started, result.ended)):

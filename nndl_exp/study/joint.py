@@ -1,5 +1,6 @@
 """The joint search: Optuna over all hyper-parameters, in ranges around what the stages found."""
 
+from bisect import bisect_left
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ class JointStage(Study):
 
     def __init__(self, config: SweepConfig, parent: str, facts: Facts) -> None:
         self._parent, self.facts = parent, facts
+        self._spent: list[float] = []
         entries, self.centred = centred(config.search_space, facts.base)
         space = SearchSpace.parse(entries, facts.base)
         joint = replace(
@@ -112,15 +114,16 @@ class JointStage(Study):
 
     def total(self, settled: int) -> int:
         """Trials are proposed until those that a proposal may see have spent the share."""
-        spent = 0.0
-        for number in range(min(settled, self.n_trials)):
-            directory = self.run_directory(number)
+        known = min(settled, self.n_trials)
+        while len(self._spent) < known:  # each record is read once
+            directory = self.run_directory(len(self._spent))
             result = directory.result()
             assert result is not None
-            spent += self.facts.work(directory.config(), result.epochs)
-            if spent >= self.facts.share:
-                return min(number + self.plan.lag, self.n_trials)
-        return self.n_trials
+            before = self._spent[-1] if self._spent else 0.0
+            work = self.facts.work(directory.config(), result.epochs)
+            self._spent.append(before + work)
+        enough = bisect_left(self._spent, self.facts.share, hi=known)
+        return min(enough + self.plan.lag, self.n_trials) if enough < known else self.n_trials
 
     def decision(self) -> Decision | None:
         """The best trial; None while trials are missing."""
