@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgba
 from PIL import Image
 
 from nndl_exp.report.analysis import Analysis, Parameter, Point
-from nndl_exp.report.figures import VALIDATION
+from nndl_exp.report.figures import VALIDATION, LearningCurves, save_learning_curves
 from nndl_exp.report.marks import log_ticks
 from nndl_exp.report.parameter_figures import (
     landscape,
@@ -24,6 +24,8 @@ from nndl_exp.report.study_figures import (
     missing,
     pareto_front,
 )
+from nndl_exp.training.accuracy import MEASURES
+from nndl_exp.training.epoch import Epoch
 
 PARAMETERS = (
     Parameter("training.eta", 0.001, 10, log=True),
@@ -263,3 +265,24 @@ def test_one_parameter_with_one_value_is_drawn(tmp_path):
     assert missing(analysis)["landscape"] == "needs two ranges of numbers that every trial has"
     for name in ("best_so_far", "slices", "parallel_coordinates"):
         draw_figure(name, analysis, tmp_path, ("png",))
+
+
+def test_learning_curves_don_t_depend_on_those_drawn_before(tmp_path):
+    def epoch(number: int, accuracy: float) -> Epoch:
+        return Epoch(number, 1 / number, accuracy, 2 / number, accuracy / 2, 0.5, 1.0)
+
+    runs = [
+        ([epoch(n, n / 9) for n in range(1, 9)], 8, "long"),
+        ([epoch(1, -3.0)], None, "short"),
+        ([epoch(n, -2.0 * n) for n in range(1, 4)], 1, "wild"),
+    ]
+    for measure in MEASURES.values():
+        fresh = []
+        for i, run in enumerate(runs):
+            curves = LearningCurves(measure)
+            curves.draw(*run)
+            curves.figure.savefig(tmp_path / f"{i}.png", dpi=100, pil_kwargs={"compress_level": 1})
+            fresh.append((tmp_path / f"{i}.png").read_bytes())
+        for i in (2, 1, 0, 1, 2, 0):
+            save_learning_curves(tmp_path / "again.png", *runs[i], measure)
+            assert (tmp_path / "again.png").read_bytes() == fresh[i]

@@ -1,5 +1,6 @@
 """Figures of a run."""
 
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,46 +16,73 @@ from nndl_exp.training.epoch import Epoch, Moment
 TRAINING, VALIDATION = "#E69F00", "#0072B2"
 
 
-def learning_curves(
-    history: Sequence[Epoch], best: int | None, title: str, measure: Measure
-) -> Figure:
-    """Cost and accuracy on the training and the validation set against the epoch."""
-    figure = Figure(figsize=(8, 3.2))
-    # Fixed margins: a computed layout draws everything twice, and a study has many figures.
-    figure.subplots_adjust(left=0.08, right=0.985, bottom=0.15, top=0.88, wspace=0.2)
-    cost, accuracy = figure.subplots(1, 2)
-    moments: list[Epoch | Moment] = []
-    for epoch in history:
-        moments += [*epoch.within, epoch]
-    epochs = [m.epoch if isinstance(m, Moment) else m.number for m in moments]
-    for name, colour, style in (("training", TRAINING, "--"), ("validation", VALIDATION, "-")):
-        costs = [getattr(moment, f"{name}_cost") for moment in moments]
-        scale = 100 if measure.is_fraction else 1
-        heights = [scale * getattr(moment, f"{name}_accuracy") for moment in moments]
-        drawn = [c if math.isfinite(c) else math.nan for c in costs]
-        marker = "o" if len(moments) == 1 else ""
-        cost.plot(epochs, drawn, style, color=colour, label=name, marker=marker)
-        accuracy.plot(epochs, heights, style, color=colour, label=name, marker=marker)
-    for axes, label in (
-        (cost, "cost C"),
-        (accuracy, "accuracy (%)" if measure.is_fraction else measure.name),
-    ):
-        axes.set(xlabel="epoch", ylabel=label)
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.grid(alpha=0.3)
-        if best is not None:
-            axes.axvline(best, color="0.5", linewidth=1, linestyle=":", label="best epoch")
-    if not measure.is_fraction:  # one epoch of a wild R² would flatten all the others
-        accuracy.set_ylim(bottom=max(-1.0, accuracy.get_ylim()[0]))
-    accuracy.legend()
-    figure.suptitle(title, fontsize=10)
-    return figure
+_SETS = (("training", TRAINING, "--"), ("validation", VALIDATION, "-"))
+
+
+class LearningCurves:
+    """Cost and accuracy on the training and the validation set against the epoch.
+
+    One figure, whose curves are put in the place of those of the run before: making axes and their
+    ticks takes longer than drawing them, and a study has a figure for each trial.
+    """
+
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+        self.figure = Figure(figsize=(8, 3.2))
+        # Fixed margins: a computed layout draws everything twice.
+        self.figure.subplots_adjust(left=0.08, right=0.985, bottom=0.15, top=0.88, wspace=0.2)
+        self._axes = dict(zip(("cost", "accuracy"), self.figure.subplots(1, 2), strict=True))
+        self._lines, self._best = {}, []
+        labels = ("cost C", "accuracy (%)" if measure.is_fraction else measure.name)
+        for (kind, axes), label in zip(self._axes.items(), labels, strict=True):
+            for name, colour, style in _SETS:
+                (line,) = axes.plot([], [], style, color=colour, label=name)
+                self._lines[f"{name}_{kind}"] = line
+            axes.set(xlabel="epoch", ylabel=label)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(5))
+            axes.grid(alpha=0.3)
+            self._best.append(axes.axvline(0, color="0.5", linewidth=1, linestyle=":"))
+
+    def draw(self, history: Sequence[Epoch], best: int | None, title: str) -> None:
+        """Show a run, ``best`` being the number of its best epoch."""
+        moments: list[Epoch | Moment] = []
+        for epoch in history:
+            moments += [*epoch.within, epoch]
+        epochs = [m.epoch if isinstance(m, Moment) else m.number for m in moments]
+        for name, line in self._lines.items():
+            scale = 100 if name.endswith("accuracy") and self._measure.is_fraction else 1
+            values = [scale * getattr(moment, name) for moment in moments]
+            line.set_data(epochs, [v if math.isfinite(v) else math.nan for v in values])
+            line.set_marker("o" if len(moments) == 1 else "")
+        for line in self._best:
+            line.set(visible=best is not None, label="_" if best is None else "best epoch")
+            line.set_xdata([math.nan if best is None else best] * 2)
+        self._fit()
+        self.figure.suptitle(title, fontsize=10)
+
+    def _fit(self) -> None:
+        for axes in self._axes.values():
+            axes.set_autoscale_on(True)
+            axes.relim(visible_only=True)
+            axes.autoscale_view()
+        accuracy = self._axes["accuracy"]
+        low, high = accuracy.get_ylim()
+        if not self._measure.is_fraction and high > -1.0:
+            # One epoch of a wild R² would flatten all the others.
+            accuracy.set_ylim(bottom=max(-1.0, low))
+        accuracy.legend()
+
+
+@functools.cache
+def _curves(measure: Measure) -> LearningCurves:
+    return LearningCurves(measure)
 
 
 def save_learning_curves(
     path: Path, history: Sequence[Epoch], best: int | None, title: str, measure: Measure
 ) -> None:
     """Write the learning curves as a PNG."""
-    figure = learning_curves(history, best, title, measure)
-    save(figure, path, dpi=100, pil_kwargs={"compress_level": 1})
+    curves = _curves(measure)
+    curves.draw(history, best, title)
+    save(curves.figure, path, dpi=100, pil_kwargs={"compress_level": 1})
