@@ -206,7 +206,7 @@ class StagedViews:
             return
         executor = self._pool.open()
         curves = [executor.submit(draw, *_curves_of(stage, trial)) for trial in trials]
-        files = report_stage(stage, trials)
+        files = report_stage(stage, trials, executor=executor)
         if decision is not None:
             stage.conclude(decision)  # also where the study was killed before it was written down
             files.append(stage.directory / "decision.yaml")
