@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 RUN_TAG, STUDY_TAG = "nndl.run", "nndl.study"
 _LOGGED, _DRAWN = "nndl.logged", "nndl.drawn"
 _STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
+_METRICS_AT_ONCE = 800
+"""MLflow makes several batches of one that has more than 1,000 metrics, params and tags."""
 _CURVES = ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy")
 
 
@@ -146,8 +148,7 @@ class MlflowView:
     ) -> None:
         from mlflow.entities import RunTag
 
-        params = _params(to_mapping(directory.config()))
-        self._client.log_batch(child.run_id, list(_metrics(directory, result)), params)
+        params, metrics = _params(to_mapping(directory.config())), list(_metrics(directory, result))
         self._log_dataset(child.run_id, dataset)
         self._client.log_artifacts(child.run_id, str(directory.path))
         tags = {
@@ -156,7 +157,14 @@ class MlflowView:
             "nndl.weights_sha256": result.weights["best"],
             _LOGGED: result.weights["last"],
         }
-        self._client.log_batch(child.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        # MLflow stores the tags of a batch last: where they are, all of the run is.
+        self._client.log_batch(child.run_id, metrics[_METRICS_AT_ONCE:])
+        self._client.log_batch(
+            child.run_id,
+            metrics[:_METRICS_AT_ONCE],
+            params,
+            [RunTag(*tag) for tag in tags.items()],
+        )
         self._end(child.run_id, result)
         child.logged = result.weights["last"]
 
