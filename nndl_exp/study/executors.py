@@ -32,8 +32,10 @@ def processes(workers: int) -> Executor:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     with _interrupts_ignored(), _one_blas_thread():
-        # All processes are started by the first call; they inherit what is set here.
-        pool.submit(os.getpid)
+        # Each call starts one more process while none is idle; they inherit what is set here, and
+        # import what they need at the same time.
+        for _ in range(workers):
+            pool.submit(os.getpid)
     return pool
 
 
