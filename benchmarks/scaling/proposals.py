@@ -1,0 +1,145 @@
+"""Proposing the 5,000th trial against Optuna's own in-memory ask at that size.
+
+Both have the same trials, the default search space, and TPE with its default settings; Optuna's
+study keeps one sampler and is told of every trial. A proposal is ask and a value for every
+parameter: Optuna samples where the first one is asked for. Ours is made by the view that the
+coordinator asks; then also with all that the coordinator does in the database for it: the lock,
+reading what other processes may have written, storing it. In alternation, in one process.
+"""
+
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+
+from benchmarks.scaling.sweeps import on_postgresql, table
+from nndl_exp.api import load_study
+from nndl_exp.study.samplers import sampler_for
+from nndl_exp.study.storage import Storage, url_of
+from nndl_exp.study.study import Study
+from nndl_exp.study.view import Proposal, Settled, View
+
+TRIALS = 5000
+_EPOCHS = 20
+
+
+@dataclass(frozen=True)
+class Past:
+    """Trials that were proposed, and their results."""
+
+    proposals: list[Proposal]
+    settled: list[Settled]
+
+    @classmethod
+    def of(cls, study: Study, n: int) -> "Past":
+        """``n`` trials at random places, with values that a learner could have had."""
+        view = View(replace(study.plan, sampler={"name": "random"}, lag=n + 1))
+        proposals = [view.ask([]) for _ in range(n)]
+        rng = np.random.default_rng(study.plan.seed)
+        scores = np.sort(rng.random((n, _EPOCHS)), axis=1)
+        settled = [Settled(True, (row[-1],), tuple(row)) for row in scores.tolist()]
+        return cls(proposals, settled)
+
+    def frozen(self, study: Study) -> list[optuna.trial.FrozenTrial]:
+        """The same as Optuna has them."""
+        space = study.space.distributions
+        return [
+            optuna.trial.create_trial(
+                params=p.params,
+                distributions={name: space[name] for name in p.params},
+                value=s.values[0],
+                intermediate_values=dict(enumerate(s.scores, 1)),
+            )
+            for p, s in zip(self.proposals, self.settled, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds for a proposal: Optuna's own, our view's, and with the database."""
+
+    optunas: float
+    view: float
+    stored: float
+
+
+def measure(trials: int, rounds: int, *words: str) -> Times:
+    """Medians over proposals number ``trials``, ``trials`` + 1 and so on."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study = load_study(["strategy=joint", "tracking=none", f"output={folder}", *words])
+        assert isinstance(study, Study)
+        study.create()
+        past = Past.of(study, trials - 1)
+        contenders = (_optunas(study, past), _view(study, past), _stored(study, past))
+        seconds = [[_timed(propose) for propose in contenders] for _ in range(rounds + 1)]
+    return Times(*(statistics.median(column) for column in zip(*seconds[1:], strict=True)))
+
+
+def _timed(propose: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    propose()
+    return time.perf_counter() - start
+
+
+def _optunas(study: Study, past: Past) -> Callable[[], object]:
+    plan = study.plan
+    sampler = sampler_for(plan.sampler, plan.space, plan.seed, 0)
+    own = optuna.create_study(sampler=sampler, directions=list(plan.directions))
+    own.add_trials(past.frozen(study))
+
+    def propose() -> None:
+        trial = own.ask()
+        study.space.suggest(trial)
+        own.tell(trial, 0.5)
+
+    return propose
+
+
+def _view(study: Study, past: Past) -> Callable[[], Proposal]:
+    view, settled = View(study.plan), [*past.settled]
+    view.restore(past.proposals, past.settled)
+
+    def propose() -> Proposal:
+        proposal = view.ask(settled)
+        settled.append(Settled(True, (0.5,)))
+        return proposal
+
+    return propose
+
+
+def _stored(study: Study, past: Past) -> Callable[[], None]:
+    """As ``Coordinator._propose`` does it."""
+    propose, url = _view(study, past), url_of(study.config)
+    storage = Storage(
+        url, study.name, study.directions, study.directory, Path(study.config.output), 60
+    )
+    storage._study.add_trials(past.frozen(study))  # by the coordinator it would take an hour
+    storage.read()
+
+    def stored() -> None:
+        with storage.exclusive():
+            storage.read()
+            assert storage.add(propose(), study.space.distributions)
+
+    return stored
+
+
+def measured(rounds: int) -> str:
+    """The table, a row for each database; PostgreSQL's where there is one."""
+    databases = {"SQLite": (), "PostgreSQL": on_postgresql()}
+    rows = []
+    for title, words in databases.items():
+        if words is None:
+            continue
+        found = measure(TRIALS, 10 * rounds, *words)
+        times = [f"{1000 * t:.0f} ms" for t in (found.optunas, found.view, found.stored)]
+        ratios = [f"{t / found.optunas:.2f}" for t in (found.view, found.stored)]
+        rows.append([title, times[0], f"{times[1]} ({ratios[0]})", f"{times[2]} ({ratios[1]})"])
+    return table(["", "Optuna's own ask", "ours (ratio)", "ours with the database (ratio)"], rows)

@@ -1,0 +1,70 @@
+"""The real command line, timed, and what its trials left."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nndl_exp.records import Result, RunDirectory
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that has ended: seconds by the clock from its start to its exit, seconds of all its
+    processes together, and its study's folder."""
+
+    clock: float
+    processor: float
+    folder: Path
+
+    def trained(self) -> list[tuple[RunDirectory, Result]]:
+        """The trials that were trained, not taken over from an equal one, in their order."""
+        found = [RunDirectory(path.parent) for path in self.folder.glob("**/trials/*/result.json")]
+        settled = [(directory, directory.result()) for directory in found]
+        trained = [(d, r) for d, r in settled if r and not r.reason.startswith("same as")]
+        return sorted(trained, key=lambda pair: pair[1].started)
+
+    def window(self) -> float:
+        """Seconds from the first trial's start to the last one's end."""
+        results = [result for _, result in self.trained()]
+        return max(r.ended for r in results) - min(r.started for r in results)
+
+
+def sweep(words: Sequence[str], output: Path) -> Sweep:
+    """Run ``python -m nndl_exp.sweep`` into a new output folder.
+
+    Raises:
+        subprocess.CalledProcessError: it did not end well.
+    """
+    command = [sys.executable, "-m", "nndl_exp.sweep", *words, f"output={output}", "study.name=s"]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    before, start = _processor(), time.perf_counter()
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    clock = time.perf_counter() - start
+    return Sweep(clock, _processor() - before, output / "studies" / "s")
+
+
+def _processor() -> float:
+    """Seconds of processor that the processes have taken that this one started and has ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as Markdown."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
+
+
+def on_postgresql() -> tuple[str, ...] | None:
+    """The words that put a study into the database that libpq's variables name; None without."""
+    if "PGPORT" not in os.environ:
+        return None
+    host, port = os.environ.get("PGHOST", "localhost"), os.environ["PGPORT"]
+    user = os.environ.get("PGUSER", "postgres")
+    database = os.environ.get("PGDATABASE", user)
+    return ("storage=postgresql", f"storage.url=postgresql://{user}@{host}:{port}/{database}")
