@@ -21,8 +21,8 @@ def led(tmp_path_factory):
     """A sweep of three trials, one of which is taken over from an equal one."""
     output = tmp_path_factory.mktemp("led")
     enqueue = "study.enqueue=[{training.eta: 0.5}, {training.eta: 0.5}]"
-    space = "search_space={training: {eta: {low: 0.1, high: 1.0}}}"
-    words = [*TINY, space, enqueue, "study.n_trials=3", "study.lag=1", f"output={output}"]
+    fixed = ("network.hidden=[10]", "training.lmbda=0.1", "training.mini_batch_size=10")
+    words = [*TINY, *fixed, enqueue, "study.n_trials=3", "study.lag=1", f"output={output}"]
     study = load_study([*words, "study.name=s"])
     list(study.run())
     return Sweep(10.0, 8.0, study.directory)

@@ -129,10 +129,13 @@ def _counts(study: "Study") -> dict[str, int]:
 
     from nndl_exp.study.storage import url_of
 
-    url = url_of(study.config)
-    name = next(n for n in optuna.get_all_study_names(url) if n.startswith(study.name))
-    trials = optuna.load_study(study_name=name, storage=url).trials
+    storage = optuna.storages.RDBStorage(url_of(study.config))
+    names = optuna.get_all_study_names(storage)  # on a server the output folder's id follows
+    name = next(name for name in names if name.startswith(study.name))
+    trials = optuna.load_study(study_name=name, storage=storage).trials
     states = [trial.state.name for trial in trials]
+    storage.remove_session()
+    storage.engine.dispose()
     return {state: states.count(state) for state in sorted(set(states))}
 
 
