@@ -263,13 +263,14 @@ class Coordinator:
         proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
         config = self.study.space.apply(self.study.config.run, proposal.params)
+        prunes = self.study.plan.pruner["name"] != "none"  # else nobody looks at the results
         return Task(
             number=number,
             config=config,
             data=self.study.dataset.sha256,
             directory=self.study.run_directory(number).path.resolve(),
             plan=replace(self.study.plan, known=()),  # a worker prunes, and does not propose
-            settled=tuple(self._ledger.settled[:visible]),
+            settled=tuple(self._ledger.settled[:visible]) if prunes else (),
             same_as=self._ledger.original(config, visible),
             stop_flag=self._stop.flag.resolve(),
             deadline=self._stop.deadline,
