@@ -16,6 +16,7 @@ from nndl_exp.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nndl_exp.records import RunDirectory
     from nndl_exp.study.summary import Summary
     from nndl_exp.training.accuracy import Measure
 
@@ -76,7 +77,7 @@ def compare(output: str, first: str, second: str) -> None:
     for study, several in zip(studies, runs, strict=True):
         if not several:
             raise UserError(f"{study.name} must have a trial that trained to its end: got none")
-        console.print(f"{study.name}  {_accuracy(study)} · {name_of(several[0])}")
+        console.print(f"{study.name}  {_accuracy_of(several)} · {_which(several)}")
     found = difference(*runs)
     measure = _measure(studies[0])
     scale, unit = (100, " points") if measure.is_fraction else (1, "")
@@ -174,14 +175,29 @@ def _find(output: str, study: str) -> "Summary":
 
 
 def _accuracy(study: "Summary") -> str:
-    from nndl_exp.report.text import plain_accuracy
+    return _accuracy_of([study.best] if study.best else [])
 
-    result = study.result
-    if result is None or result.validation_accuracy is None:
+
+def _accuracy_of(runs: "list[RunDirectory]") -> str:
+    """The validation accuracy of some runs in the mean."""
+    from statistics import fmean
+
+    from nndl_exp.report.text import plain_accuracy
+    from nndl_exp.run import measure_of
+
+    results = [run.result() for run in runs]
+    found = [r.validation_accuracy for r in results if r and r.validation_accuracy is not None]
+    if not found:
         return ""
-    measure = _measure(study)
-    text = plain_accuracy(measure, result.validation_accuracy)
+    measure = measure_of(runs[0].config())
+    text = plain_accuracy(measure, fmean(found))
     return f"{text} %" if measure.is_fraction else f"R² {text}"
+
+
+def _which(runs: "list[RunDirectory]") -> str:
+    if len(runs) == 1:
+        return name_of(runs[0])
+    return f"the mean of {len(runs)} runs with new seeds ({name_of(runs[0])}, ...)"
 
 
 def _measure(study: "Summary") -> "Measure":
