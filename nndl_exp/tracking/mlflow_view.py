@@ -157,15 +157,11 @@ class MlflowView:
             "nndl.weights_sha256": result.weights["best"],
             _LOGGED: result.weights["last"],
         }
-        # MLflow stores the tags of a batch last: where they are, all of the run is.
         self._client.log_batch(child.run_id, metrics[_METRICS_AT_ONCE:])
-        self._client.log_batch(
-            child.run_id,
-            metrics[:_METRICS_AT_ONCE],
-            params,
-            [RunTag(*tag) for tag in tags.items()],
-        )
+        self._client.log_batch(child.run_id, metrics[:_METRICS_AT_ONCE], params)
         self._end(child.run_id, result)
+        # Last: what was cut short before is done again, until the run has ended there too.
+        self._client.log_batch(child.run_id, tags=[RunTag(*tag) for tag in tags.items()])
         child.logged = result.weights["last"]
 
     def _end(self, run_id: str, result: Result) -> None:
@@ -174,13 +170,21 @@ class MlflowView:
 
     def log_model(self, run_id: str, directory: RunDirectory) -> None:
         """Store the run's best network as an MLflow model, unless that has been done."""
+        result = directory.result()
+        assert result is not None
         with outages():
-            outputs = self._client.get_run(run_id).outputs
-            if outputs is None or not outputs.model_outputs:
+            if not self._has_model(run_id):
                 log_model(self._output, self._tracking, run_id, directory)
-                result = directory.result()
-                assert result is not None
-                self._end(run_id, result)  # logging a model opens the run again, and ends it now
+            # Logging a model opens the run again, and ends it now; or was cut short before that.
+            self._end(run_id, result)
+
+    def _has_model(self, run_id: str) -> bool:
+        from mlflow.entities import LoggedModelStatus
+
+        outputs = self._client.get_run(run_id).outputs
+        models = [output.model_id for output in outputs.model_outputs] if outputs else []
+        ready = LoggedModelStatus.READY  # the others were cut short
+        return any(self._client.get_logged_model(model).status == ready for model in models)
 
     def log_test(self, run_id: str, metrics: dict[str, float]) -> None:
         """Add what the test set said."""
