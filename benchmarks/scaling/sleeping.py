@@ -169,8 +169,8 @@ def measured(rounds: int, case: Case | None = None) -> str:
     with tempfile.TemporaryDirectory() as folder:
         awake = Case(case.trials, 1, 0.0, case.lag)
         reference = lead(awake, Path(folder) / "awake", "tracking=none").table
-        for title, words in (("no tracking", ["tracking=none"]), ("MLflow, same server", [])):
-            output = Path(folder) / title.split()[0]
-            night = lead(case, output, *database, *words)
+        for title, tracking in (("no tracking", "none"), ("MLflow, same server", "mlflow")):
+            night = lead(case, Path(folder) / tracking, *database, f"tracking={tracking}")
             rows.append(row(title, case, night, reference))
+            print(*rows[-1], sep=" | ", flush=True)
     return table(HEADINGS, rows)

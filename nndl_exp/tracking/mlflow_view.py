@@ -21,6 +21,7 @@ from nndl_exp.tracking.model import log_model
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, Run
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 RUN_TAG, STUDY_TAG = "nndl.run", "nndl.study"
 _LOGGED, _DRAWN = "nndl.logged", "nndl.drawn"
@@ -32,9 +33,11 @@ _CURVES = ("training_cost", "training_accuracy", "validation_cost", "validation_
 
 @dataclass
 class Child:
-    """A run that MLflow has: its id, the weights it was logged with, and whether it is drawn."""
+    """A run that MLflow has: its id, where its files lie, the weights it was logged with, and
+    whether it is drawn."""
 
     run_id: str
+    artifacts: str = ""
     logged: str | None = None
     drawn: bool = False
 
@@ -118,7 +121,7 @@ class MlflowView:
         if child.drawn:
             return
         with outages():
-            self._client.log_artifact(child.run_id, str(path))
+            self._artifacts(child).log_artifact(str(path))
             self._client.set_tag(child.run_id, _DRAWN, path.name)
         child.drawn = True
 
@@ -150,7 +153,7 @@ class MlflowView:
 
         params, metrics = _params(to_mapping(directory.config())), list(_metrics(directory, result))
         self._log_dataset(child.run_id, dataset)
-        self._client.log_artifacts(child.run_id, str(directory.path))
+        self._artifacts(child).log_artifacts(str(directory.path))
         tags = {
             "nndl.state": result.state,
             "nndl.reason": result.reason,
@@ -224,7 +227,14 @@ class MlflowView:
         run = self._client.create_run(
             self._experiment, start, tags, run_name=_shown(name, name.count("/") > 1)
         )
-        return Child(str(run.info.run_id))
+        return _child(run)
+
+    def _artifacts(self, child: Child) -> "ArtifactRepository":
+        # The client would ask for the whole run again, to learn where its files lie.
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        uri = mlflow_client.tracking_uri(self._output, self._tracking)
+        return get_artifact_repository(child.artifacts, tracking_uri=uri)
 
     def _log_dataset(self, run_id: str, dataset: Dataset) -> None:
         from mlflow.entities import Dataset as Entity
@@ -267,7 +277,9 @@ def _tagged(tag: str, name: str) -> str:
 
 def _child(run: "Run") -> Child:
     tags = run.data.tags
-    return Child(str(run.info.run_id), tags.get(_LOGGED), _DRAWN in tags)
+    return Child(
+        str(run.info.run_id), str(run.info.artifact_uri), tags.get(_LOGGED), _DRAWN in tags
+    )
 
 
 def _shown(name: str, in_stages: bool) -> str:
