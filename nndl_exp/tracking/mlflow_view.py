@@ -21,7 +21,6 @@ from nndl_exp.tracking.model import log_model
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, Run
-    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 RUN_TAG, STUDY_TAG = "nndl.run", "nndl.study"
 _LOGGED, _DRAWN = "nndl.logged", "nndl.drawn"
@@ -229,7 +228,7 @@ class MlflowView:
         )
         return _child(run)
 
-    def _artifacts(self, child: Child) -> "ArtifactRepository":
+    def _artifacts(self, child: Child) -> Any:
         # The client would ask for the whole run again, to learn where its files lie.
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
