@@ -13,11 +13,14 @@ from test_strategy import NO_TRACKING
 from test_strategy import lead as lead_stages
 from test_strategy import study_of as stages_of
 
+from nndl_exp.cli.runs import find_run, name_of
+from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.studies import command, main
 from nndl_exp.study.scores import difference
 from nndl_exp.study.summary import summaries, summary
 
+STRONG = ("search_space.training.eta.low=0.5", "search_space.training.mini_batch_size.high=10")
 WEAK = ("search_space.training.eta.low=0.0001", "search_space.training.eta.high=0.001")
 
 
@@ -25,7 +28,7 @@ WEAK = ("search_space.training.eta.low=0.0001", "search_space.training.eta.high=
 def output(tmp_path_factory):
     """A search, a weak one, one that is not complete, and a study in stages."""
     folder = tmp_path_factory.mktemp("output")
-    for name, words in {"plain": (), "weak": WEAK, "halted": ()}.items():
+    for name, words in {"plain": STRONG, "weak": WEAK, "halted": ()}.items():
         lead(study_of(folder, f"study.name={name}", "study.n_trials=5", *words, *SERIAL))
     halted = study_of(folder, "study.name=halted", "study.n_trials=9", *SERIAL)
     halted.create()
@@ -47,7 +50,7 @@ def test_the_list_has_a_line_for_each_study_the_last_one_first(output, capsys):
         assert " complete" in rows[name], rows[name]
         assert "not complete" not in rows[name]
     assert "not complete" in rows["halted"]
-    table = study_of(output, "study.name=plain", "study.n_trials=5").table()
+    table = study_of(output, "study.name=plain", "study.n_trials=5", *STRONG).table()
     best = table[table.state == "complete"].validation_accuracy.max()
     assert f" 5  {100 * best:.1f} %" in rows["plain"]
 
@@ -81,7 +84,9 @@ def test_a_study_shows_what_was_decided_and_its_best_run_is_there(output, capsys
     *_, last = study.stages()
     decided = last.decision().config
     assert replace(found.best.config(), seed=decided.seed) == decided
-    assert f"python -m nndl_exp.reproduce {'/'.join(found.best.path.parts[-4::2])}" in text
+    name = name_of(found.best)
+    assert f"python -m nndl_exp.reproduce {name} --output {output}" in text
+    assert find_run(name, str(output), TrackingConfig()).directory.path == found.best.path.resolve()
 
 
 def test_the_difference_of_two_studies_is_that_of_their_best_runs(output, capsys):
