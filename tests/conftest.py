@@ -36,8 +36,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from benchmarks.readme import write_section
 
         options = f"--faults={option.faults} --faults-seed={option.faults_seed}"
-        command = f"python -m pytest tests/test_faults.py {options} --reliability={page}"
-        write_section("faults", faults.report(command), page)
+        command = f"python -m pytest -n 0 tests/test_faults.py {options} --reliability={page}"
+        if faults.SEEN:  # with -n other processes see them
+            write_section("faults", faults.report(command), page)
 
 
 @pytest.fixture(scope="session", autouse=True)
