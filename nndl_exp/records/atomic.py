@@ -20,8 +20,10 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         new.replace(path)
-    except BaseException:
+    except BaseException as e:
         new.unlink(missing_ok=True)
+        if isinstance(e, OSError) and e.filename is None:
+            e.filename = str(path)  # a full disk does not say of what file
         raise
     if durable:
         _sync_directory(path.parent)
