@@ -3,7 +3,8 @@
     NNDL_DATA_DIR=... pg_virtualenv python -m benchmarks.scaling [PART ...]
 
 writes the tables of the parts, all of them unless some are named, into benchmarks/README.md. What
-they measure is said at the head of each one's file. The machine must be free; PostgreSQL is found
+they measure is said at the head of each one's file. The machine must be free (a load below 0.7 as
+each part begins, which is written below its table); PostgreSQL is found
 by PGHOST, PGPORT, PGUSER and PGPASSWORD, which pg_virtualenv (Debian: postgresql-common) sets.
 """
 
@@ -37,7 +38,9 @@ def main() -> None:
         os.environ.pop(name, None)
     os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
     for part in options.parts or PARTS:
+        load = os.getloadavg()[0]
         text = PARTS[part](options.rounds)
+        text += f"\n\nThe load of the machine as this began: {load:.1f}."
         print(text, flush=True)
         write_section(f"scaling: {part}", text)
 
