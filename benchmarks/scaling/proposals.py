@@ -46,15 +46,15 @@ class Past:
         settled = [Settled(True, (row[-1],), tuple(row)) for row in scores.tolist()]
         return cls(proposals, settled)
 
-    def frozen(self, study: Study) -> list[optuna.trial.FrozenTrial]:
-        """The same as Optuna has them."""
+    def frozen(self, study: Study, *, scores: bool = True) -> list[optuna.trial.FrozenTrial]:
+        """The same as Optuna has them; our database has no ``scores``, which the records keep."""
         space = study.space.distributions
         return [
             optuna.trial.create_trial(
                 params=p.params,
                 distributions={name: space[name] for name in p.params},
                 value=s.values[0],
-                intermediate_values=dict(enumerate(s.scores, 1)),
+                intermediate_values=dict(enumerate(s.scores, 1)) if scores else {},
             )
             for p, s in zip(self.proposals, self.settled, strict=True)
         ]
@@ -120,7 +120,8 @@ def _stored(study: Study, past: Past) -> Callable[[], None]:
     storage = Storage(
         url, study.name, study.directions, study.directory, Path(study.config.output), 60
     )
-    storage._study.add_trials(past.frozen(study))  # by the coordinator it would take an hour
+    # One by one, claimed and settled, it would take long.
+    storage._study.add_trials(past.frozen(study, scores=False))
     storage.read()
 
     def stored() -> None:
