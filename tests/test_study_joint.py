@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from studies import study_of
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, TrainingConfig
 from nndl_exp.study.joint import centred
-from nndl_exp.study.storage import Storage
+from nndl_exp.study.patience import Patience
+from nndl_exp.study.storage import Storage, url_of
 from nndl_exp.study.view import Settled
 from nndl_exp.study.widening import WIDEN_EVERY, Widening, widened
 
@@ -119,14 +121,15 @@ def test_the_best_of_those_not_yet_seen_does_not_widen():
 
 def test_the_database_takes_trials_of_a_range_that_grew(tmp_path):
     proposer, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
-    url, directions = f"sqlite:///{tmp_path}/o.db", plan().directions
-    storage = Storage(url, "joint", directions, tmp_path, tmp_path, 10)
-    assert not storage.add(proposals[0], proposer.space.distributions)  # another may be proposing
+    study = study_of(tmp_path, "study.name=joint")
+    study.create()
+    storage = Storage(url := url_of(study.config), study, Patience(url, 0.0, print))
     with storage.exclusive() as held:
         assert held
         for proposal in proposals:
             space = plan().space if proposal.number < WIDEN_EVERY else proposer.space
             assert storage.add(proposal, space.distributions)
+    assert not storage.add(proposals[-1], proposer.space.distributions)  # it has been proposed
     storage.read()
     assert [p.params for p in storage.proposals()] == [p.params for p in proposals]
     storage.close()

@@ -13,13 +13,13 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import optuna
 
 from benchmarks.scaling.sweeps import on_postgresql, table
 from nndl_exp.api import load_study
+from nndl_exp.study.patience import Patience
 from nndl_exp.study.samplers import sampler_for
 from nndl_exp.study.storage import Storage, url_of
 from nndl_exp.study.study import Study
@@ -117,11 +117,13 @@ def _view(study: Study, past: Past) -> Callable[[], Proposal]:
 def _stored(study: Study, past: Past) -> Callable[[], None]:
     """As ``Coordinator._propose`` does it."""
     propose, url = _view(study, past), url_of(study.config)
-    storage = Storage(
-        url, study.name, study.directions, study.directory, Path(study.config.output), 60
+    storage = Storage(url, study, Patience(url, 60.0, print))
+    # One by one, claimed and settled, it would take long; Optuna alone asks for no number.
+    backend = optuna.storages.RDBStorage(url)
+    optuna.load_study(study_name=study.name, storage=backend).add_trials(
+        past.frozen(study, scores=False)
     )
-    # One by one, claimed and settled, it would take long.
-    storage._study.add_trials(past.frozen(study, scores=False))
+    backend.engine.dispose()
     storage.read()
 
     def stored() -> None:
