@@ -51,6 +51,8 @@ class Coordinator:
         self._storage_url = storage_url
         self._view = study.proposer()
         self._proposals: list[Proposal] = []
+        self._configs: dict[int, RunConfig] = {}  # of the trials that run: read back it is slower
+        self._unsure = False
         # Where seconds decide, those of another stage, with other work beside it, don't tell.
         self._ledger = Ledger(study, {} if study.one_at_a_time else earlier or {})
         self._waiting: list[int] = []
@@ -159,7 +161,7 @@ class Coordinator:
         settled = self.study.settled(trial)
         outcome = {"state": trial.result.state, "reason": trial.result.reason}
         self._storage.settle(trial.number, settled, outcome)
-        self._ledger.add(trial)
+        self._ledger.add(trial, settled)
 
     def _advance(self) -> bool:
         """One round: propose, submit, wait for a trial to end. False when nothing is left to do."""
@@ -201,13 +203,17 @@ class Coordinator:
         with self._storage.exclusive() as held:
             if not held:
                 return
-            self._read()
+            # Alone it knows all that the storage holds: reading open trials takes 2 ms for each.
+            if self._unsure or not self._claims.alone:
+                self._read()
+                self._unsure = False
             while self._may_propose():
                 if len(self._view) < len(self._proposals):
                     self._view.restore(self._proposals, self._ledger.settled)
                 proposal = self._view.ask(self._ledger.settled)
                 if not self._storage.add(proposal, self._view.space.distributions):
                     self._view = self.study.proposer()  # it has asked for a trial that is not there
+                    self._unsure = True
                     return
                 self._proposals.append(proposal)
                 self._take_up(proposal.number)
@@ -263,6 +269,7 @@ class Coordinator:
         proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
         config = self.study.space.apply(self.study.config.run, proposal.params)
+        self._configs[number] = config
         prunes = self.study.plan.pruner["name"] != "none"  # else nobody looks at the results
         return Task(
             number=number,
@@ -282,8 +289,7 @@ class Coordinator:
         elif isinstance(ended, BaseException):
             raise ended
         elif ended.result is not None:
-            config = self.study.run_directory(number).config()
-            self._settle(Trial(number, config, ended.result))
+            self._settle(Trial(number, self._configs[number], ended.result))
         elif ended.elsewhere:
             self._claims.release(number)
             self._elsewhere.add(number)

@@ -17,7 +17,7 @@ class Ledger:
 
     def __init__(self, study: Study, earlier: Mapping[RunConfig, Original]) -> None:
         self._study, self._earlier = study, earlier
-        self._ended: dict[int, Trial] = {}
+        self._ended: dict[int, tuple[Trial, Settled]] = {}
         self._first: dict[RunConfig, int] = {}
         self._fresh: list[Trial] = []
         self._succeeded = False
@@ -29,12 +29,12 @@ class Ledger:
     def __contains__(self, number: int) -> bool:
         return number in self._ended
 
-    def add(self, trial: Trial) -> None:
+    def add(self, trial: Trial, settled: Settled) -> None:
         """A trial has ended; the prefix grows if this was the one it waited for."""
-        self._ended[trial.number] = trial
+        self._ended[trial.number] = trial, settled
         while (number := len(self.settled)) in self._ended:
-            trial = self._ended[number]
-            self.settled.append(self._study.settled(trial))
+            trial, settled = self._ended[number]
+            self.settled.append(settled)
             if trial.result.state == "complete":
                 self._first.setdefault(trial.config, number)
             self._succeeded |= not self._study.has_failed(trial.result)
@@ -66,12 +66,13 @@ class Ledger:
         """Why there are no more trials than a few, once that is so."""
         if self._succeeded or not self.is_complete:
             return None
-        few, first = len(self.settled), self._ended.get(0)
-        if first is None or few >= self._study.total(few):
+        few = len(self.settled)
+        if not few or few >= self._study.total(few):
             return None
+        reason = self._ended[0][0].result.reason
         return (
-            f"the first {few} trials all failed (trial 0: {first.result.reason}): mend the run or "
-            f"the search space, or go on with study.give_up_after={2 * few}"
+            f"the first {few} trials all failed (trial 0: {reason}): mend the run or the search "
+            f"space, or go on with study.give_up_after={2 * few}"
         )
 
     def original(self, config: RunConfig, visible: int) -> Original | None:

@@ -13,7 +13,7 @@ from nndl_exp.run import check
 from nndl_exp.study import objectives
 from nndl_exp.study.scores import scores
 from nndl_exp.study.script import Decision, Facts, Seen, play, write_decision
-from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.search_space import Params, SearchSpace
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.study.view import Plan, Proposal, Settled
 
@@ -59,6 +59,7 @@ class ScriptedStage(Study):
         self.name = f"{parent}/{key}"
         self._parent = parent
         self._seen: list[Seen] = []
+        self._plays: dict[int, tuple[list[Params], Decision | None]] = {}
 
     @property
     def leadership(self) -> "Leadership":
@@ -90,7 +91,7 @@ class ScriptedStage(Study):
         """What gives the coordinator its trials."""
         return _Planned(self)
 
-    def planned(self, settled: int) -> list[dict[str, Any]]:
+    def planned(self, settled: int) -> list[Params]:
         """The parameters of all trials that are asked for once so many have settled."""
         return self._played(settled)[0]
 
@@ -111,11 +112,13 @@ class ScriptedStage(Study):
         """Write the decision down, for a reader: the study itself decides it again."""
         write_decision(self.directory, self.key, decision)
 
-    def _played(self, settled: int) -> tuple[list[dict[str, Any]], Decision | None]:
+    def _played(self, settled: int) -> tuple[list[Params], Decision | None]:
         while len(self._seen) < settled:
             self._seen.append(self._look(len(self._seen)))
-        script = self.module.script(self.facts, self.options)
-        return play(script, self._seen[:settled])
+        if settled not in self._plays:  # asked for in every round; a script may compare networks
+            script = self.module.script(self.facts, self.options)
+            self._plays = {settled: play(script, self._seen[:settled])}
+        return self._plays[settled]
 
     def _look(self, number: int) -> Seen:
         directory = self.run_directory(number)

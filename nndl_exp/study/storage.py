@@ -3,7 +3,7 @@
 import functools
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -64,9 +64,15 @@ def create_tables(url: str) -> "_Backend":
     Raises:
         UserError: it can't be reached, or is not a database that Optuna can use.
     """
-    with _creating(url):
+    known = url in _ANSWERED and not _is_missing(url)  # then its tables are there
+    with nullcontext() if known else _creating(url):
         try:
-            return _Backend(url, engine_kwargs=_engine(url))
+            return _Backend(
+                url,
+                engine_kwargs=_engine(url),
+                skip_table_creation=known,
+                skip_compatibility_check=known,
+            )
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
             if database.is_postgresql(url):
                 raise UserError(database.refusal(url, e.__cause__ or e)) from None
@@ -91,6 +97,11 @@ def _creating(url: str) -> AbstractContextManager[Any]:
     if database.is_postgresql(url):
         return database.creating(url)
     return FileLock(f"{sqlalchemy.make_url(url).database}.lock")
+
+
+def _is_missing(url: str) -> bool:
+    path = None if database.is_postgresql(url) else sqlalchemy.make_url(url).database
+    return path is not None and not (Path(path).exists() and Path(path).stat().st_size)
 
 
 def _engine(url: str) -> dict[str, Any]:
