@@ -50,16 +50,26 @@ def test_trainings_are_the_same_without_a_study(led, monkeypatch):
 
 
 def test_overhead_is_what_is_not_training(led):
-    plan = Sweep(1.0, 0.5, led.folder)
+    around = overhead.Around(starting=0.5, reports=0.2)
     alone = [Bare(6.0, 3.0), Bare(2.0, 1.0)]
-    found = overhead.compare(led, Sweep(9.0, 6.0, led.folder), plan, alone, workers=2)
+    found = overhead.compare(led, Sweep(9.0, 6.0, led.folder), around, alone, workers=2)
     assert (found.trainings, found.training) == (2, 4.0)
-    assert found.overhead == pytest.approx(8 / 4 - 1)
+    assert found.whole == pytest.approx(8 / 4 - 1)
     assert found.tracking == pytest.approx((8 - 6) / 4)
-    assert found.starting == pytest.approx(0.5 / 4)
-    assert found.rest == pytest.approx(1 - 0.5 - 0.125)
+    assert (found.starting, found.reports) == pytest.approx((0.5 / 4, 0.2 / 4))
+    assert found.together == pytest.approx(1 - 0.125 - 0.05)
+    assert found.search == pytest.approx(found.together - found.tracking)
     assert found.clock == pytest.approx(2 * 10 / 8 - 1)
     assert found.clock_untracked == pytest.approx(2 * 9 / 8 - 1)
+
+
+def test_reports_are_made_again(tmp_path):
+    words = ("strategy.stages=[epochs]", "strategy.epochs=4", "study.name=s", f"output={tmp_path}")
+    study = load_study([*TINY[:-1], *words])
+    list(study.run())
+    assert overhead.report_again(study.directory) > 0
+    assert list(study.directory.glob("stages/epochs/figures/*.png"))
+    assert overhead.import_worker() > 0
 
 
 def test_proposals_are_timed_at_their_size():
