@@ -99,6 +99,28 @@ def test_a_trial_is_proposed_once_whatever_happens_to_the_lock(tmp_path, postgre
         each.close()
 
 
+def test_a_heartbeat_keeps_the_trials_that_it_names(tmp_path, postgres, storage):
+    words = (*SERIAL, "study.name=kept", "storage=postgresql", f"storage.url={storage}")
+    study = study_of(tmp_path, *words)
+    study.create()
+    patience = Patience(url_of(study.config), 60.0, lambda line: None)
+    kept = Storage(url_of(study.config), study, patience)
+    proposals = study.proposer()
+    for number in range(3):
+        assert kept.add(proposals.ask([]), study.space.distributions)
+        assert kept.claim(number, "one")
+    kept.read()
+    assert [claim.stale for claim in kept.claims()] == [False] * 3
+    name = storage.rpartition("/")[2]
+    postgres.execute(
+        "UPDATE optuna.trial_heartbeats SET heartbeat = heartbeat - interval '1 day'", name
+    )
+    assert [claim.stale for claim in kept.claims()] == [True] * 3
+    kept.beat([0, 2])
+    assert [claim.stale for claim in kept.claims()] == [False, True, False]
+    kept.close()
+
+
 def test_what_is_wrong_is_said_in_one_line(cli, monkeypatch, postgres, storage):
     def refused(url: str, *words: str) -> str:
         said = cli.refused("nndl_exp.sweep", *SWEEP, "tracking=none", f"storage.url={url}", *words)

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-import optuna
 import sqlalchemy.exc
 from filelock import FileLock, Timeout
 
@@ -178,8 +177,6 @@ class Claims:
 
     def _beat(self) -> None:
         while not self._ended.wait(self._heartbeat):
-            for number in list(self._mine):
-                try:
-                    self._storage.beat(number)
-                except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError):
-                    break  # the next one may reach the database again
+            # When it does not answer, the next one may reach it again.
+            with suppress(sqlalchemy.exc.SQLAlchemyError):
+                self._storage.beat(list(self._mine))
