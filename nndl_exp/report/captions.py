@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a single run needs neither
 
 _SPOKEN = {
     "training.lmbda": "lambda {}",
-    "training.mini_batch_size": "mini-batches of {}",
+    "training.mini_batch_size": "mini-batch {}",
     "network.hidden": "{} hidden",
 }
 """How a setting is said; another one by its short name before its value."""
@@ -34,8 +34,8 @@ def trial_caption(study: Study, trial: Trial) -> Caption:
     name = f"{study.name}/{trial.number}"
     text = _paragraphs(
         f"`{name}`: {_of(trial, study)}",
-        _settings(trial.config),
         _commands(*_of_a_run(name, study.config.output)),
+        _settings(trial.config),
     )
     return Caption(f"trial {trial.number}: {settings}", text, _stage_tag(study))
 
@@ -46,7 +46,7 @@ def run_caption(name: str, directory: RunDirectory, dataset: Dataset, output: st
     assert result is not None
     outcome = _outcome(result, dataset, measure_of(config))
     return Caption(
-        name, _paragraphs(outcome, _settings(config), _commands(*_of_a_run(name, output)))
+        name, _paragraphs(outcome, _commands(*_of_a_run(name, output)), _settings(config))
     )
 
 
@@ -128,7 +128,7 @@ def table(study: Study, trials: Sequence[Trial]) -> str:
         [
             trial.number,
             _value(trial.result, measure_of(trial.config)),
-            trial.result.validation_cost,
+            f"{trial.result.validation_cost:.4f}",
             *study.varied(trial.config).values(),
             trial.result.epochs,
             trial.result.reason,

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 KEY = "best-first"
 _TAG = f"mlflow.sharedViewState.{KEY}"
 _KIND = "mlflow.experimentKind"
-_SETTINGS = (
-    "network.hidden", "training.eta", "training.lmbda", "training.mini_batch_size",
-    "training.epochs",
-)  # fmt: skip
-_WIDTHS = {"tags.`ended_by`": 230, "params.`training.mini_batch_size`": 190}
+_COLUMNS = {
+    "params.`network.hidden`": 105,
+    "params.`training.eta`": 90,
+    "params.`training.lmbda`": 110,
+    "params.`training.mini_batch_size`": 130,
+    "tags.`state`": 85,
+    "tags.`ended_by`": 200,
+}
+"""The columns after what is sorted by, with their widths in pixels."""
 
 
 def save_view(client: "MlflowClient", experiment_id: str, measure: Measure) -> None:
@@ -37,12 +41,11 @@ def save_view(client: "MlflowClient", experiment_id: str, measure: Measure) -> N
 
 def _state(best: str) -> dict[str, object]:
     sorted_by = f"metrics.`{best}`"
-    columns = [sorted_by, *(f"params.`{name}`" for name in _SETTINGS)]
-    columns += ["tags.`state`", "tags.`ended_by`", "tags.`best`"]
+    widths = {sorted_by: 175, **_COLUMNS}
     return {
         "orderByKey": sorted_by,
         "orderByAsc": False,
-        "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": {sorted_by: 190, **_WIDTHS},
+        "selectedColumns": [*widths],
+        "columnOrder": [*widths],
+        "columnWidths": widths,
     }
