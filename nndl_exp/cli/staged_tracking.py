@@ -63,7 +63,7 @@ class StagedViews:
             report_stage(stage, trials)
             return
         executor, best = self._pool.open(), winner(stage, trials)
-        pictures = draw_best(executor, stage, best)
+        pictures = draw_best(executor, stage, best, weights=False)
         files = report_stage(stage, trials, executor=executor)
         if decision is not None:
             stage.conclude(decision)  # also where the study was killed before it was written down

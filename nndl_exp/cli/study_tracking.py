@@ -106,12 +106,18 @@ def own_files(folder: Path) -> list[Path]:
     return [path for name in _FILES if (path := folder / name).is_file()]
 
 
-def draw_best(executor: Executor, study: Study, best: Trial | None) -> "list[Future[Path | None]]":
-    """Have the pictures of the best trial drawn: of the others the UI draws curves by itself."""
+def draw_best(
+    executor: Executor, study: Study, best: Trial | None, *, weights: bool = True
+) -> "list[Future[Path | None]]":
+    """Have the pictures of the best trial drawn: of the others the UI draws curves by itself.
+
+    ``weights``: of a winner those of the first layer, too.
+    """
     if best is None:
         return []
     directory, name = study.run_directory(best.number), f"{study.name}/{best.number}"
-    return [executor.submit(picture, directory, name) for picture in (draw, draw_weights)]
+    pictures = (draw, draw_weights) if weights else (draw,)
+    return [executor.submit(picture, directory, name) for picture in pictures]
 
 
 def show_best(

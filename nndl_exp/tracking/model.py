@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 NAME, CHAMPION = "model", "champion"
 _PACKAGES = ("mlflow", "numpy", "scipy", "pandas")
-_NOT_CODE = shutil.ignore_patterns("__pycache__", "conf", "*.typed")
+_CODE = (
+    "__init__.py", "masking.py", "errors.py", "nn/*.py", "tracking/__init__.py",
+    "tracking/pyfunc_model.py",
+)  # fmt: skip
+"""What ``pyfunc_model`` needs of this package."""
 
 
 def model_of(client: "MlflowClient", run_id: str) -> "LoggedModel | None":
@@ -54,7 +58,7 @@ def log_model(client: "MlflowClient", run_id: str, directory: RunDirectory) -> "
 def write_model(folder: Path, directory: RunDirectory, logged: "LoggedModel") -> None:
     """Write a run's best network into an empty folder, as the files of a model of MLflow.
 
-    The package itself goes along as code, so that the model works where nndl_exp is not installed.
+    What it needs of this package goes along, so that it works where nndl_exp is not installed.
     """
     from mlflow import pyfunc
     from mlflow.models import Model
@@ -64,7 +68,10 @@ def write_model(folder: Path, directory: RunDirectory, logged: "LoggedModel") ->
     shutil.copy(directory.weights_path, data / pyfunc_model.WEIGHTS)
     shutil.copy(directory.reading_path, data / pyfunc_model.READING)
     package = Path(nndl_exp.__file__).parent
-    shutil.copytree(package, folder / "code" / package.name, ignore=_NOT_CODE)
+    for path in (path for pattern in _CODE for path in package.glob(pattern)):
+        copy = folder / "code" / path.relative_to(package.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     versions = (f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES)
     (folder / "requirements.txt").write_text("\n".join([*versions, ""]))
     environment = {
