@@ -162,16 +162,17 @@ def log_look(found: Found, look: Look, output: str, tracking: TrackingConfig) ->
     from nndl_exp.tracking.mlflow_view import MlflowView
 
     config = found.directory.config()
-    view = MlflowView(output, tracking, config.dataset.title)
+    measure = measure_of(config)
+    view = MlflowView(output, tracking, config.dataset.title, measure)
     run_id = view.find(found.name)
     if run_id is not None:
-        view.log_test(run_id, _metrics(look, measure_of(config)))
+        view.log_test(run_id, _metrics(look, measure))
 
 
 def _metrics(look: Look, measure: "Measure") -> dict[str, float]:
-    name = measure.renamed("test_accuracy")
+    name = measure.renamed("test/accuracy")
     values = {name: look.accuracy, f"{name}_low": look.low, f"{name}_high": look.high}
-    values["test_root_mean_square_error"] = look.error
+    values["test/root_mean_square_error"] = look.error
     return {key: value for key, value in values.items() if value is not None}
 
 

@@ -17,7 +17,7 @@ from nndl_exp.config import SweepConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
-    from nndl_exp.cli.study_tracking import StagedViews
+    from nndl_exp.cli.staged_tracking import StagedViews
     from nndl_exp.report.staged import StagedPresentation
     from nndl_exp.study.executors import Pool
     from nndl_exp.study.script import Decision
@@ -146,7 +146,7 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
 def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
     """Lead a study in stages and show it; the exit status as for ``sweep``."""
     from nndl_exp.cli.output import check_output
-    from nndl_exp.cli.study_tracking import StagedViews
+    from nndl_exp.cli.staged_tracking import StagedViews
     from nndl_exp.report.staged import StagedPresentation
     from nndl_exp.study import executors
     from nndl_exp.study.forecast import seconds_of

@@ -35,7 +35,7 @@ def command(output: str, tracking_uri: str | None) -> None:
 
 def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> int:
     """Log all studies of an output folder; how many there are."""
-    from nndl_exp.cli.study_tracking import finish, open_view
+    from nndl_exp.cli.study_tracking import finish, open_view, show
     from nndl_exp.study.names import study_names
     from nndl_exp.study.strategy import StagedStudy, open_study
     from nndl_exp.study.winner import winner
@@ -52,7 +52,7 @@ def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> in
         with progress(console) as bar:
             task = bar.add_task(name, total=len(trials))
             for trial in trials:
-                view.log(trial.number, study.run_directory(trial.number), study.dataset)
+                show(view, study, trial)
                 view.wait()
                 bar.update(task, advance=1)
         complete = len(trials) >= study.n_trials
@@ -68,7 +68,7 @@ def show_stages(study: "StagedStudy") -> None:
     Raises:
         UserError: MLflow stopped answering.
     """
-    from nndl_exp.cli.study_tracking import StagedViews
+    from nndl_exp.cli.staged_tracking import StagedViews
     from nndl_exp.study import executors
 
     pool = executors.pool_of(study.config)

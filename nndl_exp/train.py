@@ -70,7 +70,7 @@ def train_one(config: TrainConfig, console: Console) -> None:
     check_output(config.output)
     check_space(config, sizes_of(config.run, dataset), len(dataset.training), runs=1)
     if config.tracking.uri:  # a server is asked at once whether it is there
-        make_tracker(config.output, config.tracking, config.run.dataset.title)
+        make_tracker(config.output, config.tracking, config.run.dataset.title, measure)
     directory = new_run_directory(Path(config.output), config.run)
     name = name_of(directory)
     network, training = run_text(config.run)

@@ -6,9 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from postgres import postgres, storage  # noqa: F401 (fixtures)
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from ui import Shown
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +57,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["NNDL_CACHE_DIR"]
     else:
         os.environ["NNDL_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> "Shown":
+    """A study for all tests that look at it and change nothing."""
+    from ui import sweep
+
+    return sweep(tmp_path_factory.mktemp("shown"))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
+    """One browser for all tests that look at pages."""
+    from ui import browsing
+
+    with browsing(tmp_path_factory.mktemp("browser")) as driver:
+        yield driver
 
 
 @pytest.fixture

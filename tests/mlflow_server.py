@@ -161,7 +161,7 @@ class Gate:
         found = client.get_experiment_by_name(experiment)
         runs = client.search_runs([found.experiment_id])
         assert "RUNNING" not in {run.info.status for run in runs}
-        return sorted(run.info.run_name for run in runs)
+        return sorted(run.data.tags["nndl.run"] for run in runs)
 
 
 def _body(request: BaseHTTPRequestHandler) -> bytes:

@@ -40,6 +40,11 @@ def runs_of(client: mlflow.MlflowClient) -> list:
     return client.search_runs([experiment.experiment_id], max_results=1000)
 
 
+def ends_of_trials(client: mlflow.MlflowClient) -> dict[str, int]:
+    runs = (run for run in runs_of(client) if "nndl.study" in run.data.tags)
+    return {run.info.run_id: run.info.end_time for run in runs}
+
+
 def test_a_sweep_shows_plan_trials_winner_and_what_to_type(swept):
     folder, printed = swept[0].folder, swept[1]
     assert "\x1b" not in printed, "no control characters when it is not a terminal"
@@ -67,10 +72,10 @@ def test_a_sweep_shows_plan_trials_winner_and_what_to_type(swept):
 def test_mlflow_has_the_study_and_every_trial(swept, client):
     runs = runs_of(client)
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    assert [run.info.run_name for run in parents] == ["demo"]
+    assert [run.data.tags["nndl.run"] for run in parents] == ["demo"]
     assert parents[0].info.status == "FINISHED"
     assert parents[0].data.tags["nndl.winner"].startswith("demo/")
-    children = {run.info.run_name: run for run in runs if run not in parents}
+    children = {run.data.tags["nndl.run"]: run for run in runs if run not in parents}
     assert sorted(children) == [f"demo/{i}" for i in range(10)]
     for name, run in children.items():
         record = RunDirectory(
@@ -80,21 +85,22 @@ def test_mlflow_has_the_study_and_every_trial(swept, client):
         assert run.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
         expected = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED"}
         assert run.info.status == expected[result.state]
-        assert run.data.tags["nndl.state"] == result.state
-        assert run.data.tags["nndl.reason"] == result.reason
+        assert run.data.tags["state"] == result.state
+        assert run.data.tags["ended_by"] == result.reason
         assert run.data.params["training.eta"] == str(record.config().training.eta)
         assert run.data.params["seed"] == "0"
         assert len(run.data.params) == 51, "nothing is dropped"
         assert run.inputs.dataset_inputs[0].dataset.name == "mnist_5k"
         for metric in ("training_cost", "validation_cost", "training_accuracy",
                        "validation_accuracy", "eta", "seconds"):  # fmt: skip
-            logged = client.get_metric_history(run.info.run_id, metric)
+            shown = metric.replace("_", "/") if "_" in metric else f"training/{metric}"
+            logged = client.get_metric_history(run.info.run_id, shown)
             assert [m.step for m in logged] == list(range(1, result.epochs + 1))
             assert [m.value for m in logged] == [getattr(e, metric) for e in record.epochs()]
 
 
 def test_the_artifacts_are_the_record_with_a_picture(swept, client, tmp_path):
-    run = next(run for run in runs_of(client) if run.info.run_name == "demo/0")
+    run = next(run for run in runs_of(client) if run.data.tags.get("best") == "true")
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"config.yaml", "weights.npz", "epochs.jsonl", "result.json", "provenance.json",
             "learning_curves.png"} <= names  # fmt: skip
@@ -112,7 +118,7 @@ REPORT = {"trials.csv", "trials.parquet", "figures/best_so_far.png", "figures/sl
 
 
 def artifacts_of_study(client: mlflow.MlflowClient) -> set[str]:
-    run = next(run for run in runs_of(client) if run.info.run_name == "demo")
+    run = next(run for run in runs_of(client) if run.data.tags["nndl.run"] == "demo")
     top = client.list_artifacts(run.info.run_id)
     folders = [file.path for file in top if file.is_dir]
     inside = [file for path in folders for file in client.list_artifacts(run.info.run_id, path)]
@@ -141,7 +147,7 @@ def test_a_sweep_without_tracking_leaves_its_report_too(cli):
 def test_the_winner_is_a_pyfunc_model(swept, client):
     folder = swept[0].folder
     origin = yaml.safe_load((folder / "nndl-output/studies/demo/best.yaml").read_text())["origin"]
-    run = next(r for r in runs_of(client) if r.info.run_name == f"demo/{origin['trial']}")
+    run = next(r for r in runs_of(client) if r.data.tags["nndl.run"] == f"demo/{origin['trial']}")
     model_id = run.outputs.model_outputs[0].model_id
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{folder}/nndl-output/mlflow.db")
@@ -158,12 +164,10 @@ def test_the_winner_is_a_pyfunc_model(swept, client):
 
 
 def test_the_same_command_again_trains_nothing_and_adds_nothing(swept, client):
-    cli = swept[0]
-    before = [(r.info.run_id, r.info.end_time) for r in runs_of(client) if "/" in r.info.run_name]
-    printed = cli.ok("nndl_exp.sweep", *SWEEP)
+    before = ends_of_trials(client)
+    printed = swept[0].ok("nndl_exp.sweep", *SWEEP)
     assert "resumed · 10 trials settled" in printed
-    after = [(r.info.run_id, r.info.end_time) for r in runs_of(client) if "/" in r.info.run_name]
-    assert sorted(before) == sorted(after)
+    assert ends_of_trials(client) == before
     assert printed.split("winner")[1] == swept[1].split("winner")[1]
 
 
@@ -174,7 +178,7 @@ def test_reproduce_the_winner_a_trial_an_mlflow_run_and_the_study(swept, client)
     assert re.search(r"validation accuracy  identical \(\d of \d epochs\)", printed)
     assert re.search(r"weights, best        identical \(sha256 \w{12}", printed)
     assert cli.ok("nndl_exp.reproduce", "demo/1").endswith("IDENTICAL\n")
-    run_id = next(r.info.run_id for r in runs_of(client) if r.info.run_name == "demo/3")
+    run_id = next(r.info.run_id for r in runs_of(client) if r.data.tags["nndl.run"] == "demo/3")
     printed = cli.ok("nndl_exp.reproduce", run_id)
     assert printed.startswith("demo/3 on mnist_5k")
     printed = cli.ok("nndl_exp.reproduce", "demo")
@@ -228,8 +232,8 @@ def test_the_test_set_is_looked_at_once(swept, client):
     assert "the test set was looked at on 20" in refused
     assert f"at {winner} ({look[1]} %)" in refused
     assert "look number 2" in cli.ok("nndl_exp.evaluate", other, "--again")
-    run = next(r for r in runs_of(client) if r.info.run_name == winner)
-    assert f"{100 * run.data.metrics['test_accuracy']:.2f}" == look[1]
+    run = next(r for r in runs_of(client) if r.data.tags["nndl.run"] == winner)
+    assert f"{100 * run.data.metrics['test/accuracy']:.2f}" == look[1]
 
 
 def test_the_output_folder_can_be_moved(swept, tmp_path):
@@ -240,7 +244,7 @@ def test_the_output_folder_can_be_moved(swept, tmp_path):
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/moved/mlflow.db")
     for run in runs_of(client):
         assert str(tmp_path) in run.info.artifact_uri
-        if "/" in run.info.run_name:
+        if "/" in run.data.tags["nndl.run"]:
             assert client.list_artifacts(run.info.run_id)
 
 
@@ -291,9 +295,9 @@ def test_sync_gives_a_lost_mlflow_database_back(swept, tmp_path):
     for _ in range(2):  # any number of times
         assert "MLflow shows 1 studies and 0 single runs" in cli.ok("nndl_exp.sync")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/nndl-output/mlflow.db")
-    runs = {run.info.run_name: run.info.run_id for run in runs_of(client)}
+    runs = {run.data.tags["nndl.run"]: run.info.run_id for run in runs_of(client)}
     assert len(runs) == len(runs_of(client)) == 11
-    for name, metric in (("demo/4", "test_accuracy"), ("demo", "best_validation_accuracy")):
+    for name, metric in (("demo/4", "test/accuracy"), ("demo", "best/validation_accuracy")):
         assert len(client.get_metric_history(runs[name], metric)) == 1, "it is there once"
     runs = runs_of(client)
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED", "FAILED"}

@@ -179,10 +179,10 @@ def test_numbers_on_the_command_line_from_training_to_prediction(cli, folder):
     client = mlflow.MlflowClient(f"sqlite:///{folder}/nndl-output/mlflow.db")
     experiment = client.get_experiment_by_name("houses")
     metrics = client.search_runs([experiment.experiment_id])[0].data.metrics
-    assert {"training_r2", "validation_r2", "best_validation_r2", "test_r2"} <= set(metrics)
+    assert {"training/r2", "validation/r2", "best/validation_r2", "test/r2"} <= set(metrics)
     assert not [key for key in metrics if "accuracy" in key]
-    assert f"{metrics['test_r2']:.4f}" == look[1]
-    assert metrics["test_root_mean_square_error"] == pytest.approx(float(look[2]), rel=1e-3)
+    assert f"{metrics['test/r2']:.4f}" == look[1]
+    assert metrics["test/root_mean_square_error"] == pytest.approx(float(look[2]), rel=1e-3)
 
 
 def test_a_study_of_numbers_and_its_model(cli, folder):
@@ -202,7 +202,7 @@ def test_a_study_of_numbers_and_its_model(cli, folder):
     try:
         client = mlflow.MlflowClient()
         runs = client.search_runs([client.get_experiment_by_name("houses").experiment_id])
-        child = next(r for r in runs if r.info.run_name == f"s/{number}")
+        child = next(r for r in runs if r.data.tags["nndl.run"] == f"s/{number}")
         model = mlflow.pyfunc.load_model(f"models:/{child.outputs.model_outputs[0].model_id}")
     finally:
         mlflow.set_tracking_uri(before)
@@ -305,5 +305,5 @@ def test_single_runs_are_shown_again(folder):
     client = mlflow.MlflowClient(f"sqlite:///{output}/mlflow.db")
     experiment = client.get_experiment_by_name("houses")
     found = client.search_runs([experiment.experiment_id])[0]
-    assert found.data.metrics["best_validation_r2"] > 0.8
+    assert found.data.metrics["best/validation_r2"] > 0.8
     assert found.inputs.dataset_inputs[0].dataset.name == "houses"

@@ -149,7 +149,7 @@ def _shown(uri: str) -> list[str]:
     experiment = client.get_experiment_by_name("mnist_5k")
     runs = client.search_runs([experiment.experiment_id])
     assert "RUNNING" not in {run.info.status for run in runs}
-    return sorted(run.info.run_name for run in runs)
+    return sorted(run.data.tags["nndl.run"] for run in runs)
 
 
 def _names(whole) -> list[str]:

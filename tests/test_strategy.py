@@ -285,7 +285,7 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         by_name = runs()
         root, stage = by_name["small"], by_name["small/learning_rate"]
         assert stage.data.tags["mlflow.parentRunId"] == root.info.run_id
-        assert "half of it is taken" in stage.data.tags["nndl.decided"]
+        assert "half of it is taken" in stage.data.tags["mlflow.note.content"]
         story = root.data.tags["mlflow.note.content"]
         assert "**learning rate**: the training cost falls" in story
         assert "**number of epochs**: " in story
@@ -295,10 +295,16 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         assert {file.path for file in client.list_artifacts(root.info.run_id)} >= {"study.yaml"}
         trial = by_name["small/learning_rate/0"]
         assert trial.data.tags["mlflow.parentRunId"] == stage.info.run_id
-        assert trial.data.metrics["best_validation_accuracy"] > 0.1
-        pictures = {file.path for file in client.list_artifacts(trial.info.run_id)}
-        assert any("learning_curves" in path for path in pictures)
-        assert (stage.info.run_name, trial.info.run_name) == ("learning_rate", "learning_rate/0")
+        assert trial.data.metrics["best/validation_accuracy"] > 0.1
+        name = f"trial 0: eta {trial.data.params['training.eta']}"
+        assert stage.info.run_name == "stage 1: learning rate"
+        assert trial.info.run_name.startswith(name)
+        (best,) = [run for run in by_name.values() if "best" in run.data.tags]
+        assert best.data.tags["nndl.run"] == root.data.tags["nndl.winner"]
+        champion = client.get_model_version_by_alias("small", "champion")
+        assert (champion.run_id, int(champion.version)) == (best.info.run_id, 1)
+        pictures = {file.path for file in client.list_artifacts(best.info.run_id)}
+        assert {"learning_curves.png", "first_layer_weights.png"} <= pictures
         return len(by_name)
 
     count = check()

@@ -174,6 +174,7 @@ def test_a_study_is_deleted_everywhere_and_can_be_led_again(cli):
     assert {run.data.tags["nndl.run"].split("/")[0] for run in runs} == {"gone2"}
     artifacts = folder / "mlflow-artifacts/mnist_5k"
     assert {path.name for path in artifacts.iterdir()} == {"models", *(r.info.run_id for r in runs)}
+    assert [model.name for model in client.search_registered_models()] == ["gone2"]
     (model,) = client.search_logged_models([experiment.experiment_id])
     assert [path.name for path in (artifacts / "models").iterdir()] == [model.model_id]
     again = cli.ok("nndl_exp.sweep", *words)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+import yaml
 from studies import SERIAL, SMALL, run_small, study_of, table
 
 JOINED = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
@@ -85,7 +86,12 @@ def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
     client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     experiment = client.get_experiment_by_name("mnist_5k")
     runs = client.search_runs([experiment.experiment_id])
-    names = sorted(run.info.run_name for run in runs)
+    names = sorted(run.data.tags["nndl.run"] for run in runs)
     assert names == sorted(["joined", *(f"joined/{i}" for i in range(14))])
-    parent = next(run for run in runs if run.info.run_name == "joined")
-    assert (parent.info.status, parent.data.tags["nndl.complete"]) == ("FINISHED", "true")
+    parent = next(run for run in runs if run.data.tags["nndl.run"] == "joined")
+    assert (parent.info.status, parent.data.tags["state"]) == ("FINISHED", "complete")
+    (version,) = client.search_model_versions("name = 'joined'")
+    assert version.version == client.get_model_version_by_alias("joined", "champion").version
+    champion = client.get_run(version.run_id).data.tags
+    best = yaml.safe_load((folder / "studies/joined/best.yaml").read_text())["origin"]["trial"]
+    assert (champion["nndl.run"], champion["best"]) == (f"joined/{best}", "true")

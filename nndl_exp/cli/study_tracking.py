@@ -9,17 +9,24 @@ from types import TracebackType
 
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
-from nndl_exp.records import RunDirectory
 from nndl_exp.report.analysis import Analysis, analyse
+from nndl_exp.report.captions import (
+    champion_caption,
+    search_caption,
+    trial_caption,
+)
 from nndl_exp.report.curves import draw
-from nndl_exp.report.study_files import report_stage, start_drawing, write_tables
+from nndl_exp.report.study_files import start_drawing, write_tables
+from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import executors
-from nndl_exp.study.script import Decision
-from nndl_exp.study.strategy import Stage, StagedStudy, ending
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.tracking.client import check_database
+from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.study_view import StudyView
+
+_FILES = ("study.yaml", "best.yaml", "report.html")
+"""What is kept with a study's run, where it is there, beside tables and figures."""
 
 
 def open_view(study: Study) -> StudyView:
@@ -28,15 +35,18 @@ def open_view(study: Study) -> StudyView:
     Raises:
         UserError: MLflow does not answer.
     """
-    config = study.config
-    tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
-    text = (
-        f"Study **{study.name}**: {study.space.describe()}\n\n"
-        f"Reproduce it: `python -m nndl_exp.reproduce {study.directory}`"
-    )
+    config, measure = study.config, measure_of(study.config.run)
+    tracker = make_tracker(config.output, config.tracking, config.run.dataset.title, measure)
+    caption = search_caption(study, [], None)
     first = study.run_directory(0).result()
     started = first.started if first else time.time()
-    return StudyView(tracker, study.name, _params(study), text, started)
+    return StudyView(tracker, study.name, _params(study), caption, started)
+
+
+def show(view: StudyView, study: Study, trial: Trial) -> None:
+    """Show a settled trial of a study, or of a stage."""
+    directory = study.run_directory(trial.number)
+    view.log(trial.number, directory, study.dataset, trial_caption(study, trial))
 
 
 def _params(study: Study) -> dict[str, object]:
@@ -60,7 +70,7 @@ def finish(
     *,
     complete: bool,
 ) -> tuple[StudyView | None, Analysis]:
-    """Write a study's report, and show it with the curves of all trials and the winner's model.
+    """Write a study's report, and show it with the winner's pictures and model.
 
     Workers draw, all processors being free now, while this process writes and logs.
 
@@ -70,7 +80,7 @@ def finish(
     with _pool(study) as executor:
         tracked = study.config.tracking.name != "none"
         # First: the workers have something to do while this process imports what analyses.
-        curves = [executor.submit(draw, *_curves_of(study, trial)) for trial in trials if tracked]
+        pictures = draw_best(executor, study, best) if tracked else []
         analysis = analyse(study, trials)
         drawings = start_drawing(executor, analysis, study)
         files = write_tables(study, trials)
@@ -78,14 +88,44 @@ def finish(
             _paths(drawings)
             return None, analysis
         view = view or open_view(study)
-        settings = [study.directory / name for name in ("study.yaml", "best.yaml")]
-        files += [path for path in settings if path.exists()]
-        view.log_study(study.directory, files, _winner(study, best))
-        for trial, curve in zip(trials, curves, strict=True):
-            view.log_figure(trial.number, curve.result())
-        view.log_study(study.directory, _paths(drawings), None)
-    view.close(complete=complete, tags=_tags(study, trials, best, complete), metrics=_metrics(best))
+        view.log_files(study.directory, files + own_files(study.directory))
+        if best is not None:
+            show_best(view, study, best, pictures)
+            name = f"{study.name}/{best.number}"
+            directory = study.run_directory(best.number)
+            view.log_model(best.number, directory, champion_caption(study, name, best))
+        view.mark_best(best.number if best else None)
+        view.log_files(study.directory, _paths(drawings))
+    caption = search_caption(study, trials, best)
+    view.close(complete=complete, caption=caption, metrics=best_metrics(best))
     return view, analysis
+
+
+def own_files(folder: Path) -> list[Path]:
+    """The files of a study's folder that are kept with its run."""
+    return [path for name in _FILES if (path := folder / name).is_file()]
+
+
+def draw_best(
+    executor: Executor, study: Study, best: Trial | None, *, weights: bool = True
+) -> "list[Future[Path | None]]":
+    """Have the pictures of the best trial drawn: of the others the UI draws curves by itself.
+
+    ``weights``: of a winner those of the first layer, too.
+    """
+    if best is None:
+        return []
+    directory, name = study.run_directory(best.number), f"{study.name}/{best.number}"
+    pictures = (draw, draw_weights) if weights else (draw,)
+    return [executor.submit(picture, directory, name) for picture in pictures]
+
+
+def show_best(
+    view: StudyView, study: Study, best: Trial, pictures: "Sequence[Future[Path | None]]"
+) -> None:
+    """Keep the pictures of the best trial with it, once they are drawn."""
+    drawn = [path for picture in pictures if (path := picture.result()) is not None]
+    view.log_pictures(best.number, drawn)
 
 
 def _paths(drawings: "Sequence[Future[list[Path]]]") -> list[Path]:
@@ -143,8 +183,7 @@ class SharedView:
             # Our own database is opened here: MLflow takes seconds to start, and workers had better
             # use them to train.
             self._view = self._view or open_view(self._study)
-            directory = self._study.run_directory(trial.number)
-            self._view.log(trial.number, directory, self._study.dataset)
+            show(self._view, self._study, trial)
 
     def end(self, trials: Sequence[Trial], best: Trial | None, *, complete: bool) -> Analysis:
         """Show the study, which has ended or was stopped, unless another process does."""
@@ -160,136 +199,6 @@ class SharedView:
         return analysis
 
 
-class StagedViews:
-    """A study in stages in MLflow: its run, below it one for each stage, below that the trials.
-
-    MLflow is opened when the first trial has settled, since it takes seconds to start. ``pool``
-    draws, between the stages, when it has nothing to train. Where another process ``leads`` nothing
-    is shown, unless that one has gone when the study is complete.
-    """
-
-    def __init__(self, study: StagedStudy, pool: executors.Pool, *, leads: bool = True) -> None:
-        self._study, self._pool, self._leads = study, pool, leads
-        self._root: StudyView | None = None
-        self._views: dict[str, StudyView] = {}
-        self._story: list[str] = []
-        self._tracked = study.config.tracking.name != "none" and leads
-        if not leads:
-            return
-        if study.config.tracking.uri:
-            self._open()  # a server is asked at once whether it is there
-        elif self._tracked:
-            check_database(study.config.output)
-
-    @property
-    def page(self) -> str:
-        """The part of the UI's address that shows the study; empty before it was opened."""
-        return self._root.page if self._root else ""
-
-    @property
-    def outage(self) -> str | None:
-        """Why MLflow does not show all of the study, if so."""
-        return next((view.outage for view in self._all() if view.outage), None)
-
-    def log(self, stage: Stage, trial: Trial) -> None:
-        """Show a settled trial of the stage."""
-        if self._tracked:
-            directory = stage.run_directory(trial.number)
-            self._stage(stage).log(trial.number, directory, stage.dataset)
-
-    def end(self, stage: Stage, trials: Sequence[Trial], decision: Decision | None) -> None:
-        """A stage has ended, or was stopped: write its tables and pictures, and show them."""
-        if not self._leads:
-            return
-        if not self._tracked:
-            report_stage(stage, trials)
-            return
-        executor = self._pool.open()
-        curves = [executor.submit(draw, *_curves_of(stage, trial)) for trial in trials]
-        files = report_stage(stage, trials, executor=executor)
-        if decision is not None:
-            stage.conclude(decision)  # also where the study was killed before it was written down
-            files.append(stage.directory / "decision.yaml")
-        view = self._stage(stage)
-        for trial, curve in zip(trials, curves, strict=True):
-            view.log_figure(trial.number, curve.result())
-        view.log_study(stage.directory, files, None)
-        tags = {"nndl.trials": str(len(trials)), "nndl.complete": str(decision is not None).lower()}
-        if decision is not None:
-            tags["nndl.decided"] = "; ".join(decision.words)[:5000]
-            tags["mlflow.note.content"] = "\n\n".join(decision.words)
-            self._story.append(f"**{stage.title}**: {'; '.join(decision.words)}")
-        view.close(complete=decision is not None, tags=tags, metrics={})
-
-    def close(self, ended: tuple[Stage, Trial] | None, *, complete: bool) -> None:
-        """The study has ended, or was stopped; ``ended`` is the trial that it ended with."""
-        if self._root is None:
-            return
-        directory, tags, metrics = self._study.directory, {}, {}
-        if ended is not None:
-            stage, trial = ended
-            tags = {"nndl.winner": f"{stage.name}/{trial.number}"}
-            metrics = _metrics(trial)
-            self._stage(stage).log_study(stage.directory, [], _winner(stage, trial))
-        settings = [directory / name for name in ("study.yaml", "best.yaml")]
-        self._root.log_study(directory, [path for path in settings if path.exists()], None)
-        tags["nndl.complete"] = str(complete).lower()
-        tags["mlflow.note.content"] = "\n\n".join([self._text(), *self._story])
-        self._root.close(complete=complete, tags=tags, metrics=metrics)
-
-    def succeed(self, trials: int) -> None:
-        """The study is complete with so many trials: show it if the process that led has not."""
-        leadership = self._study.leadership
-        if not self._leads and leadership.succeeds(trials):
-            self._leads = True
-            self._tracked = self._study.config.tracking.name != "none"
-            self.show_all()
-        if self._leads:
-            leadership.shown(trials)
-
-    def show_all(self) -> None:
-        """Show what has been recorded of all stages."""
-        shown: list[Stage] = []
-        decision = None
-        for stage in self._study.stages():
-            shown.append(stage)
-            trials = stage.trials()
-            for trial in trials:
-                self.log(stage, trial)
-            decision = stage.decision()
-            self.end(stage, trials, decision)
-        ended = decision is not None and not decision.stop
-        self.close(ending(decision.config, shown) if decision and ended else None, complete=ended)
-
-    def _text(self) -> str:
-        name, stages = self._study.name, ", ".join(self._study.config.strategy.stages)
-        return (
-            f"Study **{name}** in stages: {stages}\n\n"
-            f"Reproduce it: `python -m nndl_exp.reproduce {name}`"
-        )
-
-    def _all(self) -> list[StudyView]:
-        return [*self._views.values(), *([self._root] if self._root else [])]
-
-    def _stage(self, stage: Stage) -> StudyView:
-        if stage.key not in self._views:
-            root = self._open()
-            self._views[stage.key] = StudyView(
-                self._tracker, stage.name, {"stage": stage.title}, stage.title, time.time(),
-                root.run_id,
-            )  # fmt: skip
-        return self._views[stage.key]
-
-    def _open(self) -> StudyView:
-        if self._root is None:
-            config, name = self._study.config, self._study.name
-            self._tracker = make_tracker(config.output, config.tracking, config.run.dataset.title)
-            settings = dict(flatten(to_mapping(config.run)))
-            settings |= {"strategy": config.strategy.name}
-            self._root = StudyView(self._tracker, name, settings, self._text(), time.time())
-        return self._root
-
-
 @contextmanager
 def _pool(study: Study) -> Iterator[Executor]:
     pool = executors.pool_of(study.config)
@@ -299,27 +208,12 @@ def _pool(study: Study) -> Iterator[Executor]:
         pool.close()
 
 
-def _curves_of(study: Study, trial: Trial) -> tuple[RunDirectory, str]:
-    return study.run_directory(trial.number), f"{study.name}/{trial.number}"
-
-
-def _winner(study: Study, best: Trial | None) -> tuple[int, RunDirectory] | None:
-    return None if best is None else (best.number, study.run_directory(best.number))
-
-
-def _tags(
-    study: Study, trials: Sequence[Trial], best: Trial | None, complete: bool
-) -> dict[str, str]:
-    tags = {"nndl.trials": str(len(trials)), "nndl.complete": str(complete).lower()}
-    return tags if best is None else {**tags, "nndl.winner": f"{study.name}/{best.number}"}
-
-
-def _metrics(best: Trial | None) -> dict[str, float]:
+def best_metrics(best: Trial | None) -> dict[str, float]:
+    """What a study's own run is sorted by: what its best trial reached."""
     if best is None:
         return {}
+    shown = measure_of(best.config).renamed(BEST)
     return {
-        measure_of(best.config).renamed("best_validation_accuracy"): (
-            best.result.validation_accuracy or 0.0
-        ),
-        "best_validation_cost": best.result.validation_cost or 0.0,
+        shown: best.result.validation_accuracy or 0.0,
+        "best/validation_cost": best.result.validation_cost or 0.0,
     }

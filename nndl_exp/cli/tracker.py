@@ -10,14 +10,15 @@ if TYPE_CHECKING:  # MLflow and the records are heavy; an error line needs neith
     from nndl_exp.records import RunDirectory
     from nndl_exp.tracking.mlflow_view import MlflowView
     from nndl_exp.tracking.none import NoTracking
+    from nndl_exp.training.accuracy import Measure
 
 OUTAGE = "MLflow did not answer ({}); nothing is lost: python -m nndl_exp.sync shows it there later"
 
 
 def make_tracker(
-    output: str, tracking: TrackingConfig, experiment: str
+    output: str, tracking: TrackingConfig, experiment: str, measure: "Measure | None" = None
 ) -> "MlflowView | NoTracking":
-    """MLflow, or nothing.
+    """MLflow, or nothing; ``measure`` is what accuracy means in the experiment.
 
     Raises:
         UserError: MLflow does not answer.
@@ -27,18 +28,22 @@ def make_tracker(
 
     if tracking.name == "none":
         return NoTracking()
-    return MlflowView(output, tracking, experiment)
+    return MlflowView(output, tracking, experiment, measure)
 
 
 def show_run(
     output: str, tracking: TrackingConfig, name: str, directory: "RunDirectory", dataset: "Dataset"
 ) -> str | None:
     """Show a run that has been trained; why MLflow does not show it, None if it does."""
+    from nndl_exp.report.captions import run_caption
+    from nndl_exp.run import measure_of
     from nndl_exp.tracking import TrackingOutage
 
+    config = directory.config()
     try:
-        tracker = make_tracker(output, tracking, directory.config().dataset.title)
-        tracker.log_run(name, directory, dataset)
+        tracker = make_tracker(output, tracking, config.dataset.title, measure_of(config))
+        caption = run_caption(name, directory, dataset, output)
+        tracker.log_run(name, directory, dataset, caption)
     except (UserError, TrackingOutage) as e:
         return str(e)
     return None

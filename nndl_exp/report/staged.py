@@ -11,6 +11,7 @@ from nndl_exp.records import atomic
 from nndl_exp.report.text import TrialLines, dataset_text, run_text, seconds_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import STAGES
+from nndl_exp.study.dashboard import dashboard_command
 from nndl_exp.study.joint import JointStage
 from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
@@ -109,6 +110,8 @@ class StagedPresentation:
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not is_server(config.tracking):
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
+        if dashboard := dashboard_command(config):
+            self._print(f"dashboard  {dashboard}")
         output = config.output
         where = "" if output == "nndl-output" else f" --output {shlex.quote(output)}"
         self._print(f"report     python -m nndl_exp.report {self.study.name}{where}")

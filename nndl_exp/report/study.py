@@ -20,6 +20,7 @@ from nndl_exp.report.text import (
 )
 from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
+from nndl_exp.study.dashboard import dashboard_command
 from nndl_exp.study.forecast import forecast
 from nndl_exp.study.running import Report
 from nndl_exp.study.search_space import short_name
@@ -111,6 +112,8 @@ class Presentation:
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not is_server(config.tracking):
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
+        if dashboard := dashboard_command(config):
+            self._print(f"dashboard  {dashboard}")
         output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
         self._print(f"report     python -m nndl_exp.report {self.study.name}{output}")
         if best is not None:

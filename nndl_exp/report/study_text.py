@@ -7,7 +7,9 @@ from nndl_exp.report.text import TrialLines, plain, seconds_text
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
 
-_BEST = 5
+BEST = 5
+"""So many trials are shown."""
+
 _STRIP = 25
 _BAR = 30
 
@@ -41,18 +43,22 @@ def importance_line(analysis: Analysis) -> str:
     )
 
 
-def _best_lines(study: Study, trials: Sequence[Trial]) -> Iterator[str]:
-    lines = TrialLines(study)
+def best_trials(study: Study, trials: Sequence[Trial], most: int | None = BEST) -> list[Trial]:
+    """The completed trials, the best first (of equals the first), so many at ``most``."""
     judged_by = study.config.run.training.judged_by
-    sign = 1 if lines.by_cost else -1
-    complete = [t for t in trials if t.result.state == "complete"]
-    complete.sort(key=lambda t: sign * (getattr(t.result, judged_by) or 0.0))  # first of equals
+    sign = 1 if judged_by == "validation_cost" else -1
+    complete = [trial for trial in trials if trial.result.state == "complete"]
+    return sorted(complete, key=lambda t: sign * (getattr(t.result, judged_by) or 0.0))[:most]
+
+
+def _best_lines(study: Study, trials: Sequence[Trial]) -> Iterator[str]:
+    lines, complete = TrialLines(study), best_trials(study, trials, None)
     if complete:
         yield ""
         yield lines.header()
-        yield from (lines.line(trial) for trial in complete[:_BEST])
-        if len(complete) > _BEST:
-            yield f"     and {len(complete) - _BEST} more that completed: trials.csv"
+        yield from (lines.line(trial) for trial in complete[:BEST])
+        if len(complete) > BEST:
+            yield f"     and {len(complete) - BEST} more that completed: trials.csv"
 
 
 def _winner_lines(study: Study, trials: Sequence[Trial], analysis: Analysis) -> Iterator[str]:

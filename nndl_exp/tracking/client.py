@@ -7,7 +7,7 @@ import shlex
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -15,9 +15,11 @@ from nndl_exp import database
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
+from nndl_exp.tracking import empty_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from sqlalchemy import Connection, MetaData
 
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -55,6 +57,15 @@ def ui_command(output: Path | str, tracking: TrackingConfig) -> str:
     return f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
 
 
+def serve_command(output: Path | str, tracking: TrackingConfig, name: str) -> str:
+    """What to type to have the champion of a registered model answer requests."""
+    uri = masked(tracking.uri) if tracking.uri else f"sqlite:///{database_file(output).as_posix()}"
+    return (
+        f"MLFLOW_TRACKING_URI={shlex.quote(uri)} mlflow models serve "
+        f"--model-uri models:/{name}@champion --env-manager local --port 5001"
+    )
+
+
 def is_server(tracking: TrackingConfig) -> bool:
     """Whether runs are shown by a server, which also keeps their artifacts."""
     return bool(tracking.uri) and "sql" not in urlsplit(str(tracking.uri)).scheme
@@ -72,7 +83,6 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
         os.environ.setdefault(name, value)
     import logging
 
-    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -83,17 +93,25 @@ def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
         from mlflow.store.db import utils
 
         utils.MAX_RETRY_COUNT = 4
-    if tracking.uri is None:
-        check_database(output)
     try:
+        if tracking.uri is None:
+            artifacts = artifact_location(output, "Default")
+            empty_database.put(database_file(output), artifacts, _open)
+            check_database(output)
         with database.creating(uri) if database.is_postgresql(uri) else nullcontext():
-            client = MlflowClient(uri, registry_uri=uri)
-            client.search_experiments(max_results=1)
+            return _open(uri)
     except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as e:
         raise UserError(
             f"tracking.uri {masked(uri)} does not answer ({type(e).__name__}); "
             "start the server, or use tracking=none"
         ) from None
+
+
+def _open(uri: str) -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri, registry_uri=uri)
+    client.search_experiments(max_results=1)
     return client
 
 
@@ -134,25 +152,37 @@ def relocate(output: Path | str) -> None:
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(f"sqlite:///{database_file(output).resolve().as_posix()}")
-    tables = sqlalchemy.MetaData()
-    tables.reflect(engine)
     new = artifact_location(output, "")
-    with engine.begin() as connection:
-        for old in _former_locations(connection, tables, new):
-            for table in tables.tables.values():
-                for name in _ADDRESSES & set(table.columns.keys()):
-                    column = table.columns[name]
-                    moved = sqlalchemy.func.replace(column, old, new)
-                    inside = column.startswith(old, autoescape=True)
-                    connection.execute(table.update().where(inside).values({name: moved}))
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            former = _former_locations(connection, new)
+            if not former:
+                return  # the tables are read, which takes a while, where there is something to do
+            tables = sqlalchemy.MetaData()
+            tables.reflect(connection)
+            for old in former:
+                _move(connection, tables, old, new)
+    finally:
+        engine.dispose()
 
 
-def _former_locations(connection: Any, tables: Any, new: str) -> set[str]:
-    if "experiments" not in tables.tables:
+def _move(connection: "Connection", tables: "MetaData", old: str, new: str) -> None:
+    from sqlalchemy import func
+
+    for table in tables.tables.values():
+        for name in _ADDRESSES & set(table.columns.keys()):
+            column = table.columns[name]
+            inside = column.startswith(old, autoescape=True)
+            moved = {name: func.replace(column, old, new)}
+            connection.execute(table.update().where(inside).values(moved))
+
+
+def _former_locations(connection: "Connection", new: str) -> set[str]:
+    import sqlalchemy
+
+    if not sqlalchemy.inspect(connection).has_table("experiments"):
         return set()
-    column = tables.tables["experiments"].columns["artifact_location"]
-    rows = connection.execute(column.table.select().with_only_columns(column))
+    rows = connection.execute(sqlalchemy.text("SELECT artifact_location FROM experiments"))
     locations = [row[0] or "" for row in rows]
     folder = f"/{_ARTIFACTS}/"
     former = {text[: text.rindex(folder) + len(folder)] for text in locations if folder in text}

@@ -3,50 +3,54 @@
 Everything here can be done again at any time: what MLflow has already stays as it is.
 """
 
-import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import TrackingConfig, flatten, to_mapping
+from nndl_exp.config import TrackingConfig, to_mapping
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
-from nndl_exp.run import measure_of
-from nndl_exp.tracking import TrackingOutage
+from nndl_exp.tracking import TrackingOutage, entities
 from nndl_exp.tracking import client as mlflow_client
-from nndl_exp.tracking.model import log_model
+from nndl_exp.tracking.caption import Caption
+from nndl_exp.tracking.model import crown, log_model, model_of
+from nndl_exp.tracking.saved_view import KEY, save_view
+from nndl_exp.training.accuracy import Measure, measure_for
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric, Param, Run
+    from mlflow.entities import Run, RunTag
 
 RUN_TAG, STUDY_TAG = "nndl.run", "nndl.study"
-_LOGGED, _DRAWN = "nndl.logged", "nndl.drawn"
+_LOGGED, _BEST = "nndl.logged", "best"
+_LAYOUT = 2
+"""To be raised when runs are shown in another way, so that ``sync`` shows older ones anew."""
+
 _STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
 _METRICS_AT_ONCE = 800
 """MLflow makes several batches of one that has more than 1,000 metrics, params and tags."""
-_CURVES = ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy")
 
 
 @dataclass
 class Child:
-    """A run that MLflow has: its id, where its files lie, the weights it was logged with, and
-    whether it is drawn."""
+    """A run that MLflow has: its id, where its files lie, as what it was logged, and whether it is
+    marked as the best of its study."""
 
     run_id: str
     artifacts: str = ""
     logged: str | None = None
-    drawn: bool = False
+    best: bool = False
 
 
 @dataclass(frozen=True)
 class Parent:
-    """The MLflow run of a study: its name, its id, and the runs it has already, by name."""
+    """The MLflow run of a study: its name, itself, and the runs it has already, by name."""
 
     name: str
-    run_id: str
+    run: Child
     children: dict[str, Child]
 
 
@@ -57,21 +61,28 @@ class MlflowView:
         UserError: MLflow does not answer.
     """
 
-    def __init__(self, output: Path | str, tracking: TrackingConfig, experiment: str) -> None:
+    def __init__(
+        self,
+        output: Path | str,
+        tracking: TrackingConfig,
+        experiment: str,
+        measure: Measure | None = None,
+    ) -> None:
         self._output, self._tracking = output, tracking
         self._client = mlflow_client.connect(output, tracking)
         name = tracking.experiment or experiment
         try:
             with outages():
                 self._experiment = mlflow_client.experiment(self._client, output, tracking, name)
+                save_view(self._client, self._experiment, measure or measure_for("auto"))
         except TrackingOutage as e:
             raise UserError(f"MLflow can't make the experiment {name} ({e})") from None
 
     def open_study(
         self,
         name: str,
-        settings: dict[str, Any],
-        text: str,
+        settings: Mapping[str, Any],
+        caption: Caption,
         started: float,
         inside: str | None = None,
     ) -> Parent:
@@ -83,51 +94,60 @@ class MlflowView:
         Raises:
             TrackingOutage: MLflow does not answer.
         """
-        tags = {RUN_TAG: name, "mlflow.note.content": text}
+        tags = {RUN_TAG: name, **caption.all_tags()}
         if inside is not None:
             tags["mlflow.parentRunId"] = inside
         with outages():
             parents = self._search(_tagged(RUN_TAG, name))
             run = next(parents, None) or self._client.create_run(
-                self._experiment, int(started * 1000), tags, run_name=_shown(name, bool(inside))
+                self._experiment, int(started * 1000), tags, run_name=caption.shown_name
             )
             run_id = str(run.info.run_id)
-            self._client.update_run(run_id, status="RUNNING")
-            self._client.log_batch(run_id, params=_params(settings))
+            self._client.update_run(run_id, status="RUNNING", name=caption.shown_name)
+            self._client.log_batch(run_id, params=entities.params(settings))
             children = {
                 child.data.tags[RUN_TAG]: _child(child)
                 for child in self._search(_tagged(STUDY_TAG, name))
             }
-        return Parent(name, run_id, children)
+        return Parent(name, _child(run), children)
 
     def close_study(
-        self, parent: Parent, *, complete: bool, tags: dict[str, str], metrics: dict[str, float]
+        self, parent: Parent, *, complete: bool, caption: Caption, metrics: Mapping[str, float]
     ) -> None:
         """Say how a study stands, and end its parent run."""
+        run_id = parent.run.run_id
+        tags = {**caption.all_tags(), "state": "complete" if complete else "not complete"}
         with outages():
-            for key, value in tags.items():
-                self._client.set_tag(parent.run_id, key, value)
-            self._log_new(parent.run_id, metrics)
-            self._client.set_terminated(parent.run_id, "FINISHED" if complete else "KILLED")
+            self._log_new(run_id, metrics, _tags(tags))
+            self._client.set_terminated(run_id, "FINISHED" if complete else "KILLED")
 
-    def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
-        """Keep a file with a run, in a folder of its files."""
+    def mark_best(self, parent: Parent, name: str | None) -> None:
+        """Let the tag ``best`` say which run of a study is the best, and of no other."""
         with outages():
-            self._client.log_artifact(run_id, str(path), folder or None)
+            for key, child in parent.children.items():
+                if child.best and key != name:
+                    self._client.delete_tag(child.run_id, _BEST)
+                elif key == name and not child.best:
+                    self._client.set_tag(child.run_id, _BEST, "true")
+                child.best = key == name
 
-    def log_figure(self, child: Child, path: Path) -> None:
-        """Keep a picture with a run, unless it has it."""
-        if child.drawn:
-            return
+    def log_files(self, run: Child, paths: Iterable[Path], root: Path) -> None:
+        """Keep files that lie below ``root`` with a run, under the same names."""
         with outages():
-            self._artifacts(child).log_artifact(str(path))
-            self._client.set_tag(child.run_id, _DRAWN, path.name)
-        child.drawn = True
+            artifacts = self._artifacts(run)
+            for path in paths:
+                folder = path.relative_to(root).parent.as_posix()
+                artifacts.log_artifact(str(path), None if folder == "." else folder)
 
     def log_run(
-        self, name: str, directory: RunDirectory, dataset: Dataset, parent: Parent | None = None
+        self,
+        name: str,
+        directory: RunDirectory,
+        dataset: Dataset,
+        caption: Caption | None = None,
+        parent: Parent | None = None,
     ) -> Child:
-        """Log a settled run, unless it is there already.
+        """Log a settled run, unless it is there already; without a caption by its name.
 
         Doing it again where it was cut short adds nothing twice: the times of metrics are those of
         the record, and params, tags and files are what they were.
@@ -135,75 +155,63 @@ class MlflowView:
         Raises:
             TrackingOutage: MLflow does not answer.
         """
-        result = directory.result()
+        result, caption = directory.result(), caption or Caption(name)
         assert result is not None
+        logged = f"{_LAYOUT} {result.weights['last']}"
         with outages():
-            child = self._find(name, parent) or self._create(name, result, parent)
-            if child.logged != result.weights["last"]:
-                self._fill(child, directory, result, dataset)
+            child = self._find(name, parent)
+            if child is not None and child.logged != logged:
+                self._client.update_run(child.run_id, name=caption.shown_name)
+            child = child or self._create(name, caption, result, parent)
+            if child.logged != logged:
+                tags = _run_tags(result, dataset, caption) | {_LOGGED: logged}
+                self._fill(child, directory, dataset, tags)
         if parent is not None:
             parent.children[name] = child
         return child
 
     def _fill(
-        self, child: Child, directory: RunDirectory, result: Result, dataset: Dataset
+        self, child: Child, directory: RunDirectory, dataset: Dataset, tags: dict[str, str]
     ) -> None:
-        from mlflow.entities import RunTag
-
-        params, metrics = _params(to_mapping(directory.config())), list(_metrics(directory, result))
-        self._log_dataset(child.run_id, dataset)
-        self._artifacts(child).log_artifacts(str(directory.path))
-        tags = {
-            "nndl.state": result.state,
-            "nndl.reason": result.reason,
-            "nndl.weights_sha256": result.weights["best"],
-            _LOGGED: result.weights["last"],
-        }
-        self._client.log_batch(child.run_id, metrics[_METRICS_AT_ONCE:])
-        self._client.log_batch(child.run_id, metrics[:_METRICS_AT_ONCE], params)
-        self._end(child.run_id, result)
-        # Last: what was cut short before is done again, until the run has ended there too.
-        self._client.log_batch(child.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        child.logged = result.weights["last"]
-
-    def _end(self, run_id: str, result: Result) -> None:
-        status, ended = _STATUS[result.state], int(result.ended * 1000)
-        self._client.set_terminated(run_id, status, ended)
-
-    def log_model(self, run_id: str, directory: RunDirectory) -> None:
-        """Store the run's best network as an MLflow model, unless that has been done."""
         result = directory.result()
         assert result is not None
+        params = entities.params(to_mapping(directory.config()))
+        metrics = list(entities.metrics(directory, result))
+        self._client.log_inputs(child.run_id, [entities.dataset_input(dataset)])
+        self._artifacts(child).log_artifacts(str(directory.path))
+        self._client.log_batch(child.run_id, metrics[_METRICS_AT_ONCE:])
+        status, ended = _STATUS[result.state], int(result.ended * 1000)
+        self._client.set_terminated(child.run_id, status, ended)
+        # MLflow writes the tags last: what was cut short before is done again.
+        self._client.log_batch(child.run_id, metrics[:_METRICS_AT_ONCE], params, _tags(tags))
+        child.logged = tags[_LOGGED]
+
+    def log_model(self, child: Child, directory: RunDirectory, caption: Caption) -> None:
+        """Store a run's best network as a model, and make that the champion of the registered model
+        that ``caption`` is of, unless that has been done."""
         with outages():
-            if not self._has_model(run_id):
-                log_model(self._output, self._tracking, run_id, directory)
-            # Logging a model opens the run again, and ends it now; or was cut short before that.
-            self._end(run_id, result)
+            model = model_of(self._client, child.run_id)
+            model = model or log_model(self._client, child.run_id, directory)
+            crown(self._client, self._tracking, model, caption)
 
-    def _has_model(self, run_id: str) -> bool:
-        from mlflow.entities import LoggedModelStatus
-
-        outputs = self._client.get_run(run_id).outputs
-        models = [output.model_id for output in outputs.model_outputs] if outputs else []
-        ready = LoggedModelStatus.READY  # the others were cut short
-        return any(self._client.get_logged_model(model).status == ready for model in models)
-
-    def log_test(self, run_id: str, metrics: dict[str, float]) -> None:
+    def log_test(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Add what the test set said."""
         with outages():
-            self._log_new(run_id, metrics)
+            self._log_new(run_id, metrics, [])
 
-    def _log_new(self, run_id: str, metrics: dict[str, float]) -> None:
+    def _log_new(self, run_id: str, metrics: Mapping[str, float], tags: "list[RunTag]") -> None:
+        from mlflow.entities import Metric
+
         # MLflow would keep a value again that is the last one already.
-        there = self._client.get_run(run_id).data.metrics
-        for name, value in metrics.items():
-            if there.get(name) != value:
-                self._client.log_metric(run_id, name, value)
+        there, now = self._client.get_run(run_id).data.metrics, int(time.time() * 1000)
+        new = [Metric(k, v, now, 0) for k, v in metrics.items() if there.get(k) != v]
+        self._client.log_batch(run_id, new, tags=tags)
 
     @property
     def page(self) -> str:
-        """The part of the UI's address that shows this experiment's runs."""
-        return f"#/experiments/{self._experiment}/runs?workflowType=machine_learning"
+        """The part of the UI's address that shows this experiment's runs, the best one first."""
+        query = f"workflowType=machine_learning&viewStateShareKey={KEY}"
+        return f"#/experiments/{self._experiment}/runs?{query}"
 
     def find(self, name: str) -> str | None:
         """The MLflow id of a run of ours, None where MLflow does not have it."""
@@ -217,15 +225,12 @@ class MlflowView:
         run = next(self._search(_tagged(RUN_TAG, name)), None)
         return _child(run) if run else None
 
-    def _create(self, name: str, result: Result, parent: Parent | None) -> Child:
+    def _create(self, name: str, caption: Caption, result: Result, parent: Parent | None) -> Child:
         tags = {RUN_TAG: name}
         if parent is not None:
-            tags |= {STUDY_TAG: parent.name, "mlflow.parentRunId": parent.run_id}
-            tags["nndl.trial"] = name.rpartition("/")[2]
+            tags |= {STUDY_TAG: parent.name, "mlflow.parentRunId": parent.run.run_id}
         start = int(result.started * 1000)
-        run = self._client.create_run(
-            self._experiment, start, tags, run_name=_shown(name, name.count("/") > 1)
-        )
+        run = self._client.create_run(self._experiment, start, tags, run_name=caption.shown_name)
         return _child(run)
 
     def _artifacts(self, child: Child) -> Any:
@@ -234,15 +239,6 @@ class MlflowView:
 
         uri = mlflow_client.tracking_uri(self._output, self._tracking)
         return get_artifact_repository(child.artifacts, tracking_uri=uri)
-
-    def _log_dataset(self, run_id: str, dataset: Dataset) -> None:
-        from mlflow.entities import Dataset as Entity
-        from mlflow.entities import DatasetInput, InputTag
-
-        digest = dataset.sha256[:32]
-        entity = Entity(dataset.name, digest, "code", f'{{"name": "{dataset.name}"}}')
-        tag = InputTag("mlflow.data.context", "training")
-        self._client.log_inputs(run_id, [DatasetInput(entity, [tag])])
 
     def _search(self, condition: str) -> Iterator["Run"]:
         token: str | None = None
@@ -275,44 +271,16 @@ def _tagged(tag: str, name: str) -> str:
 
 
 def _child(run: "Run") -> Child:
-    tags = run.data.tags
-    return Child(
-        str(run.info.run_id), str(run.info.artifact_uri), tags.get(_LOGGED), _DRAWN in tags
-    )
+    info, tags = run.info, run.data.tags
+    return Child(str(info.run_id), str(info.artifact_uri), tags.get(_LOGGED), _BEST in tags)
 
 
-def _shown(name: str, in_stages: bool) -> str:
-    """How the UI's narrow column shows a run: below a study in stages without the study's name."""
-    return name.partition("/")[2] if in_stages else name
+def _run_tags(result: Result, dataset: Dataset, caption: Caption) -> dict[str, str]:
+    said = {"state": result.state, "ended_by": result.reason, "dataset": dataset.name}
+    return Caption(caption.name, caption.text, said | dict(caption.tags)).all_tags()
 
 
-def _params(settings: dict[str, Any]) -> list["Param"]:
-    from mlflow.entities import Param
+def _tags(tags: Mapping[str, str]) -> "list[RunTag]":
+    from mlflow.entities import RunTag
 
-    return [Param(name, str(value)) for name, value in flatten(settings)]
-
-
-def _metrics(directory: RunDirectory, result: Result) -> Iterator["Metric"]:
-    """Every number of every epoch, with times that are the same whenever this is done again."""
-    from mlflow.entities import Metric
-
-    elapsed, shown = 0.0, measure_of(directory.config()).renamed
-    for epoch in directory.epochs():
-        elapsed += epoch.seconds
-        time = int((result.started + elapsed) * 1000)
-        values = {shown(name): getattr(epoch, name) for name in _CURVES}
-        values |= {"eta": epoch.eta, "seconds": epoch.seconds}
-        for name, value in values.items():
-            if math.isfinite(value):
-                yield Metric(name, value, time, epoch.number)
-        for number, layer in enumerate(epoch.layers, 1):
-            for name, value in vars(layer).items():
-                if math.isfinite(value):
-                    yield Metric(f"layer_{number}/{name}", value, time, epoch.number)
-        for moment in epoch.within:  # the step counts images here
-            for name in _CURVES:
-                if math.isfinite(value := getattr(moment, name)):
-                    yield Metric(f"within_epochs/{shown(name)}", value, time, moment.images)
-    for name in ("validation_accuracy", "validation_cost"):
-        if (value := getattr(result, name)) is not None:
-            yield Metric(f"best_{shown(name)}", value, int(result.ended * 1000), result.best or 0)
+    return [RunTag(*tag) for tag in tags.items()]

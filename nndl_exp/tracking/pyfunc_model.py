@@ -1,4 +1,4 @@
-"""A network as an MLflow model "from code": this file is stored with the weights, no pickle."""
+"""A network as MLflow loads it: the ``loader_module`` of the models that ``model.py`` writes."""
 
 import json
 from pathlib import Path
@@ -6,31 +6,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.models import set_model
-from mlflow.pyfunc.model import PythonModel
 
 from nndl_exp.nn import Network
 
+WEIGHTS, READING = "weights.npz", "dataset.json"
 
-class NetworkModel(PythonModel):
+
+class NetworkModel:
     """Predicts a class and a probability for each class, or numbers, from rows of inputs.
 
     The inputs are those of the network: pixels as grey values / 256, columns standardised.
+    ``folder`` holds the weights, and how numbers were standardised.
     """
 
-    def load_context(self, context: Any) -> None:
-        """Read the weights that were logged with the model, and how numbers were standardised."""
-        self.network = Network.load(Path(context.artifacts["weights"]))
-        reading = json.loads(Path(context.artifacts["reading"]).read_text())
+    def __init__(self, folder: Path) -> None:
+        self.network = Network.load(folder / WEIGHTS)
+        reading = json.loads((folder / READING).read_text())
         self.target = reading["encoding"].get("target")
 
-    # The bare np.ndarray is a hint that MLflow accepts without inferring a schema from it.
-    def predict(
-        self,
-        context: Any,
-        model_input: np.ndarray,
-        params: dict[str, Any] | None = None,
-    ) -> pd.DataFrame:
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """A table with the column ``label`` and the columns ``p0``, ``p1``, ...; or, of numbers in
         the unit of the target, the columns ``y0``, ``y1``, ..."""
         x = np.asarray(model_input, dtype=self.network.dtype).reshape(len(model_input), -1)
@@ -44,4 +38,6 @@ class NetworkModel(PythonModel):
         return table
 
 
-set_model(NetworkModel())
+def _load_pyfunc(path: str) -> NetworkModel:
+    """What MLflow calls with the folder of the model's data."""
+    return NetworkModel(Path(path))

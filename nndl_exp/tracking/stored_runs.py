@@ -27,7 +27,8 @@ def name_of_run(output: Path | str, tracking: TrackingConfig, run_id: str) -> st
 
 
 def delete_runs(output: Path | str, tracking: TrackingConfig, name: str) -> None:
-    """Delete a study's runs, with those of its stages and trials, and their artifacts.
+    """Delete a study's runs, with those of its stages and trials, their artifacts, and its
+    registered model.
 
     Raises:
         UserError: MLflow does not answer.
@@ -35,6 +36,8 @@ def delete_runs(output: Path | str, tracking: TrackingConfig, name: str) -> None
     client = mlflow_client.connect(output, tracking)
     try:
         with outages():
+            for model in client.search_registered_models(f"name = '{name}'"):
+                client.delete_registered_model(model.name)
             for experiment in client.search_experiments():
                 for run in _runs_of(client, experiment.experiment_id, name):
                     _delete(client, output, run)

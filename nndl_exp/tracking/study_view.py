@@ -1,6 +1,6 @@
 """A study in MLflow: a parent run, and a child run for each settled trial."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import RunDirectory
 from nndl_exp.tracking import TrackingOutage
+from nndl_exp.tracking.caption import Caption
 from nndl_exp.tracking.mlflow_view import Child, Parent
 from nndl_exp.tracking.none import NoTracking
 
@@ -23,8 +24,8 @@ class Tracker(Protocol):
     def open_study(
         self,
         name: str,
-        settings: dict[str, Any],
-        text: str,
+        settings: Mapping[str, Any],
+        caption: Caption,
         started: float,
         inside: str | None = None,
     ) -> Parent:
@@ -32,27 +33,32 @@ class Tracker(Protocol):
         ...
 
     def close_study(
-        self, parent: Parent, *, complete: bool, tags: dict[str, str], metrics: dict[str, float]
+        self, parent: Parent, *, complete: bool, caption: Caption, metrics: Mapping[str, float]
     ) -> None:
         """End the parent run."""
         ...
 
+    def mark_best(self, parent: Parent, name: str | None) -> None:
+        """Say which run is the best."""
+        ...
+
     def log_run(
-        self, name: str, directory: RunDirectory, dataset: Dataset, parent: Parent | None = None
+        self,
+        name: str,
+        directory: RunDirectory,
+        dataset: Dataset,
+        caption: Caption | None = None,
+        parent: Parent | None = None,
     ) -> Child:
         """Show a settled run."""
         ...
 
-    def log_figure(self, child: Child, path: Path) -> None:
-        """Keep a picture with a run."""
+    def log_files(self, run: Child, paths: Iterable[Path], root: Path) -> None:
+        """Keep files with a run."""
         ...
 
-    def log_file(self, run_id: str, path: Path, folder: str = "") -> None:
-        """Keep a file with a run, in a folder of its files."""
-        ...
-
-    def log_model(self, run_id: str, directory: RunDirectory) -> None:
-        """Keep a run's network as a model."""
+    def log_model(self, child: Child, directory: RunDirectory, caption: Caption) -> None:
+        """Keep a run's network as the champion of a registered model."""
         ...
 
 
@@ -66,8 +72,8 @@ class StudyView:
         self,
         tracker: Tracker,
         name: str,
-        settings: dict[str, Any],
-        text: str,
+        settings: Mapping[str, Any],
+        caption: Caption,
         started: float,
         inside: str | None = None,
     ) -> None:
@@ -76,10 +82,10 @@ class StudyView:
         self._outage: str | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tracking")
         self._asked: list[Future[None]] = []
-        self._parent = Parent(name, "", {})
+        self._parent = Parent(name, Child(""), {})
 
         def open_study(tracker: Tracker) -> None:
-            self._parent = tracker.open_study(name, settings, text, started, inside)
+            self._parent = tracker.open_study(name, settings, caption, started, inside)
 
         self._ask(open_study)
 
@@ -87,7 +93,7 @@ class StudyView:
     def run_id(self) -> str:
         """The id of the study's own run."""
         self.wait()
-        return self._parent.run_id
+        return self._parent.run.run_id
 
     @property
     def outage(self) -> str | None:
@@ -106,41 +112,43 @@ class StudyView:
         for action in asked:
             action.result()
 
-    def log(self, number: int, directory: RunDirectory, dataset: Dataset) -> None:
+    def log(self, number: int, directory: RunDirectory, dataset: Dataset, caption: Caption) -> None:
         """Show a settled trial, unless it is there already."""
         name = f"{self._name}/{number}"
-        self._ask(lambda tracker: tracker.log_run(name, directory, dataset, self._parent))
+        self._ask(lambda tracker: tracker.log_run(name, directory, dataset, caption, self._parent))
 
-    def log_figure(self, number: int, path: Path) -> None:
-        """Keep a trial's picture with it, unless it is there already."""
+    def log_files(self, root: Path, paths: Sequence[Path]) -> None:
+        """Keep the study's files, which lie below ``root``, with its run."""
+        self._ask(lambda tracker: tracker.log_files(self._parent.run, paths, root))
 
-        def log_figure(tracker: Tracker) -> None:
+    def log_pictures(self, number: int, paths: Sequence[Path]) -> None:
+        """Keep pictures with a trial."""
+
+        def log_pictures(tracker: Tracker) -> None:
+            if (child := self._child(number)) and paths:
+                tracker.log_files(child, paths, paths[0].parent)
+
+        self._ask(log_pictures)
+
+    def log_model(self, number: int, directory: RunDirectory, caption: Caption) -> None:
+        """Keep a trial's network as the champion of the study's registered model."""
+
+        def log_model(tracker: Tracker) -> None:
             if child := self._child(number):
-                tracker.log_figure(child, path)
+                tracker.log_model(child, directory, caption)
 
-        self._ask(log_figure)
+        self._ask(log_model)
 
-    def log_study(
-        self, root: Path, files: Iterable[Path], winner: tuple[int, RunDirectory] | None
-    ) -> None:
-        """Keep the study's files, which lie below ``root``, with the parent run, and the winner's
-        network with its run."""
-        paths = list(files)
+    def mark_best(self, number: int | None) -> None:
+        """Tag a trial as the best of the study, and no other."""
+        name = None if number is None else f"{self._name}/{number}"
+        self._ask(lambda tracker: tracker.mark_best(self._parent, name))
 
-        def log_study(tracker: Tracker) -> None:
-            for path in paths:
-                folder = path.relative_to(root).parent.as_posix()
-                tracker.log_file(self._parent.run_id, path, "" if folder == "." else folder)
-            if winner is not None and (child := self._child(winner[0])):
-                tracker.log_model(child.run_id, winner[1])
-
-        self._ask(log_study)
-
-    def close(self, *, complete: bool, tags: dict[str, str], metrics: dict[str, float]) -> None:
-        """Say how the study stands, end the parent run, and wait until all is shown."""
+    def close(self, *, complete: bool, caption: Caption, metrics: Mapping[str, float]) -> None:
+        """Say how the study stands, end its run, and wait until all is shown."""
         self._ask(
             lambda tracker: tracker.close_study(
-                self._parent, complete=complete, tags=tags, metrics=metrics
+                self._parent, complete=complete, caption=caption, metrics=metrics
             )
         )
         self.wait()

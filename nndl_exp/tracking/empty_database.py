@@ -1,0 +1,83 @@
+"""MLflow's database before anything is in it, kept in the user's cache.
+
+MLflow makes its tables by some 60 migrations, which take a processor two seconds and the disk many
+a write. They are made once for each version of MLflow; an output folder gets a copy of the file.
+"""
+
+import importlib.metadata
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from nndl_exp.datasets.cache import cache_dir
+
+_EMPTY = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM experiments)"
+"""1 of a database with MLflow's own experiment only."""
+
+
+def put(file: Path, artifacts: str, make_tables: Callable[[str], object]) -> None:
+    """Put a database with MLflow's tables at ``file``, unless a file is there.
+
+    Args:
+        file: where to.
+        artifacts: where MLflow's own experiment, which is not used here, would keep its artifacts.
+        make_tables: makes the tables in a database, given its URI.
+    """
+    if file.exists():
+        return
+    new = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not _copy(_template(), new):
+            _make(new, make_tables)
+            _copy(_template(), new)
+        with closing(sqlite3.connect(new)) as connection:
+            # Kept in the file: readers do not wait for the writer, and a commit is one write.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("UPDATE experiments SET artifact_location = ?", (artifacts,))
+            connection.commit()
+        with suppress(FileExistsError):  # another process was faster
+            os.link(new, file)
+    except (OSError, sqlite3.Error):
+        pass  # a cache or a disk that does not do this: MLflow makes its tables in the file itself
+    finally:
+        for path in (new, *_journal(new)):
+            path.unlink(missing_ok=True)
+
+
+def _template() -> Path:
+    return cache_dir() / f"mlflow-{importlib.metadata.version('mlflow')}.db"
+
+
+def _make(new: Path, make_tables: Callable[[str], object]) -> None:
+    template = _template()
+    template.parent.mkdir(parents=True, exist_ok=True)
+    scratch = template.with_name(f".{template.name}-{uuid.uuid4().hex}")
+    whole = scratch.with_suffix(".whole")
+    try:
+        with closing(sqlite3.connect(scratch)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            make_tables(f"sqlite:///{scratch.resolve().as_posix()}")
+            connection.execute("VACUUM INTO ?", (str(whole),))
+        whole.replace(template)
+    finally:
+        for path in (scratch, whole, *_journal(scratch)):
+            path.unlink(missing_ok=True)
+
+
+def _copy(template: Path, new: Path) -> bool:
+    """Whether there was a template to copy, whole and without anything in it."""
+    try:
+        new.write_bytes(template.read_bytes())
+        with closing(sqlite3.connect(new)) as connection:
+            whole = connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+            return bool(whole and connection.execute(_EMPTY).fetchone() == (1,))
+    except (OSError, sqlite3.Error):
+        return False
+
+
+def _journal(file: Path) -> list[Path]:
+    return [file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm")]
