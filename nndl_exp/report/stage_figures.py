@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nndl_exp.report.labels import objective, symbol
-from nndl_exp.report.saving import save
+from nndl_exp.report.saving import save_drawing
 from nndl_exp.report.scale import Scale
-from nndl_exp.report.study_figures import DOTS_PER_INCH
 from nndl_exp.report.text import plain
 from nndl_exp.run import measure_of
 from nndl_exp.study.study import Study, Trial
@@ -87,13 +86,9 @@ def draw_picture(stage: Study, trials: Sequence[Trial], formats: Sequence[str]) 
     picture = PICTURES.get(getattr(stage, "key", ""))
     if picture is None:
         return []
-    figure, paths = picture(stage, trials), []
-    for suffix in formats:
-        path = stage.directory / "figures" / f"{picture.__name__}.{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save(figure, path, dpi=DOTS_PER_INCH)
-        paths.append(path)
-    return paths
+    folder = stage.directory / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    return save_drawing(lambda: picture(stage, trials), picture.__name__, folder, formats)
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:
