@@ -38,10 +38,13 @@ class Climb:
         return next((step for step in self.steps if step.accuracy >= accuracy), None)
 
     def milestones(self) -> list[Step]:
-        """The steps that first reach each of ``LEVELS``, and the best of all at the end."""
-        levels = [level for level in LEVELS if self.steps and level < self.steps[-1].accuracy]
+        """The first epoch, the steps that first reach each of ``LEVELS``, and the best of all."""
+        if not self.steps:
+            return []
+        first, best = self.steps[0], self.steps[-1]
+        levels = [level for level in LEVELS if first.accuracy < level < best.accuracy]
         found = [replace(step, accuracy=level) for level in levels if (step := self.first(level))]
-        return [*found, *self.steps[-1:]]
+        return [first, *found, best] if best != first else [best]
 
 
 Part = tuple["Study", "Sequence[Trial]"]

@@ -19,6 +19,8 @@ def save(figure: Figure, path: Path, **options: Any) -> None:
 
 
 DOTS_PER_INCH = 120
+TITLE = "title"
+"""The id of a figure's title in its SVG."""
 
 
 def save_drawing(
@@ -31,6 +33,9 @@ def save_drawing(
     paths = []
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure = draw()
+        for text in figure.texts:
+            if text.get_text() == figure.get_suptitle():
+                text.set_gid(TITLE)
         for suffix in formats:
             path = folder / f"{name}.{suffix}"
             dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)

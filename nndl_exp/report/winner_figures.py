@@ -21,6 +21,8 @@ from nndl_exp.training.epoch import Epoch
 MOST_WEIGHTS, MOST_WRONG, MOST_CLASSES = 40, 24, 25
 """So many neurons and examples are shown, and so many classes have their counts written in."""
 _PICTURES_A_ROW = 8
+_FEW = 10
+"""Examples of a bin below which its accuracy is mostly chance."""
 _INK = "#1a1a1a"  # on a coloured ground, which stays as it is where black text is made light
 Histories = Sequence[Sequence[Epoch]]
 SETS = (("training", TRAINING, "--"), ("validation", VALIDATION, "-"))
@@ -130,7 +132,7 @@ def first_layer_weights(weights: Array, shape: tuple[int, int], names: Sequence[
     figure, grid = _pictures(len(weights), 0.25)
     most = float(np.quantile(np.abs(weights), 0.995)) or 1.0
     for axes, w, name in zip(grid, weights, names, strict=True):
-        axes.imshow(w.reshape(shape), cmap="RdBu", vmin=-most, vmax=most)
+        axes.imshow(w.reshape(shape), cmap="RdBu", vmin=-most, vmax=most, interpolation="none")
         axes.set_title(name, fontsize=8, pad=3)
     return figure
 
@@ -140,7 +142,7 @@ def confidently_wrong(told: Told, x: Array, shape: tuple[int, int], classes: Seq
     """The examples ``at`` as pictures, with what each is, what it was taken for, and how surely."""
     figure, grid = _pictures(len(at), 0.5)
     for axes, i in zip(grid, at, strict=True):
-        axes.imshow(x[i].reshape(shape), cmap="gray_r")
+        axes.imshow(x[i].reshape(shape), cmap="gray_r", interpolation="none")
         is_, said = (classes[k] for k in (told.labels[i], told.classes[i]))
         axes.set_title(f"{is_} as {said}\n{100 * told.confidence[i]:.0f} %", fontsize=9, pad=3)
     return figure
@@ -178,7 +180,7 @@ def confusion_matrix(counts: Indices, classes: Sequence[str]) -> Figure:
             axes.text(column + 0.5, row + 0.5, f"{count}", ha="center", va="center", fontsize=9,
                       color="black" if right else _INK,
                       weight="bold" if right else "normal")  # fmt: skip
-    axes.set(xlabel="told to be", ylabel="is", xlim=(0, n), ylim=(n, 0))
+    axes.set(xlabel="predicted class", ylabel="true class", xlim=(0, n), ylim=(n, 0))
     if n <= MOST_CLASSES:
         long = max(map(len, classes)) > 3
         axes.set_xticks(np.arange(n) + 0.5, classes, rotation=60 if long else 0)
@@ -191,18 +193,23 @@ def confusion_matrix(counts: Indices, classes: Sequence[str]) -> Figure:
 def reliability(found: Calibration) -> Figure:
     """Accuracy against confidence, bin by bin, and how many examples are in each."""
     figure = Figure(figsize=(5.4, 5.2))
-    figure.subplots_adjust(left=0.13, right=0.97, bottom=0.11, top=0.97, hspace=0.12)
+    figure.subplots_adjust(left=0.13, right=0.97, bottom=0.11, top=0.9, hspace=0.12)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     width, filled = np.diff(found.edges), found.counts > 0
     left = found.edges[:-1]
-    above.plot([0, 1], [0, 1], linestyle="--", color="0.5", linewidth=1, label="perfectly sure")
-    above.bar(left[filled], found.accuracy[filled], width[filled], align="edge", color=VALIDATION,
-              alpha=0.75, edgecolor="white", linewidth=0.6, label="accuracy")  # fmt: skip
+    above.plot([0, 1], [0, 1], linestyle="--", color="0.5", linewidth=1, label="perfect")
+    few = filled & (found.counts < _FEW)
+    for which, alpha, name in ((filled & ~few, 0.8, ""), (few, 0.25, f" of fewer than {_FEW}")):
+        if which.any():
+            above.bar(left[which], found.accuracy[which], width[which], align="edge", alpha=alpha,
+                      color=VALIDATION, edgecolor="white", linewidth=0.6,
+                      label=f"accuracy{name}")  # fmt: skip
     above.plot(found.confidence[filled], found.accuracy[filled], linestyle="", marker="o",
                color=TRAINING, markersize=4, markeredgecolor=_INK, markeredgewidth=0.5,
-               label="mean confidence and accuracy")  # fmt: skip
+               clip_on=False, label="mean confidence")  # fmt: skip
     above.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
-    above.legend(loc="upper left", fontsize=8, frameon=False)
+    above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize=8, frameon=False,
+                 columnspacing=1, handlelength=1.4)  # fmt: skip
     below.bar(left[filled], found.counts[filled], width[filled], align="edge", color="0.5",
               edgecolor="white", linewidth=0.6)  # fmt: skip
     below.set(xlabel="confidence: the probability of the class that is told", ylabel="examples",

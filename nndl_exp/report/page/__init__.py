@@ -144,6 +144,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         finalize=lambda value: masked(value) if type(value) is str else value,
     )
+    environment_.filters["prose"] = lambda text: str(text).replace(" %", "\u00a0%")
     return environment_.get_template("page.html.j2")
 
 

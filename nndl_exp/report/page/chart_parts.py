@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from nndl_exp.report.analysis import Analysis, Parameter, Point
 from nndl_exp.report.labels import objective
@@ -26,6 +25,7 @@ _MARKS: dict[str, dict[str, Any]] = {
                "line": {"width": 1.5, "color": "var(--ink)"}},
 }  # fmt: skip
 Place = Callable[[Point], float | None]
+FONT = "system-ui, Segoe UI, Roboto, Helvetica Neue, Noto Sans, Arial, sans-serif"
 
 
 def empty(analysis: Analysis, x: str) -> go.Figure:
@@ -43,7 +43,8 @@ def style(figure: go.Figure, x: str, y: str) -> None:
         template="none", autosize=True, height=400, dragmode=False, hovermode="closest",
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 60, "r": 16, "t": 36, "b": 64},
-        font={"color": "var(--ink)", "size": 13},
+        font={"color": "var(--ink)", "size": 13, "family": FONT},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "var(--grey)", "activecolor": "var(--ink)"},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         hoverlabel={"bgcolor": "var(--raised)", "bordercolor": "var(--ink)",
                     "font": {"color": "var(--ink)"}, "align": "left"},
@@ -73,7 +74,9 @@ def parameter_axis(parameter: Parameter) -> dict[str, Any]:
                 "ticktext": [escape(choice) for choice in parameter.choices],
                 "range": [-0.5, parameter.high + 0.5]}  # fmt: skip
     low, high = parameter.low, parameter.high
-    if low == high or parameter.is_coarse:
+    if low == high:
+        return {"range": [low - 0.5, high + 0.5], "tickvals": [low], "ticktext": [f"{low:g}"]}
+    if parameter.is_coarse:
         return {"range": [low - 0.5, high + 0.5], "dtick": 1 if parameter.whole else None}
     if not parameter.log:
         room = 0.04 * (high - low)
@@ -152,24 +155,6 @@ def said_of(analysis: Analysis, point: Point) -> str:
     unit = "" if analysis.by_cost else " %"
     kind = "cost " if analysis.by_cost else ""
     return f"{kind}{point.value:.4g}{unit}, {point.state}"
-
-
-def fraction(parameter: Parameter, point: Point) -> float | None:
-    """Where a trial crosses an upright axis, from 0 to 1; below 0 where it lacks the parameter."""
-    value = point.params.get(parameter.name)
-    return -0.12 if value is None else round(parameter.position(value), 4)
-
-
-def ends_of(parameter: Parameter) -> tuple[str, str]:
-    """What is written at the ends of a hyper-parameter's upright axis."""
-    if parameter.choices:
-        return parameter.choices[0], parameter.choices[-1]
-    return f"{parameter.low:.4g}", f"{parameter.high:.4g}"
-
-
-def cividis(share: float) -> str:
-    """The colour of a share: the lighter the larger, also in grey."""
-    return str(sample_colorscale("Cividis", [min(1.0, max(0.0, share))])[0])
 
 
 def numbers(values: Any) -> list[float | None]:

@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
-from nndl_exp.report.analysis import Analysis
+from nndl_exp.report.analysis import Analysis, Parameter
 from nndl_exp.report.history import Climb
 from nndl_exp.report.labels import SECOND, label
 from nndl_exp.report.page.chart_parts import (
@@ -20,10 +20,7 @@ from nndl_exp.report.page.chart_parts import (
     STEP,
     Place,
     best_until,
-    cividis,
     empty,
-    ends_of,
-    fraction,
     height_axis,
     heights_of,
     mark,
@@ -35,7 +32,13 @@ from nndl_exp.report.page.chart_parts import (
     texts_of,
     value_at,
 )
-from nndl_exp.report.parameter_figures import landscape_axes, surface
+from nndl_exp.report.parameter_figures import (
+    ABSENT,
+    fraction,
+    landscape_axes,
+    surface,
+    ticks_of,
+)
 from nndl_exp.report.scale import Scale
 from nndl_exp.report.winner_figures import SETS, Histories, band
 from nndl_exp.training.accuracy import Measure
@@ -121,7 +124,9 @@ def landscape(analysis: Analysis) -> Chart:
 
 def parallel_coordinates(analysis: Analysis) -> Chart:
     """A line for each completed trial through its hyper-parameters and its objective."""
-    points = sorted(analysis.of("complete"), key=lambda p: p.number == analysis.winner)
+    sign = -1 if analysis.by_cost else 1
+    points = analysis.of("complete")  # the better over the others, the winner in front of all
+    points.sort(key=lambda p: (p.number == analysis.winner, sign * (p.value or 0.0)))
     heights = np.array(heights_of(analysis, points))
     low, high = float(heights.min()), float(heights.max())
     shares = (heights - low) / ((high - low) or 1.0)
@@ -132,28 +137,40 @@ def parallel_coordinates(analysis: Analysis) -> Chart:
         good = 1 - share if analysis.by_cost else share
         figure.add_scatter(
             x=list(range(len(names) + 1)),
-            y=[*(fraction(p, point) for p in analysis.parameters), round(float(share), 4)],
+            y=numbers([*(fraction(p, point) for p in analysis.parameters), share]),
             mode="lines+markers" if won else "lines", meta=LAST, showlegend=won,
-            name="winner" if won else f"trial {point.number}", opacity=1 if won else 0.75,
-            line={"width": 3.5 if won else 1.2,
-                  "color": "var(--winner-line)" if won else cividis(float(good))},
+            name="winner" if won else f"trial {point.number}",
+            opacity=1 if won else round(0.12 + 0.7 * float(good) ** 2, 3),
+            line={"width": 3.5 if won else 1.5,
+                  "color": "var(--orange)" if won else "var(--blue)"},
             text=[texts[point.number]] * (len(names) + 1), hoverinfo="text",
         )  # fmt: skip
     style(figure, "", "")
-    ends = [ends_of(p) for p in analysis.parameters]
-    scale = Scale(analysis.by_cost)
-    worst, best = (f"{value:.3g}" for value in scale.value([low, high]))
-    ends.append((worst, best))
-    for i, (bottom, top) in enumerate(ends):
-        for text, at, anchor in ((bottom, 0.0, "top"), (top, 1.0, "bottom")):
-            figure.add_annotation(x=i, y=at, text=escape(text), showarrow=False, yanchor=anchor)
+    scale, places = Scale(analysis.by_cost), [_upright(analysis, p) for p in analysis.parameters]
+    worst, best = (float(value) for value in scale.value([low, high]))
+    ticks = scale.ticks(worst, best, room=0.12) if worst < best else [best]
+    at = (scale.height(ticks) - low) / ((high - low) or 1.0)
+    places.append([(float(y), f"{t:g}") for y, t in zip(at, ticks, strict=True)])
+    for i, marks in enumerate(places):
+        for height, text in marks:
+            figure.add_annotation(
+                x=i, y=height, text=escape(text), showarrow=False, xanchor="left", xshift=3,
+                bgcolor="var(--paper)", opacity=0.85, borderpad=1, font={"size": 12},
+            )  # fmt: skip
     titles = [escape(name).replace(" ", "<br>", 1) for name in [*names, objective_of(analysis)]]
     figure.update_xaxes(
         tickvals=list(range(len(titles))), ticktext=titles, range=[-0.4, len(names) + 0.4],
-        gridcolor="var(--ink)", side="bottom", ticks="",
+        gridcolor="var(--grey)", side="bottom", ticks="",
     )  # fmt: skip
-    figure.update_yaxes(visible=False, range=[-0.25, 1.12])
+    figure.update_yaxes(visible=False, range=[ABSENT - 0.05, 1.05])
     return Chart({"": figure})
+
+
+def _upright(analysis: Analysis, parameter: Parameter) -> list[tuple[float, str]]:
+    """Where an upright axis is labelled, and with what."""
+    absent = any(parameter.name not in p.params for p in analysis.of("complete"))
+    ticks = ticks_of(parameter)
+    return [*ticks, (ABSENT, "none")] if absent else ticks
 
 
 def pareto_front(analysis: Analysis) -> Chart:

@@ -49,14 +49,14 @@ def of_study(name: str, folder: Path, parts: Sequence[Part], winner: str | None)
     if rise.steps:
         draw("time_to_accuracy", folder, lambda: winner_figures.time_to_accuracy(rise, measure))
         reached = ", ".join(
-            f"{step.accuracy:.1%} after {step.seconds:.3g} s" if measure.is_fraction
+            f"{100 * step.accuracy:.3g} % after {step.seconds:.3g} s" if measure.is_fraction
             else f"R² {step.accuracy:.3g} after {step.seconds:.3g} s"
             for step in rise.milestones()
         )  # fmt: skip
         shown.append(_picture(
             "time_to_accuracy", folder, "Time to accuracy",
             "The best validation accuracy of any epoch against the training time of all trials, as "
-            f"if one had run after the other. First reached: {reached.replace('%', ' %')}.",
+            f"if one had run after the other. First reached: {reached}.",
             analysis, lambda: charts.time_to_accuracy(rise, measure),
         ))  # fmt: skip
     return shown

@@ -91,7 +91,8 @@ def counts(trials: Sequence[Trial]) -> str:
         return "no trial has ended"
     states = [trial.result.state for trial in trials]
     said = ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
-    spent = seconds_text(sum(trial.result.seconds for trial in trials))
+    seconds = sum(trial.result.seconds for trial in trials)
+    spent = f"{seconds:.2g} s" if seconds < 10 else seconds_text(seconds)
     return f"{len(trials)} trial{'s' if len(trials) > 1 else ''} ({said}), {spent} of training"
 
 
@@ -140,6 +141,9 @@ _SHOWN = {
                       "The best validation accuracy so far of each trial."),
     "against_time": ("Accuracy against elapsed time", "The best validation accuracy so far of each "
                      "trial against the seconds it has trained: the time to an accuracy."),
+    "candidates": ("The candidates with new seeds", "Validation accuracy of each candidate with "
+                   "each of its seeds, and the mean. Where the dots of one reach as far as those "
+                   "of another, more seeds would be needed to tell them apart."),
     "slices": ("Each hyper-parameter", "Validation accuracy of each trial against each "
                "hyper-parameter; the star is the best of the stage."),
 }  # fmt: skip
