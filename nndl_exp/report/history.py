@@ -37,6 +37,17 @@ class Climb:
         """The step that first reaches an accuracy."""
         return next((step for step in self.steps if step.accuracy >= accuracy), None)
 
+    def starts_seen(self) -> list[tuple[int, float]]:
+        """The number of each stage, from 1, and its start as it can be shown on a log scale of
+        seconds; one that begins right after another, without room for its number, is left out."""
+        first, seen = self.steps[0].seconds * 0.9, list[tuple[int, float]]()
+        room = (self.seconds / first) ** 0.02
+        for number, (_, start) in enumerate(self.starts, 1):
+            at = max(start, first)
+            if not seen or at > seen[-1][1] * room:
+                seen.append((number, at))
+        return seen if len(self.starts) > 1 else []
+
     def milestones(self) -> list[Step]:
         """The first epoch, the steps that first reach each of ``LEVELS``, and the best of all."""
         if not self.steps:

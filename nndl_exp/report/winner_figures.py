@@ -92,7 +92,7 @@ def _drawn(axes: Axes) -> list[float]:
 def time_to_accuracy(climb: Climb, measure: Measure) -> Figure:
     """The best validation accuracy of any epoch against the training time of all trials."""
     figure = Figure(figsize=(9, 3.6))
-    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.15, top=0.83)
+    figure.subplots_adjust(left=0.075, right=0.985, bottom=0.15, top=0.88)
     axes, scale = figure.subplots(), 100 if measure.is_fraction else 1
     seconds = [step.seconds for step in climb.steps]
     values = [scale * step.accuracy for step in climb.steps]
@@ -104,14 +104,10 @@ def time_to_accuracy(climb: Climb, measure: Measure) -> Figure:
     if scale == 100:
         Scale(by_cost=False).apply(axes, values)
     axes.grid(alpha=0.3)
-    if len(climb.starts) > 1:
-        for name, start in climb.starts:
-            at = max(start, seconds[0] * 0.9)
-            axes.axvline(at, color="0.5", linewidth=0.8, linestyle=":")
-            axes.annotate(
-                name.replace("_", " "), (at, 1.02), xycoords=axes.get_xaxis_transform(),
-                rotation=25, fontsize=8,
-            )  # fmt: skip
+    for number, at in climb.starts_seen():
+        axes.axvline(at, color="0.5", linewidth=0.8, linestyle=":")
+        axes.annotate(f"{number}", (at, 1.02), xycoords=axes.get_xaxis_transform(), fontsize=8,
+                      horizontalalignment="center")  # fmt: skip
     return figure
 
 
@@ -193,13 +189,16 @@ def confusion_matrix(counts: Indices, classes: Sequence[str]) -> Figure:
 def reliability(found: Calibration) -> Figure:
     """Accuracy against confidence, bin by bin, and how many examples are in each."""
     figure = Figure(figsize=(5.4, 5.2))
-    figure.subplots_adjust(left=0.13, right=0.97, bottom=0.11, top=0.9, hspace=0.12)
+    figure.subplots_adjust(left=0.13, right=0.97, bottom=0.11, top=0.87, hspace=0.12)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     width, filled = np.diff(found.edges), found.counts > 0
     left = found.edges[:-1]
     above.plot([0, 1], [0, 1], linestyle="--", color="0.5", linewidth=1, label="perfect")
     few = filled & (found.counts < _FEW)
-    for which, alpha, name in ((filled & ~few, 0.8, ""), (few, 0.25, f" of fewer than {_FEW}")):
+    for which, alpha, name in (
+        (filled & ~few, 0.8, ""),
+        (few, 0.25, f" of fewer than {_FEW} examples"),
+    ):
         if which.any():
             above.bar(left[which], found.accuracy[which], width[which], align="edge", alpha=alpha,
                       color=VALIDATION, edgecolor="white", linewidth=0.6,
@@ -208,11 +207,11 @@ def reliability(found: Calibration) -> Figure:
                color=TRAINING, markersize=4, markeredgecolor=_INK, markeredgewidth=0.5,
                clip_on=False, label="mean confidence")  # fmt: skip
     above.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
-    above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize=8, frameon=False,
-                 columnspacing=1, handlelength=1.4)  # fmt: skip
+    above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, frameon=False,
+                 handlelength=1.4)  # fmt: skip
     below.bar(left[filled], found.counts[filled], width[filled], align="edge", color="0.5",
               edgecolor="white", linewidth=0.6)  # fmt: skip
-    below.set(xlabel="confidence: the probability of the class that is told", ylabel="examples",
+    below.set(xlabel="confidence: the probability of the predicted class", ylabel="examples",
               yscale="log")  # fmt: skip
     below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     for axes in (above, below):

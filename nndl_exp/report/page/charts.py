@@ -8,6 +8,7 @@ they follow light and dark. Texts are escaped: plotly reads some HTML in them. A
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 import numpy as np
 import plotly.graph_objects as go
@@ -157,7 +158,7 @@ def parallel_coordinates(analysis: Analysis) -> Chart:
                 x=i, y=height, text=escape(text), showarrow=False, xanchor="left", xshift=3,
                 bgcolor="var(--paper)", opacity=0.85, borderpad=1, font={"size": 12},
             )  # fmt: skip
-    titles = [escape(name).replace(" ", "<br>", 1) for name in [*names, objective_of(analysis)]]
+    titles = ["<br>".join(wrap(escape(name), 13)) for name in [*names, objective_of(analysis)]]
     figure.update_xaxes(
         tickvals=list(range(len(titles))), ticktext=titles, range=[-0.4, len(names) + 0.4],
         gridcolor="var(--grey)", side="bottom", ticks="",
@@ -211,6 +212,10 @@ def time_to_accuracy(rise: Climb, measure: Measure) -> Chart:
         marker={"size": 6}, showlegend=False,
     )  # fmt: skip
     figure.update_xaxes(type="log", dtick=1)
+    for number, at in rise.starts_seen():
+        figure.add_vline(x=at, line={"width": 1, "dash": "dot", "color": "var(--grey)"})
+        figure.add_annotation(x=float(np.log10(at)), y=1, yref="paper", yanchor="bottom",
+                              text=str(number), showarrow=False)  # fmt: skip
     return Chart({"": figure})
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from nndl_exp.report.saving import save_drawing
 
 FORMATS = ("png", "svg")
-LARGEST_SVG = 150_000
+LARGEST_SVG = 200_000
 """Bytes; a figure of more marks than that stands in the page as its PNG."""
 
 _COLOURS = {

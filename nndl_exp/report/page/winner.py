@@ -137,11 +137,11 @@ def _confusion(told: Told, names: Sequence[str], folder: Path) -> Picture:
     mistakes = counts.copy()
     np.fill_diagonal(mistakes, 0)
     wrong = int(mistakes.sum())
-    text = f"{wrong:,} of {n:,} validation examples are told wrong, by what they are and are told."
+    text = f"{wrong:,} of {n:,} validation examples are misclassified."
     if wrong:
         row, column = divmod(int(mistakes.argmax()), len(names))
         text += (
-            f" Most often {names[row]} is taken for {names[column]}: "
+            f" The commonest mistake is to take {names[row]} for {names[column]}: "
             f"{mistakes[row, column]} of {counts[row].sum()}."
         )
     picture = image(folder, "confusion_matrix", "confusion_matrix", f"Confusion matrix. {text}")
@@ -152,11 +152,11 @@ def _calibration(told: Told, network: Network, folder: Path) -> Picture:
     found = calibration(told)
     draw("calibration", folder, lambda: winner_figures.reliability(found))
     sure, right = float(told.confidence.mean()), float(told.right.mean())
-    lean = "too sure of itself" if sure > right else "less sure than it could be"
+    lean = "overconfident" if sure > right else "underconfident"
     text = (
         f"Expected calibration error {100 * found.error:.1f} points: the mean gap between accuracy "
         f"and confidence, over {BINS} bins of equal width weighted by their examples (Guo et al. "
-        f"2017). In the mean it is {100 * sure:.1f} % sure and {100 * right:.1f} % right: {lean}."
+        f"2017). Its mean confidence is {100 * sure:.1f} %, its accuracy {100 * right:.1f} %: {lean}."
     )
     if network.parts.output != "softmax":
         text += " Its outputs are divided by their sum to be probabilities."
