@@ -197,7 +197,7 @@ def reliability(found: Calibration) -> Figure:
     few = filled & (found.counts < _FEW)
     for which, alpha, name in (
         (filled & ~few, 0.8, ""),
-        (few, 0.25, f" of fewer than {_FEW} examples"),
+        (few, 0.25, f" of fewer than {_FEW}"),
     ):
         if which.any():
             above.bar(left[which], found.accuracy[which], width[which], align="edge", alpha=alpha,

@@ -24,6 +24,14 @@ _MARKS: dict[str, dict[str, Any]] = {
     "winner": {"symbol": "star", "color": "var(--yellow)", "size": 16,
                "line": {"width": 1.5, "color": "var(--ink)"}},
 }  # fmt: skip
+ON_COLOURS = {
+    **_MARKS,
+    "complete": {**_MARKS["complete"], "color": "#0072b2", "line": {"width": 1, "color": "white"}},
+    "pruned": {"symbol": "x", "size": 7, "color": "white", "line": {"width": 1, "color": "black"}},
+    "winner": {**_MARKS["winner"], "line": {"width": 1.5, "color": "black"}},
+}
+"""The marks on a ground that is the same in light and in dark."""
+
 Place = Callable[[Point], float | None]
 FONT = "system-ui, Segoe UI, Roboto, Helvetica Neue, Noto Sans, Arial, sans-serif"
 
@@ -92,8 +100,10 @@ def value_at(parameter: Parameter) -> Place:
     return lambda point: point.params.get(parameter.name)
 
 
-def mark(figure: go.Figure, analysis: Analysis, x: Place, texts: dict[int, str],
-          y: Place | None = None) -> None:  # fmt: skip
+def mark(
+    figure: go.Figure, analysis: Analysis, x: Place, texts: dict[int, str],
+    y: Place | None = None, marks: dict[str, dict[str, Any]] = _MARKS,
+) -> None:  # fmt: skip
     """Mark every trial; one without an objective at the lower edge, where that is the height."""
     complete = analysis.of("complete")
     groups = {
@@ -110,7 +120,7 @@ def mark(figure: go.Figure, analysis: Analysis, x: Place, texts: dict[int, str],
         if kept:
             xs, ys, numbers = zip(*kept, strict=True)
             figure.add_scatter(
-                x=list(xs), y=list(ys), mode="markers", name=name, marker=_MARKS[name], meta=STEP,
+                x=list(xs), y=list(ys), mode="markers", name=name, marker=marks[name], meta=STEP,
                 text=[texts.get(number, "") for number in numbers], hoverinfo="text",
                 cliponaxis=False,
             )  # fmt: skip

@@ -18,6 +18,7 @@ from nndl_exp.report.history import Climb
 from nndl_exp.report.labels import SECOND, label
 from nndl_exp.report.page.chart_parts import (
     LAST,
+    ON_COLOURS,
     STEP,
     Place,
     best_until,
@@ -119,7 +120,7 @@ def landscape(analysis: Analysis) -> Chart:
     style(figure, label(x.name), label(y.name))
     figure.update_xaxes(parameter_axis(x))
     figure.update_yaxes(parameter_axis(y))
-    mark(figure, analysis, value_at(x), texts_of(analysis), y=value_at(y))
+    mark(figure, analysis, value_at(x), texts_of(analysis), y=value_at(y), marks=ON_COLOURS)
     return Chart({"": figure})
 
 
@@ -158,7 +159,10 @@ def parallel_coordinates(analysis: Analysis) -> Chart:
                 x=i, y=height, text=escape(text), showarrow=False, xanchor="left", xshift=3,
                 bgcolor="var(--paper)", opacity=0.85, borderpad=1, font={"size": 12},
             )  # fmt: skip
-    titles = ["<br>".join(wrap(escape(name), 13)) for name in [*names, objective_of(analysis)]]
+    titles = [
+        "<br>".join(wrap(escape(name), 13, break_long_words=False))
+        for name in [*names, objective_of(analysis)]
+    ]
     figure.update_xaxes(
         tickvals=list(range(len(titles))), ticktext=titles, range=[-0.4, len(names) + 0.4],
         gridcolor="var(--grey)", side="bottom", ticks="",

@@ -53,9 +53,7 @@ def of_study(name: str, folder: Path, parts: Sequence[Part], winner: str | None)
             else f"R² {step.accuracy:.3g} after {step.seconds:.3g} s"
             for step in rise.milestones()
         )  # fmt: skip
-        stages = (
-            " The numbers are those of the stages, where each begins." if len(parts) > 1 else ""
-        )
+        stages = " Each stage's number is where it begins." if len(parts) > 1 else ""
         shown.append(_picture(
             "time_to_accuracy", folder, "Time to accuracy",
             "The best validation accuracy of any epoch against the training time of all trials, as "
