@@ -68,10 +68,10 @@ def training_costs(stage: Study, trials: Sequence[Trial]) -> Figure:
             **style,
             label=f"η = {plain(trial.config.training.eta)}",
         )
-    axes.set(xlabel="epoch", ylabel="training cost C")
-    drawn = [float(y) for line in axes.lines for y in np.asarray(line.get_ydata())]
-    if finite := [cost for cost in drawn if np.isfinite(cost)]:
-        Scale(by_cost=True).apply(axes, finite)
+    axes.set(xlabel="epoch", ylabel="training cost C", yscale="log")
+    axes.yaxis.set_major_locator(FixedLocator(Scale(by_cost=True).ticks(*axes.get_ylim())))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, ncols=2)

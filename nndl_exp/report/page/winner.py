@@ -156,8 +156,8 @@ def _calibration(told: Told, network: Network, folder: Path) -> Picture:
     text = (
         f"Expected calibration error {100 * found.error:.1f} points: the mean gap between accuracy "
         f"and confidence, over {BINS} bins of equal width weighted by their examples (Guo et al. "
-        f"2017). Its mean confidence is {100 * sure:.1f} %, its accuracy {100 * right:.1f} %: it is "
-        f"{lean}."
+        f"2017). Its mean confidence is {100 * sure:.1f} %, its accuracy {100 * right:.1f} %: it "
+        f"is {lean}."
     )
     if network.parts.output != "softmax":
         text += " Its outputs are divided by their sum to be probabilities."
