@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -20,7 +21,7 @@ from nndl_exp.training.epoch import Epoch
 
 MOST_WEIGHTS, MOST_WRONG, MOST_CLASSES = 40, 24, 25
 """So many neurons and examples are shown, and so many classes have their counts written in."""
-_PICTURES_A_ROW = 8
+_PICTURES_A_ROW, _GALLERY_WIDTH = 8, 8.0  # inches
 _FEW = 10
 """Examples of a bin below which its accuracy is mostly chance."""
 _INK = "#1a1a1a"  # on a coloured ground, which stays as it is where black text is made light
@@ -125,38 +126,42 @@ def first_layer_weights(weights: Array, shape: tuple[int, int], names: Sequence[
         shape: (height, width) of an input that is a picture.
         names: what is written above each.
     """
-    figure, grid = _pictures(len(weights), 0.25)
     most = float(np.quantile(np.abs(weights), 0.995)) or 1.0
-    for axes, w, name in zip(grid, weights, names, strict=True):
-        axes.imshow(w.reshape(shape), cmap="RdBu", vmin=-most, vmax=most, interpolation="none")
-        axes.set_title(name, fontsize=8, pad=3)
-    return figure
+    pictures = weights.reshape(len(weights), *shape)
+    return _gallery(pictures, names, cmap="RdBu", vmin=-most, vmax=most)
 
 
 def confidently_wrong(told: Told, x: Array, shape: tuple[int, int], classes: Sequence[str],
                       at: Indices) -> Figure:  # fmt: skip
     """The examples ``at`` as pictures, with what each is, what it was taken for, and how surely."""
-    figure, grid = _pictures(len(at), 0.5)
-    for axes, i in zip(grid, at, strict=True):
-        axes.imshow(x[i].reshape(shape), cmap="gray_r", interpolation="none")
-        is_, said = (classes[k] for k in (told.labels[i], told.classes[i]))
-        axes.set_title(f"{is_} as {said}\n{100 * told.confidence[i]:.0f} %", fontsize=9, pad=3)
+    names = [
+        f"{classes[told.labels[i]]} as {classes[told.classes[i]]}\n{100 * told.confidence[i]:.0f} %"
+        for i in at
+    ]
+    return _gallery(x[at].reshape(len(at), *shape), names, cmap="gray_r")
+
+
+def _gallery(pictures: Array, names: Sequence[str], **colours: Any) -> Figure:
+    """Pictures, of shape (n, height, width), in rows, with a name above each.
+
+    They are drawn as one image: axes for each would take a second for forty of them.
+    """
+    n, height, width = pictures.shape
+    columns = min(n, _PICTURES_A_ROW)
+    rows = math.ceil(n / columns)
+    lines = max(name.count("\n") + 1 for name in names)
+    inch = _GALLERY_WIDTH / (_PICTURES_A_ROW * 1.08 * width)  # of a pixel
+    above, right = round((0.06 + 0.15 * lines) / inch), round(0.08 * width)
+    image = np.full((rows * (height + above), columns * (width + right)), np.nan)
+    figure = Figure(figsize=(image.shape[1] * inch, image.shape[0] * inch))
+    axes = figure.add_axes((0, 0, 1, 1), frameon=False, xticks=[], yticks=[])
+    for i, (picture, name) in enumerate(zip(pictures, names, strict=True)):
+        top, left = (i // columns) * (height + above) + above, (i % columns) * (width + right)
+        image[top : top + height, left : left + width] = picture
+        axes.text(left + width / 2 - 0.5, top - 0.02 * height - 0.5, name, fontsize=8.5,
+                  horizontalalignment="center", verticalalignment="bottom")  # fmt: skip
+    axes.imshow(np.ma.masked_invalid(image), interpolation="none", aspect="auto", **colours)
     return figure
-
-
-def _pictures(count: int, text: float) -> tuple[Figure, list[Axes]]:
-    """Axes for so many pictures, with so many inches for the text above each."""
-    rows = math.ceil(count / _PICTURES_A_ROW)
-    figure = Figure(figsize=(8, rows * (0.95 + text)))
-    height = figure.get_figheight()
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.05 / height, top=1 - text / height,
-                           wspace=0.08, hspace=text / 0.9)  # fmt: skip
-    grid = list(figure.subplots(rows, _PICTURES_A_ROW, squeeze=False).flat)
-    for axes in grid:
-        axes.set(xticks=[], yticks=[])
-    for axes in grid[count:]:
-        axes.remove()
-    return figure, grid[:count]
 
 
 def confusion_matrix(counts: Indices, classes: Sequence[str]) -> Figure:

@@ -1,6 +1,7 @@
 """A study as one HTML file that needs nothing else: to read, to print, to send to somebody."""
 
 import base64
+import functools
 import gzip
 import hashlib
 from collections.abc import Sequence
@@ -156,13 +157,19 @@ def _scripts(charts: dict[str, Any]) -> dict[str, Any]:
     own = _part("page.js")
     digests, packed = [_digest(own.encode())], ""
     if charts:
-        from plotly.offline import get_plotlyjs
-
-        plotly = get_plotlyjs().encode()
-        digests.append(_digest(plotly))
-        packed = base64.b64encode(gzip.compress(plotly, 6, mtime=0)).decode()
+        packed, digest = _plotly()
+        digests.append(digest)
     return {"charts": charts, "plotly": Markup(packed), "digests": digests, "script": Markup(own),
             "style": Markup(_part("page.css"))}  # fmt: skip
+
+
+@functools.cache
+def _plotly() -> tuple[str, str]:
+    """plotly.js, compressed and as base64, and the digest of what it is unpacked to."""
+    from plotly.offline import get_plotlyjs
+
+    script = get_plotlyjs().encode()
+    return base64.b64encode(gzip.compress(script, 6, mtime=0)).decode(), _digest(script)
 
 
 def _part(name: str) -> str:

@@ -153,12 +153,13 @@ def parallel_coordinates(analysis: Analysis) -> Chart:
     ticks = scale.ticks(worst, best, room=0.12) if worst < best else [best]
     at = (scale.height(ticks) - low) / ((high - low) or 1.0)
     places.append([(float(y), f"{t:g}") for y, t in zip(at, ticks, strict=True)])
-    for i, marks in enumerate(places):
-        for height, text in marks:
-            figure.add_annotation(
-                x=i, y=height, text=escape(text), showarrow=False, xanchor="left", xshift=3,
-                bgcolor="var(--paper)", opacity=0.85, borderpad=1, font={"size": 12},
-            )  # fmt: skip
+    figure.layout.annotations = [
+        {"x": i, "y": height, "text": escape(text), "showarrow": False, "xanchor": "left",
+         "xshift": 3, "bgcolor": "var(--paper)", "opacity": 0.85, "borderpad": 1,
+         "font": {"size": 12}}
+        for i, marks in enumerate(places)
+        for height, text in marks
+    ]  # fmt: skip
     titles = [
         "<br>".join(wrap(escape(name), 13, break_long_words=False))
         for name in [*names, objective_of(analysis)]
