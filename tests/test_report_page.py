@@ -200,31 +200,28 @@ def test_mistakes_and_calibration_are_those_of_the_weights(seen):
         assert float(sure.removesuffix(" %")) == pytest.approx(100 * p[i].max(), abs=0.06)
 
 
-def test_the_test_set_is_neither_shown_nor_loaded(staged, monkeypatch):
-    loaded = []
+def test_the_test_set_is_never_loaded_and_what_it_said_is_told_once_it_was_asked(
+    staged, monkeypatch
+):
+    path, look = staged.directory / "report.html", staged.directory / "test_set.json"
+    before, loaded = path.read_bytes(), []
+    assert "Test set locked: nobody has looked at it" in Page(path).text
     monkeypatch.setattr(
         "nndl_exp.run.load_dataset",
         lambda **options: loaded.append(options["test"]) or load_dataset(**options),
     )
-    report(staged)
-    assert loaded
-    assert not any(loaded)
-    page = Page(staged.directory / "report.html")
-    assert "Test set locked: nobody has looked at it" in page.text
-
-
-def test_what_the_test_set_said_is_told_once_it_was_asked(staged, tmp_path):
-    look = {"run": "pages/joint/1", "when": "2026-01-02 03:04 UTC", "accuracy": 0.875, "low": 0.81,
+    said = {"run": "pages/joint/1", "when": "2026-01-02 03:04 UTC", "accuracy": 0.875, "low": 0.81,
             "high": 0.92, "images": 100}  # fmt: skip
-    path = staged.directory / "test_set.json"
-    path.write_text(json.dumps([look]))
+    look.write_text(json.dumps([said]))
     try:
         report(staged)
-        page = Page(staged.directory / "report.html")
-        assert "87.50 % (95 % interval 81.00 to 92.00 %) of 100 images" in page.text
+        assert "87.50 % (95 % interval 81.00 to 92.00 %) of 100 images" in Page(path).text
     finally:
-        path.unlink()
-        report(staged)
+        look.unlink()
+    report(staged)
+    assert path.read_bytes() == before, "the same records give the same page"
+    assert loaded
+    assert not any(loaded)
 
 
 def test_the_charts_are_the_trials(seen, staged):
@@ -277,13 +274,6 @@ def test_the_page_is_small_whole_and_its_figures_are_files(seen):
         assert (folder / "stages" / "joint" / "figures" / f"{name}.svg").is_file()
     ids = [a["id"] for _, a in page.elements if "id" in a]
     assert len(ids) == len(set(ids))
-
-
-def test_writing_it_again_gives_the_same_page(staged):
-    path = staged.directory / "report.html"
-    before = path.read_bytes()
-    report(staged)
-    assert path.read_bytes() == before
 
 
 def test_an_svg_of_too_many_marks_stands_there_as_a_png(tmp_path):
