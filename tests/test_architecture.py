@@ -25,6 +25,8 @@ ROOM_OF_LIBRARY = {
     "mlflow": {"tracking"},
     "sqlalchemy": {"study", "tracking", "database"},
     "matplotlib": {"report"},
+    "plotly": {"report"},
+    "jinja2": {"report"},
     "pooch": {"datasets"},
     "mlxtend": {"datasets"},
     "sklearn": {"datasets", "book"},
@@ -112,4 +114,5 @@ def test_help_and_errors_load_nothing_heavy():
     loaded = loaded_after(
         "import nndl_exp.train, nndl_exp.sweep, nndl_exp.report.__main__, nndl_exp.__main__"
     )
-    assert not loaded & {"mlflow", "matplotlib", "pandas", "optuna", "scipy", "sqlalchemy"}
+    heavy = {"mlflow", "matplotlib", "plotly", "pandas", "optuna", "scipy", "sqlalchemy"}
+    assert not loaded & {*heavy, "jinja2"}

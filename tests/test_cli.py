@@ -134,6 +134,8 @@ def test_a_sweep_leaves_its_report_in_its_folder_and_in_mlflow(swept, client):
     printed = swept[0].ok("nndl_exp.report", "demo")
     assert "10 of 10 trials" in printed
     assert f"winner   trial {re.search(r'winner   trial (.+?) ', swept[1])[1]}," in printed
+    assert f"page     {Path('nndl-output/studies/demo/report.html')}" in printed
+    assert "report.html" in artifacts_of_study(client)
 
 
 def test_a_sweep_without_tracking_leaves_its_report_too(cli):

@@ -27,6 +27,8 @@ def test_the_wheel_carries_the_configs_and_the_types(wheel):
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"nndl_exp/conf/{path.relative_to(ROOT / 'conf')}" in names
     assert "nndl_exp/py.typed" in names
+    for name in ("page.html.j2", "page.css", "page.js"):
+        assert f"nndl_exp/report/page/{name}" in names
     assert not any(name.startswith(("tests/", "experiments/")) for name in names)
 
 

@@ -16,7 +16,13 @@ FIGURES = ("best_so_far", "slices", "landscape", "parallel_coordinates", "import
 
 
 def report(study, capsys, *words) -> str:
+    """What is printed; the page is there whatever the study has come to."""
     main([study.name, "--output", study.config.output, *words])
+    page = (study.directory / "report.html").read_text()
+    won = any(trial.result.state == "complete" for trial in study.trials())
+    assert ("No trial has trained to its end" in page) != won
+    assert ('id="learning_curves"' in page) == won
+    assert ('id="pareto_front"' in page) == (won and study.config.study.second_objective != "none")
     return capsys.readouterr().out
 
 

@@ -1,19 +1,24 @@
-"""``python -m nndl_exp.report STUDY``: what a study's trials say, as tables, figures and text."""
+"""``python -m nndl_exp.report STUDY``: what a study's trials say, as a page, tables and figures."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
-from nndl_exp.cli.options import output_option
-from nndl_exp.cli.runs import find_study
+from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.cli.runs import default_output, find_study
+from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nndl_exp.report.page.story import Part
+    from nndl_exp.study.strategy import Stage
     from nndl_exp.study.study import Study
+    from nndl_exp.study.summary import Summary
 
 
 @click.command(name="python -m nndl_exp.report")
@@ -23,50 +28,70 @@ if TYPE_CHECKING:
     "formats",
     type=click.Choice(["png", "svg", "pdf"]),
     multiple=True,
-    default=("png",),
-    show_default=True,
-    help="Of the figures; may be given several times.",
+    help="Of the search's and the stages' figures, beside PNG and SVG; may be given several times.",
 )
 @output_option
-def command(study: str, formats: tuple[str, ...], output: str) -> None:
+@tracking_option
+def command(study: str, formats: tuple[str, ...], output: str, tracking_uri: str | None) -> None:
     """Show which trials of STUDY (a name or a folder) are best, which hyper-parameters decide, and
     where the winner stands in the ranges searched.
 
-    Writes trials.csv, trials.parquet and the figures into the study's folder. A study that is still
-    running is shown as far as it is settled.
+    Writes report.html (one page that needs nothing else: open it in a browser), trials.csv,
+    trials.parquet and the figures into the study's folder, and keeps the page with the study in
+    MLflow. A study that is still running is shown as far as it is settled.
     """
     from nndl_exp.study.names import no_such_study
 
     found = find_study(study, output)
     if found is None:
         raise UserError(no_such_study(output, study))
-    show(*found, tuple(dict.fromkeys(formats)))
+    show(*found, tuple(dict.fromkeys(("png", "svg", *formats))), TrackingConfig(uri=tracking_uri))
 
 
-def show(output: str, name: str, formats: tuple[str, ...]) -> None:
+def show(output: str, name: str, formats: tuple[str, ...], tracking: TrackingConfig) -> None:
     """Print a study's report and write its files; of a study in stages, what each decided."""
-    from nndl_exp.report.study_files import report_stage
     from nndl_exp.study.strategy import StagedStudy, open_study
+    from nndl_exp.study.summary import summary
 
-    study, console = open_study(output, name), make_console()
-    if not isinstance(study, StagedStudy):
-        show_search(study, formats, console)
-        return
-    for stage in study.stages():
-        trials, decision = stage.trials(), stage.decision()
-        words = decision.words if decision else ("not decided yet",)
-        console.print(f"{stage.title} · {len(trials)} trials")
-        for line in words:
-            console.print(f"  {line}")
-        for path in [] if stage.is_search else report_stage(stage, trials, formats):
-            console.print(f"  {path}")
-        if stage.is_search:
-            show_search(stage, formats, console)
+    found, console = summary(output, name), make_console()
+    parts: list[Part] = []
+    why = ""
+    try:
+        study = open_study(output, name)
+    except UserError as e:  # its data have gone, say: the records still tell much
+        why = str(e)
+        console.print(f"the study can't be opened: {why}")
+    else:
+        if isinstance(study, StagedStudy):
+            parts = [show_stage(stage, formats, console) for stage in study.stages()]
+        else:
+            parts = [show_search(study, formats, console)]
+    _show_page(found, parts, why, tracking, console)
 
 
-def show_search(study: "Study", formats: tuple[str, ...], console: "Console") -> None:
+def show_stage(stage: "Stage", formats: tuple[str, ...], console: "Console") -> "Part":
+    """The report of one stage: what it decided, and of a search its trials."""
+    from nndl_exp.report.analysis import analyse
+    from nndl_exp.report.page.story import Part
+    from nndl_exp.report.study_files import report_stage
+
+    trials, decision = stage.trials(), stage.decision()
+    words = decision.words if decision else ("not decided yet",)
+    console.print(f"{stage.title} · {len(trials)} trials")
+    for line in words:
+        console.print(f"  {line}")
+    if stage.is_search:
+        part = show_search(stage, formats, console)
+        return Part(stage, part.trials, part.analysis, decision)
+    for path in report_stage(stage, trials, formats):
+        console.print(f"  {path}")
+    return Part(stage, trials, analyse(stage, trials), decision)
+
+
+def show_search(study: "Study", formats: tuple[str, ...], console: "Console") -> "Part":
     """The report of one search."""
     from nndl_exp.report.analysis import analyse
+    from nndl_exp.report.page.story import Part
     from nndl_exp.report.study_figures import missing
     from nndl_exp.report.study_files import start_drawing, write_tables
     from nndl_exp.report.study_text import report_lines
@@ -84,6 +109,59 @@ def show_search(study: "Study", formats: tuple[str, ...], console: "Console") ->
     for figure, reason in missing(analysis).items():
         if reason not in said:
             console.print(f"no {figure}: {reason}")
+    return Part(study, trials, analysis)
+
+
+def _show_page(
+    found: "Summary",
+    parts: "list[Part]",
+    why: str,
+    tracking: TrackingConfig,
+    console: "Console",
+) -> None:
+    """Write the page, keep it in MLflow where the study is, and say where it is."""
+    from nndl_exp.report.page import Sources, write_page
+    from nndl_exp.tracking.client import database_file
+
+    tracked = bool(tracking.uri) or database_file(found.config.output).exists()
+    path = write_page(
+        Sources(found, parts, why, _looks(found.folder), tracking if tracked else None,
+                default_output())
+    )  # fmt: skip
+    if tracked:
+        _log(found, path, tracking, console)
+    console.print(f"\npage     {path}")
+
+
+def _looks(folder: Path) -> str | None:
+    """What the test set said, in words, None where nobody looked at it."""
+    from nndl_exp.evaluate import read_looks
+
+    looks = read_looks(folder / "test_set.json")
+    if not looks:
+        return None
+    said = []
+    for look in looks:
+        interval = ""
+        if look.low is not None and look.high is not None:
+            interval = f" (95 % interval {100 * look.low:.2f} to {100 * look.high:.2f} %)"
+        said.append(f"{look.text()}{interval} of {look.images:,} {look.noun}, at {look.run}, "
+                    f"{look.when}")  # fmt: skip
+    return "; ".join(said)
+
+
+def _log(found: "Summary", path: Path, tracking: TrackingConfig, console: "Console") -> None:
+    """Keep the page with the study's run in MLflow."""
+    from nndl_exp.tracking import TrackingOutage
+    from nndl_exp.tracking.mlflow_view import MlflowView
+
+    try:
+        view = MlflowView(found.config.output, tracking, found.config.run.dataset.title)
+        run_id = view.find(found.name)
+        if run_id is not None:
+            view.log_file(run_id, path)
+    except (UserError, TrackingOutage) as e:
+        console.print(f"MLflow does not keep the page: {e}")
 
 
 @one_line_errors

@@ -106,7 +106,7 @@ def analyse(study: "Study", trials: "Sequence[Trial]") -> Analysis:
     completed = [
         (params[i], value)
         for i, trial in enumerate(trials)
-        if trial.result.state == "complete" and (value := _value(trial, by_cost)) is not None
+        if trial.result.state == "complete" and (value := value_of(trial, by_cost)) is not None
     ]
     found = Importances("the trials of a stage are chosen, not sampled")
     if study.is_search:
@@ -125,7 +125,7 @@ def analyse(study: "Study", trials: "Sequence[Trial]") -> Analysis:
                     name: float(study.space.distributions[name].to_internal_repr(value))
                     for name, value in own.items()
                 },
-                value=_value(trial, by_cost),
+                value=value_of(trial, by_cost),
                 seconds=trial.result.seconds,
                 size=None if second == "none" else winners.size(study, trial),
             )
@@ -154,7 +154,8 @@ def _parameter(study: "Study", name: str, params: "list[dict[str, Any]]") -> Par
     return Parameter(name, low, high, distribution.log, whole=isinstance(low, int))
 
 
-def _value(trial: "Trial", by_cost: bool) -> float | None:
+def value_of(trial: "Trial", by_cost: bool) -> float | None:
+    """A trial's objective: the cost, or the accuracy in percent."""
     result = trial.result
     if by_cost:
         return result.validation_cost

@@ -80,9 +80,14 @@ def set_range(axes: Axes, which: Literal["x", "y"], parameter: Parameter) -> Non
         axis.set_major_locator(FixedLocator(range(len(parameter.choices))))
         axis.set_major_formatter(FuncFormatter(lambda i, _: parameter.choices[round(i)]))
         limits = (-0.5, parameter.high + 0.5)
-        if which == "x" and len(parameter.choices) > _FEW_CHOICES:
+        if which == "x" and is_slanted(parameter):
             axis.set_tick_params(rotation=40)
-    elif parameter.low == parameter.high or parameter.is_coarse:
+            for text in axis.get_ticklabels():
+                text.set(horizontalalignment="right", rotation_mode="anchor")
+    elif parameter.low == parameter.high:
+        limits = (parameter.low - 0.5, parameter.high + 0.5)
+        axis.set_major_locator(FixedLocator([parameter.low]))
+    elif parameter.is_coarse:
         limits = (parameter.low - 0.5, parameter.high + 0.5)
         axis.set_major_locator(MaxNLocator(5, integer=parameter.whole))
     elif parameter.log:
@@ -98,6 +103,11 @@ def set_range(axes: Axes, which: Literal["x", "y"], parameter: Parameter) -> Non
         axis.set_major_locator(MaxNLocator(5, integer=parameter.whole))
     axes.set(**{f"{which}lim": limits})
     axis.set_label_text(label(parameter.name))
+
+
+def is_slanted(parameter: Parameter) -> bool:
+    """Whether the choices are too many to be written side by side."""
+    return len(parameter.choices) > _FEW_CHOICES
 
 
 def log_ticks(low: float, high: float) -> list[float]:

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from nndl_exp.report.analysis import Analysis, Parameter, Point
 from nndl_exp.report.labels import label, objective, symbol
-from nndl_exp.report.marks import WINNER, Place, legend, log_ticks, mark, set_range
+from nndl_exp.report.marks import WINNER, Place, is_slanted, legend, log_ticks, mark, set_range
 from nndl_exp.report.scale import Floats, Scale
 
 _COLUMNS = 4
 _WIDE = 0.3
 _GOLDEN = 0.6180339887  # its multiples, less their whole parts, fill an interval evenly
 _BANDWIDTH = 0.07  # of the landscape, as a part of each range
-_ABSENT = -0.12  # where a line passes a hyper-parameter that its trial does not have
+ABSENT = -0.12  # where a line passes a hyper-parameter that its trial does not have
 _FAR = 0.05  # the weight of all trials together below which nothing is said
 
 
@@ -26,12 +26,12 @@ def slices(analysis: Analysis) -> Figure:
     """The objective against each hyper-parameter, a small plot each."""
     n = len(analysis.parameters)
     columns = min(n, _COLUMNS)
-    rows = math.ceil(n / columns)
-    width, height = max(4.0, 2.5 * columns + 0.5), 2.5 * rows + 0.75
+    rows, more = math.ceil(n / columns), _room_for_choices(analysis)
+    width, height = max(4.0, 2.5 * columns + 0.5), (2.5 + more) * rows + 0.75
     figure = Figure(figsize=(width, height))
     figure.subplots_adjust(
-        left=0.7 / width, right=1 - 0.15 / width, bottom=0.85 / height, top=1 - 0.4 / height,
-        wspace=0.1, hspace=0.4,
+        left=0.7 / width, right=1 - 0.15 / width, bottom=(0.85 + more) / height,
+        top=1 - 0.4 / height, wspace=0.1, hspace=0.4 + more / 1.8,
     )  # fmt: skip
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for axes, parameter in zip(grid.flat, analysis.parameters, strict=False):
@@ -46,6 +46,12 @@ def slices(analysis: Analysis) -> Figure:
     legend(figure, grid[0, 0])
     figure.suptitle(f"{analysis.name}: each hyper-parameter", fontsize=10)
     return figure
+
+
+def _room_for_choices(analysis: Analysis) -> float:
+    """Inches below a plot for choices that are written at an angle."""
+    longest = (max(map(len, p.choices)) for p in analysis.parameters if is_slanted(p))
+    return 0.05 * max(longest, default=0)
 
 
 def _beside(parameter: Parameter) -> Place:
@@ -152,7 +158,7 @@ def parallel_coordinates(analysis: Analysis) -> Figure:
     _draw_lines(axes, analysis)
     for i, parameter in enumerate(analysis.parameters):
         absent = any(parameter.name not in p.params for p in analysis.of("complete"))
-        _upright(axes, i, _ticks_of(parameter) + [(_ABSENT, "none")] * absent)
+        _upright(axes, i, ticks_of(parameter) + [(ABSENT, "none")] * absent)
     scale, (bottom, top) = Scale(analysis.by_cost), _ends(analysis)
     ticks = scale.ticks(bottom, top)
     places = _share(analysis, ticks)
@@ -163,7 +169,7 @@ def parallel_coordinates(analysis: Analysis) -> Figure:
     ]
     axes.set_xticks(range(n + 1), [name.replace(" ", "\n", 1) for name in names], fontsize=8)
     axes.tick_params(length=0)
-    axes.set(xlim=(-0.1, n + 0.3), ylim=(_ABSENT - 0.04, 1.04))
+    axes.set(xlim=(-0.1, n + 0.3), ylim=(ABSENT - 0.04, 1.04))
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     figure.suptitle(f"{analysis.name}: all completed trials, the winner in front", fontsize=10)
@@ -177,7 +183,7 @@ def _draw_lines(axes: Axes, analysis: Analysis) -> None:
     points.sort(key=lambda p: (p.number == analysis.winner, sign * (p.value or 0.0)))
     heights = _share(analysis, [p.value or 0.0 for p in points])
     lines = [
-        [*enumerate(_fraction(parameter, point) for parameter in analysis.parameters),
+        [*enumerate(fraction(parameter, point) for parameter in analysis.parameters),
          (len(analysis.parameters), float(height))]
         for point, height in zip(points, heights, strict=True)
     ]  # fmt: skip
@@ -199,13 +205,15 @@ def _share(analysis: Analysis, values: Sequence[float]) -> Floats:
     return np.asarray((scale.height(values) - low) / (high - low))
 
 
-def _fraction(parameter: Parameter, point: Point) -> float:
+def fraction(parameter: Parameter, point: Point) -> float:
+    """Where a trial crosses the upright axis of a hyper-parameter, or ``ABSENT``."""
     if parameter.name not in point.params:
-        return _ABSENT
+        return ABSENT
     return parameter.position(point.params[parameter.name])
 
 
-def _ticks_of(parameter: Parameter) -> list[tuple[float, str]]:
+def ticks_of(parameter: Parameter) -> list[tuple[float, str]]:
+    """Where the upright axis of a hyper-parameter is labelled, and with what."""
     if parameter.choices:
         return [(parameter.position(i), text) for i, text in enumerate(parameter.choices)]
     ends = [parameter.low, parameter.high]

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from nndl_exp.report.labels import objective, symbol
-from nndl_exp.report.saving import save
+from nndl_exp.report.marks import log_ticks
+from nndl_exp.report.saving import save_drawing
 from nndl_exp.report.scale import Scale
-from nndl_exp.report.study_figures import DOTS_PER_INCH
 from nndl_exp.report.text import plain
 from nndl_exp.run import measure_of
 from nndl_exp.study.study import Study, Trial
@@ -34,6 +34,9 @@ def against_time(stage: Study, trials: Sequence[Trial]) -> Figure:
         seconds = list(accumulate(epoch.seconds for epoch in epochs))
         axes.plot(seconds, _best_so_far(stage, trial), **style, label=_named(stage, trial, 1))
     axes.set(xlabel="training time (s)", ylabel=f"best {_accuracy(stage)} so far", xscale="log")
+    axes.xaxis.set_major_locator(FixedLocator(log_ticks(*axes.get_xlim())))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     return _finish(figure, axes, stage)
 
 
@@ -60,15 +63,44 @@ def training_costs(stage: Study, trials: Sequence[Trial]) -> Figure:
         epochs = stage.run_directory(trial.number).epochs()
         costs = [moment.training_cost for moment in epochs[0].within[:1]] if epochs else []
         costs += [epoch.training_cost for epoch in epochs]
-        drawn = [cost if np.isfinite(cost) else np.nan for cost in costs]
-        axes.plot(drawn, **style, label=f"η = {plain(trial.config.training.eta)}")
+        axes.plot(
+            [cost if np.isfinite(cost) else np.nan for cost in costs],
+            **style,
+            label=f"η = {plain(trial.config.training.eta)}",
+        )
     axes.set(xlabel="epoch", ylabel="training cost C", yscale="log")
+    axes.yaxis.set_major_locator(FixedLocator(Scale(by_cost=True).ticks(*axes.get_ylim())))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-        which(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.tick_params(which="minor", labelsize=8)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, ncols=2)
+    return figure
+
+
+def candidates(stage: Study, trials: Sequence[Trial]) -> Figure:
+    """The validation accuracy of each candidate with each of its seeds, and their mean."""
+    groups: dict[str, list[float]] = {}
+    names = [name for name in stage.space.settings if name != "seed"]
+    scale = 100 if measure_of(stage.config.run).is_fraction else 1
+    for trial in trials:
+        varied = stage.varied(trial.config)
+        name = "\n".join(f"{symbol(n)} {plain(varied[n])}" for n in names) or "the winner"
+        if (accuracy := trial.result.validation_accuracy) is not None:
+            groups.setdefault(name, []).append(scale * accuracy)
+    figure, axes = _figure(f"{stage.name}: the candidates with new seeds")
+    figure.subplots_adjust(bottom=0.08 + 0.04 * max(1, len(names)))
+    for at, values in enumerate(groups.values()):
+        beside = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else [0.0]
+        axes.plot(at + np.asarray(beside), values, linestyle="", marker="o", color=_LINES[0][0],
+                  label="a seed" if at == 0 else "_")  # fmt: skip
+        axes.plot([at - 0.25, at + 0.25], [np.mean(values)] * 2, color=_LINES[1][0], linewidth=2,
+                  label="mean" if at == 0 else "_")  # fmt: skip
+    axes.set(ylabel=_accuracy(stage), xlim=(-0.5, max(1, len(groups)) - 0.5))
+    axes.set_xticks(range(len(groups)), list(groups), fontsize=9)
+    if groups:
+        axes.legend(fontsize=8)
+    axes.grid(axis="y", alpha=0.3)
     return figure
 
 
@@ -78,6 +110,7 @@ PICTURES: dict[str, Picture] = {
     "epochs": against_epoch,
     "mini_batch_size": against_time,
     "schedule": against_epoch,
+    "winner": candidates,
 }
 """The pictures of stages, by the stage's key; a file of the same name as the function."""
 
@@ -87,13 +120,9 @@ def draw_picture(stage: Study, trials: Sequence[Trial], formats: Sequence[str]) 
     picture = PICTURES.get(getattr(stage, "key", ""))
     if picture is None:
         return []
-    figure, paths = picture(stage, trials), []
-    for suffix in formats:
-        path = stage.directory / "figures" / f"{picture.__name__}.{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save(figure, path, dpi=DOTS_PER_INCH)
-        paths.append(path)
-    return paths
+    folder = stage.directory / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    return save_drawing(lambda: picture(stage, trials), picture.__name__, folder, formats)
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:

@@ -6,7 +6,6 @@ To add one is to add a function from an analysis to a figure, and an entry in ``
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
@@ -21,10 +20,9 @@ from nndl_exp.report.parameter_figures import (
     parallel_coordinates,
     slices,
 )
-from nndl_exp.report.saving import save
+from nndl_exp.report.saving import save_drawing
 from nndl_exp.report.scale import Scale
 
-DOTS_PER_INCH = 120
 _FEWEST_IN_LANDSCAPE = 3
 
 
@@ -144,13 +142,4 @@ def missing(analysis: Analysis) -> dict[str, str]:
 
 def draw_figure(name: str, analysis: Analysis, folder: Path, formats: Sequence[str]) -> list[Path]:
     """Draw one of ``FIGURES`` into a folder, in each of the formats; the files."""
-    # Text stays text in an SVG, and equal trials give equal files: no date, no random ids.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure = FIGURES[name](analysis)
-        paths = []
-        for suffix in formats:
-            path = folder / f"{name}.{suffix}"
-            dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
-            save(figure, path, dpi=DOTS_PER_INCH, metadata=dated)
-            paths.append(path)
-    return paths
+    return save_drawing(lambda: FIGURES[name](analysis), name, folder, formats)

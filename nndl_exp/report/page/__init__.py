@@ -1,0 +1,180 @@
+"""A study as one HTML file that needs nothing else: to read, to print, to send to somebody."""
+
+import base64
+import functools
+import gzip
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from nndl_exp.config import TrackingConfig, to_mapping, to_yaml
+from nndl_exp.datasets import Dataset
+from nndl_exp.errors import UserError
+from nndl_exp.masking import masked
+from nndl_exp.records import RunDirectory, atomic
+from nndl_exp.report.page import search, story, verdict
+from nndl_exp.report.page.environment import environment
+from nndl_exp.report.page.story import Part
+from nndl_exp.report.page.winner import Shown, winner
+from nndl_exp.report.text import when
+from nndl_exp.run import recorded_data
+from nndl_exp.study.summary import Summary
+
+FILE = "report.html"
+LARGEST = 5_000_000
+"""Bytes of a page."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a page is made from, beside the study's records.
+
+    ``parts`` are the stages so far, or the one search; none where the study can't be opened, and
+    then ``why`` says why. ``looks`` is what the test set said, in words, None where nobody looked.
+    ``tracking`` is where MLflow shows the study, None where it does not. ``default_output`` is the
+    folder that commands look in by themselves.
+    """
+
+    found: Summary
+    parts: Sequence[Part]
+    why: str = ""
+    looks: str | None = None
+    tracking: TrackingConfig | None = None
+    default_output: str = "nndl-output"
+
+
+def write_page(sources: Sources) -> Path:
+    """Write the page of a study into its folder, and its figures as PNG and SVG into ``figures/``.
+
+    Raises:
+        UserError: a record is damaged.
+    """
+    path = sources.found.folder / FILE
+    atomic.write(path, render(sources).encode())
+    return path
+
+
+def render(sources: Sources) -> str:
+    """The page of a study; its figures are drawn into the study's folder."""
+    found, folder = sources.found, sources.found.folder / "figures"
+    dataset, why = _dataset(sources)
+    best = name_of(found, found.best) if found.best else None
+    said, rests_on = verdict.sentence(found, dataset)
+    searches = [part for part in sources.parts if part.study.is_search and part.trials]
+    shown = Shown()
+    if found.best is not None:
+        shown = winner(found.best, found.replicates(), dataset, why, folder)
+    history = search.of_study(found.name, folder, sources.parts, best)
+    pictures = [*history, *(p for part in searches for p in search.of_search(part))]
+    chapters = story.chapters(found, sources.parts)
+    everything = [*pictures, *shown.pictures, *(p for c in chapters for p in c.pictures)]
+    return _template().render(
+        found=found,
+        verdict=said,
+        rests_on=rests_on,
+        decided=_decided(sources),
+        facts=_facts(sources, dataset),
+        commands=verdict.commands(found, best, sources.default_output, sources.tracking),
+        why=sources.why,
+        chapters=chapters,
+        pictures=pictures,
+        table=story.table(searches[-1]) if searches and not found.staged else None,
+        lacking=[line for part in searches for line in search.lacking(part)],
+        winner=shown,
+        best=best,
+        settings=to_yaml(to_mapping(found.best.config())) if found.best else "",
+        environment=environment(found.best, dataset, why),
+        **_scripts({p.key: p.chart for p in everything if p.chart}),
+    )
+
+
+def name_of(found: Summary, run: RunDirectory) -> str:
+    """The name of one of a study's runs: STUDY/NUMBER or STUDY/STAGE/NUMBER."""
+    parts = run.path.relative_to(found.folder).parts
+    return "/".join([found.name, *(part for part in parts if part not in ("stages", "trials"))])
+
+
+def _dataset(sources: Sources) -> tuple[Dataset | None, str]:
+    """The data of the winner, or why they can't be had."""
+    if sources.found.best is None:
+        return None, sources.why
+    try:
+        return recorded_data(sources.found.best), ""
+    except UserError as e:
+        return None, str(e)
+
+
+def _decided(sources: Sources) -> list[str]:
+    """What the last stage said of the winner, or the search of its best trial."""
+    found = sources.found
+    if not found.staged:
+        return []
+    decided = list(found.decided())
+    return list(decided[-1][1]) if decided and decided[-1][0] == "winner" else []
+
+
+def _facts(sources: Sources, dataset: Dataset | None) -> list[tuple[str, str]]:
+    found = sources.found
+    title = found.config.run.dataset.title
+    sizes = (
+        f", {len(dataset.training):,} to train, {len(dataset.validation):,} to validate"
+        if dataset
+        else ""
+    )
+    ended = f", last trial {when(found.ended)}" if found.ended else ""
+    return [
+        ("State", f"{found.state}, {found.trials} trials{ended}"),
+        ("Strategy", found.config.strategy.name.replace("_", " ")),
+        ("Data", title + sizes),
+        ("Test set", sources.looks or "locked: nobody has looked at it"),
+    ]
+
+
+def _template() -> jinja2.Template:
+    environment_ = jinja2.Environment(
+        loader=jinja2.PackageLoader("nndl_exp.report", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: masked(value) if type(value) is str else value,
+    )
+    environment_.filters["prose"] = lambda text: str(text).replace(" %", "\u00a0%")
+    return environment_.get_template("page.html.j2")
+
+
+def _scripts(charts: dict[str, Any]) -> dict[str, Any]:
+    """The page's scripts, and the digests of the only ones that a browser shall run.
+
+    plotly is there once and compressed, where there is a chart: 2 MB instead of 4.8.
+    """
+    own = _part("page.js")
+    digests, packed = [_digest(own.encode())], ""
+    if charts:
+        packed, digest = _plotly()
+        digests.append(digest)
+    return {"charts": charts, "plotly": Markup(packed), "digests": digests, "script": Markup(own),
+            "style": Markup(_part("page.css"))}  # fmt: skip
+
+
+@functools.cache
+def _plotly() -> tuple[str, str]:
+    """plotly.js, compressed and as base64, and the digest of what it is unpacked to."""
+    from plotly.offline import get_plotlyjs
+
+    script = get_plotlyjs().encode()
+    return base64.b64encode(gzip.compress(script, 6, mtime=0)).decode(), _digest(script)
+
+
+def _part(name: str) -> str:
+    return (files("nndl_exp.report.page") / name).read_text("utf-8")
+
+
+def _digest(script: bytes) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"

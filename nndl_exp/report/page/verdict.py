@@ -1,0 +1,135 @@
+"""What a study came to, in a sentence, with its interval; and what to type to see for oneself."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nndl_exp.config import RunConfig, TrackingConfig
+from nndl_exp.datasets import Dataset
+from nndl_exp.records import RunDirectory
+from nndl_exp.report.text import noun, plain, plain_accuracy
+from nndl_exp.run import measure_of
+from nndl_exp.study.scores import scores
+from nndl_exp.study.summary import Summary
+from nndl_exp.tracking.client import ui_command
+from nndl_exp.training.statistics import paired_interval, wilson_interval
+
+_BY_COST = "validation_cost"
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The mean accuracy of some runs of one configuration on the validation set, a fraction or R².
+
+    ``low`` and ``high`` are its 95 % interval, None where there is none; ``how`` says where it is
+    from.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    how: str
+
+
+def accuracy_of(runs: Sequence[RunDirectory], dataset: Dataset | None) -> Accuracy:
+    """The mean accuracy of runs that differ by their seeds; without the data it has no interval."""
+    results = [run.result() for run in runs]
+    values = [r.validation_accuracy for r in results if r and r.validation_accuracy is not None]
+    mean, measure = float(np.mean(values)), measure_of(runs[0].config())
+    if dataset is None:
+        return Accuracy(mean, None, None, "no interval: the data can't be had")
+    n, what = len(dataset.validation), noun(dataset)
+    if len(runs) > 1:
+        each = np.array([scores(run, dataset) for run in runs])
+        low, high = paired_interval(each, confidence=0.95, seed=0)
+        how = f"a bootstrap over {len(runs)} seeds and {n:,} {what} (Efron and Tibshirani 1993)"
+        return Accuracy(mean, low, high, how)
+    if not measure.is_fraction:
+        return Accuracy(mean, None, None, "R² of one run has no interval here")
+    return Accuracy(mean, *wilson_interval(mean, n), f"Wilson 1927, of {n:,} {what}")
+
+
+def sentence(found: Summary, dataset: Dataset | None) -> tuple[str, str]:
+    """The verdict and what it rests on, or why there is none."""
+    if found.best is None:
+        tried = "none has ended yet" if not found.trials else f"of {found.trials} none did"
+        return f"No trial has trained to its end: {tried}.", ""
+    runs, config = found.replicates(), found.best.config()
+    accuracy, measure = accuracy_of(runs, dataset), measure_of(config)
+    value = _shown(config, accuracy.mean)
+    what = f"of the validation {noun(dataset)}" if dataset else "of the validation examples"
+    does = f"reads {value} {what} right" if measure.is_fraction else f"explains {value}"
+    text = f"{network_text(config)} {does}"
+    if len(runs) > 1:
+        text += f", in the mean of {len(runs)} new seeds"
+    if accuracy.low is not None and accuracy.high is not None:
+        ends = (plain_accuracy(measure, end) for end in (accuracy.low, accuracy.high))
+        text += f" (95 % interval {' to '.join(ends)}{' %' if measure.is_fraction else ''})"
+    chosen = "" if len(runs) > 1 else (
+        " It is the best of all trials by these very examples, so partly luck."
+    )  # fmt: skip
+    return text + ".", f"Interval: {accuracy.how}.{chosen}"
+
+
+def network_text(config: RunConfig) -> str:
+    """A run in words: A network of one hidden layer of 150 neurons (η 0.8, λ 0.82, m 6)."""
+    hidden, t = config.network.hidden, config.training
+    if not hidden:
+        layers = "without a hidden layer"
+    elif len(hidden) == 1:
+        layers = f"with one hidden layer of {hidden[0]:,} neurons"
+    else:
+        layers = f"with hidden layers of {' and '.join(f'{n:,}' for n in hidden)} neurons"
+    numbers = f"η {plain(t.eta)}, λ {plain(t.lmbda)}, mini-batches of {t.mini_batch_size}"
+    return f"A network {layers} ({numbers})"
+
+
+def _shown(config: RunConfig, accuracy: float) -> str:
+    measure = measure_of(config)
+    return f"{plain_accuracy(measure, accuracy)} %" if measure.is_fraction else (
+        f"R² {plain_accuracy(measure, accuracy)} of the variance"
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to type, and what for."""
+
+    what: str
+    line: str
+
+
+def commands(
+    found: Summary, run: str | None, default_output: str, tracking: TrackingConfig | None
+) -> list[Command]:
+    """What to type next; ``run`` is the name of the run that the study ended with.
+
+    Args:
+        found: the study.
+        run: None where it has none.
+        default_output: the folder that commands look in by themselves.
+        tracking: where MLflow shows it, None where it does not.
+    """
+    output = found.config.output
+    options = "" if output == default_output else f" --output {shlex.quote(output)}"
+    lines = []
+    if run:
+        best = shlex.quote(str(found.folder / "best.yaml"))
+        lines = [
+            Command("Train it again and compare every bit", f"nndl_exp.reproduce {run}{options}"),
+            Command("Look at the test set, once", f"nndl_exp.evaluate {run}{options}"),
+        ]
+        if (found.folder / "best.yaml").is_file():
+            longer = found.best.config().training.epochs * 2 if found.best else 60
+            lines.append(Command("Go on from it", f"nndl_exp.train from={best} "
+                                 f"training.epochs={longer}"))  # fmt: skip
+    lines += [
+        Command("Train the whole study again", f"nndl_exp.reproduce {found.name}{options}"),
+        Command("Write this page again", f"nndl_exp.report {found.name}{options}"),
+    ]
+    typed = [Command(one.what, f"python -m {one.line}") for one in lines]
+    if tracking is not None:
+        typed.insert(3, Command("Browse every run", ui_command(output, tracking)))
+    return typed

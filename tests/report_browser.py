@@ -1,0 +1,149 @@
+"""Chromium, headless, with a page that was opened from disk."""
+
+import base64
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+PATIENCE = 60  # seconds until what doesn't appear counts as missing
+FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --lang=en-US
+    --disable-background-networking --disable-component-update --disable-sync --no-proxy-server
+    --disable-dev-shm-usage --window-size=1280,900 --force-prefers-reduced-motion"""
+
+CONTRASTS = """
+// [ratio, needed, text] of every text, by the relative luminance of WCAG 2.1.
+const parse = (css) => {
+  const n = css.match(/[\\d.]+/g).map(Number);
+  return n.length < 4 ? [...n, 1] : n;
+};
+const channel = (v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const over = (top, below) => [0, 1, 2].map((i) => top[3] * top[i] + (1 - top[3]) * below[i]);
+const ground = (element) => {
+  const layers = [];
+  for (let e = element; e; e = e.parentElement) {
+    const colour = parse(getComputedStyle(e).backgroundColor);
+    if (colour[3] > 0) layers.push(colour);
+    if (colour[3] === 1) break;
+  }
+  return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
+};
+const found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement;
+  const text = walker.currentNode.textContent.trim();
+  if (!text || element.closest("script, style, option, .skip, [data-ground]")) continue;
+  if (!element.checkVisibility({ visibilityProperty: true })) continue;
+  if (!element.getClientRects().length) continue;
+  const style = getComputedStyle(element);
+  const svg = element.closest("svg");
+  if (svg && style.fill === "rgb(26, 26, 26)") continue; // on a colour of its own in the picture
+  const back = ground(element);
+  const ink = over(parse(svg ? style.fill : style.color), back);
+  const [light, dark] = [luminance(ink), luminance(back)].sort((a, b) => b - a);
+  const size = parseFloat(style.fontSize), bold = Number(style.fontWeight) >= 700;
+  const needed = size >= 24 || (bold && size >= 18.66) ? 3 : 4.5;
+  found.push([(light + 0.05) / (dark + 0.05), needed, text.slice(0, 60)]);
+}
+return found;
+"""
+
+
+class Browser:
+    """A page in Chromium. Its charts are drawn by a script after it has been opened."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    def run(self, script: str, *arguments: object) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def devtools(self, command: str, **parameters: object) -> dict[str, Any]:
+        return self.driver.execute_cdp_cmd(command, parameters)
+
+    def open(self, path: Path, *, drawn: bool = True) -> None:
+        self.driver.get_log("browser")  # what was said of the page before
+        self.driver.get_log("performance")
+        self.driver.get(path.resolve().as_uri())
+        if drawn:
+            self.wait(lambda: self.run("return document.documentElement.dataset.drawn"))
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        return WebDriverWait(self.driver, PATIENCE).until(lambda _: condition())
+
+    def emulate(self, *, scheme: str = "light", media: str = "", width: int = 1280) -> None:
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.devtools("Emulation.setEmulatedMedia", media=media, features=features)
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=900, deviceScaleFactor=1, mobile=width < 500,
+        )  # fmt: skip
+
+    def press(self, key: str) -> None:
+        self.driver.switch_to.active_element.send_keys(key)
+
+    def tab_stops(self, most: int = 200) -> list[dict[str, str]]:
+        """What has the focus after each press of Tab, until it leaves the page."""
+        stops: list[dict[str, str]] = []
+        self.run("document.activeElement.blur(); window.scrollTo(0, 0)")
+        body = self.driver.find_element(By.TAG_NAME, "body")
+        body.send_keys(Keys.TAB)
+        for _ in range(most):
+            stop = self.run(
+                """const e = document.activeElement; if (e === document.body) return null;
+                const r = e.getBoundingClientRect();
+                return {tag: e.tagName, name: e.ariaLabel || e.textContent.trim().slice(0, 50),
+                        chart: e.dataset.chart || "", seen: String(r.width > 0 && r.height > 0),
+                        outline: getComputedStyle(e).outlineStyle}"""
+            )
+            if stop is None or (stops and stop == stops[0]):
+                break
+            stops.append(stop)
+            self.press(Keys.TAB)
+        return stops
+
+    def requests(self) -> list[str]:
+        """The addresses that were asked for since the page was opened."""
+        messages = [json.loads(e["message"])["message"] for e in self.driver.get_log("performance")]
+        return [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+
+    def complaints(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def picture(self, path: Path, height: int) -> None:
+        clip = {"x": 0, "y": 0, "width": 1280, "height": height, "scale": 1}
+        taken = self.devtools("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(taken["data"]))
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser with a profile of its own, ended by its driver."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(CHROMIUM)
+        for flag in (*FLAGS.split(), f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        driver = webdriver.Chrome(options, Service(DRIVER))
+        try:
+            yield Browser(driver)
+        finally:
+            driver.quit()

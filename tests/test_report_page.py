@@ -1,0 +1,492 @@
+"""A study's page: its numbers against the records, read in other ways; and what a reader gets."""
+
+import base64
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from report_browser import CHROMIUM, CONTRASTS, DRIVER, Browser, chromium
+from report_pages import (
+    HOSTILE,
+    STAGED,
+    made_hostile,
+    report,
+    sweep_in,
+    table_study,
+)
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+from sklearn.metrics import confusion_matrix, mean_squared_error
+
+from nndl_exp.datasets import load_dataset
+from nndl_exp.report.page import LARGEST, pictures
+from nndl_exp.report.told import Told, calibration
+from nndl_exp.study.strategy import open_study
+from nndl_exp.training.statistics import paired_interval
+
+
+class Page(HTMLParser):
+    """The parts of a page by a parser of its own: texts, elements, what its script is given."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.source = path.read_text()
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "input", "br"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open and self._open[-1] == tag:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self._open[-1] if self._open else "", data))
+
+    @property
+    def text(self) -> str:
+        """What is read, without scripts and styles."""
+        kept = (data for tag, data in self.texts if tag not in ("script", "style"))
+        return " ".join(" ".join(kept).replace("\N{NO-BREAK SPACE}", " ").split())
+
+    def rows(self, label: str) -> list[list[str]]:
+        """The cells of the table with this label."""
+        found = re.search(rf'aria-label="{label}">(.*?)</table>', self.source, re.DOTALL)
+        assert found, label
+        rows = re.findall(r"<tr>(.*?)</tr>", found[1], re.DOTALL)
+        return [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in rows[1:]]
+
+    @property
+    def charts(self) -> dict:
+        found = re.search(r'id="charts">(.*?)</script>', self.source, re.DOTALL)
+        assert found
+        return json.loads(found[1])
+
+
+def naive_probabilities(folder: Path, x: np.ndarray) -> np.ndarray:
+    """The outputs of a network of sigmoids from its file alone, an example and a layer at a time,
+    each divided by the sum over the classes."""
+    rows = []
+    with np.load(folder / "weights.npz", allow_pickle=False) as file:
+        layers = range(1, sum(name.startswith("w") for name in file) + 1)
+        arrays = [(file[f"w{i}"].astype(float), file[f"b{i}"].astype(float)) for i in layers]
+    for example in x:
+        a = example.astype(float)
+        for w, b in arrays:
+            a = 1 / (1 + np.exp(-(w @ a + b)))
+        rows.append(a / a.sum())
+    return np.array(rows)
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory):
+    """A study in stages whose page was written."""
+    output = tmp_path_factory.mktemp("pages")
+    sweep_in(output, *STAGED)
+    study = open_study(output, "pages")
+    report(study)
+    return study
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A study of a table with names that mean harm, and records changed by a stranger."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("hostile"))
+        study = table_study("is", "stranger")
+        made_hostile(study)
+        report(study)
+        yield study
+
+
+@pytest.fixture(scope="module")
+def seen(staged):
+    """(page, folder of the study, validation set) of the study in stages."""
+    folder = staged.directory
+    return Page(folder / "report.html"), folder, staged.dataset.validation
+
+
+def won(folder: Path) -> Path:
+    """The folder of the run that best.yaml names."""
+    stage, number = yaml.safe_load((folder / "best.yaml").read_text())["origin"]["run"].split("/")[
+        1:
+    ]
+    return folder / "stages" / stage / "trials" / number
+
+
+def replicates(folder: Path) -> list[Path]:
+    """The runs of the last stage with the settings of the winner."""
+    settings = yaml.safe_load((won(folder) / "config.yaml").read_text())
+    found = []
+    for path in sorted(folder.glob("stages/winner/trials/*/config.yaml")):
+        config = yaml.safe_load(path.read_text())
+        if {**config, "seed": 0} == {**settings, "seed": 0}:
+            found.append(path.parent)
+    return found
+
+
+def test_the_verdict_is_the_mean_over_new_seeds_with_its_interval(seen):
+    page, folder, validation = seen
+    runs = replicates(folder)
+    assert len(runs) >= 2
+    right = np.array(
+        [naive_probabilities(run, validation.x).argmax(axis=1) == validation.labels for run in runs]
+    ).astype(float)
+    recorded = [
+        json.loads((run / "result.json").read_text())["validation_accuracy"] for run in runs
+    ]
+    np.testing.assert_allclose(right.mean(axis=1), recorded)
+    low, high = paired_interval(right, confidence=0.95, seed=0)
+    assert (
+        f"reads {100 * right.mean():.1f} % of the validation images right, in the mean of "
+        f"{len(runs)} new seeds (95 % interval {100 * low:.1f} to {100 * high:.1f} %)." in page.text
+    )
+    hidden = yaml.safe_load((won(folder) / "config.yaml").read_text())["network"]["hidden"]
+    assert f"one hidden layer of {hidden[0]} neurons" in page.text or len(hidden) != 1
+
+
+def test_the_story_has_each_stage_with_its_words_and_numbers(seen):
+    page, folder, _ = seen
+    for path in folder.glob("stages/*/decision.yaml"):
+        decision = yaml.safe_load(path.read_text())
+        for words in decision["decided"]:
+            assert " ".join(words.split()) in page.text
+        for name in decision["numbers"]:
+            assert name.replace("_", " ") in page.text
+    order = re.findall(r'<li id="stage-(\w+)">', page.source)
+    assert order == ["learning_rate", "joint", "winner"]
+
+
+def test_mistakes_and_calibration_are_those_of_the_weights(seen):
+    page, folder, validation = seen
+    p = naive_probabilities(won(folder), validation.x)
+    told, n = p.argmax(axis=1), len(p)
+    matrix = confusion_matrix(validation.labels, told, labels=range(10))
+    wrong = np.flatnonzero(told != validation.labels)
+    assert f"{len(wrong)} of {n} validation examples are misclassified." in page.text
+    off = matrix - np.diag(np.diag(matrix))
+    row, column = np.unravel_index(off.argmax(), off.shape)
+    assert f"to take {row} for {column}: {off.max()} of {matrix[row].sum()}." in page.text
+    drawn = re.search(r'<figure id="confusion_matrix">(.*?)</svg>', page.source, re.DOTALL)
+    counts = [int(t) for t in re.findall(r"<text[^>]*>(\d+)</text>", drawn[1])]
+    assert sorted(counts) == sorted([*matrix[matrix > 0], *range(10), *range(10)])
+
+    error = 0.0
+    for m in range(15):
+        inside = [i for i in range(n) if m / 15 < p[i].max() <= (m + 1) / 15]
+        if inside:
+            accuracy = sum(told[i] == validation.labels[i] for i in inside) / len(inside)
+            confidence = sum(p[i].max() for i in inside) / len(inside)
+            error += len(inside) / n * abs(accuracy - confidence)
+    assert f"Expected calibration error {100 * error:.1f} points" in page.text
+
+    surest = sorted(wrong, key=lambda i: (-p[i].max(), i))[:24]
+    rows = page.rows("The surest mistakes")
+    assert [int(row[0]) for row in rows] == surest
+    for (_, is_, said, sure), i in zip(rows, surest, strict=True):
+        assert (is_, said) == (str(validation.labels[i]), str(told[i]))
+        assert float(sure.removesuffix(" %")) == pytest.approx(100 * p[i].max(), abs=0.06)
+
+
+def test_the_test_set_is_never_loaded_and_what_it_said_is_told_once_it_was_asked(
+    staged, monkeypatch
+):
+    path, look = staged.directory / "report.html", staged.directory / "test_set.json"
+    before, loaded = path.read_bytes(), []
+    assert "Test set locked: nobody has looked at it" in Page(path).text
+    monkeypatch.setattr(
+        "nndl_exp.run.load_dataset",
+        lambda **options: loaded.append(options["test"]) or load_dataset(**options),
+    )
+    said = {"run": "pages/joint/1", "when": "2026-01-02 03:04 UTC", "accuracy": 0.875, "low": 0.81,
+            "high": 0.92, "images": 100}  # fmt: skip
+    look.write_text(json.dumps([said]))
+    try:
+        report(staged)
+        assert "87.50 % (95 % interval 81.00 to 92.00 %) of 100 images" in Page(path).text
+    finally:
+        look.unlink()
+    report(staged)
+    assert path.read_bytes() == before, "the same records give the same page"
+    assert loaded
+    assert not any(loaded)
+
+
+def test_the_charts_are_the_trials(seen, staged):
+    page = seen[0]
+    joint = next(stage for stage in staged.stages() if stage.key == "joint")
+    complete = [t for t in joint.trials() if t.result.state == "complete"]
+    view = next(v for v in page.charts["slices"]["views"] if v["name"] == "learning rate η")
+    drawn = {
+        (x, round(100 - 10**-y, 2))
+        for trace in view["data"]
+        if trace["name"] in ("complete", "winner")
+        for x, y in zip(trace["x"], trace["y"], strict=True)
+    }
+    assert drawn == {
+        (t.config.training.eta, round(100 * t.result.validation_accuracy, 2)) for t in complete
+    }
+    lines = page.charts["parallel_coordinates"]["views"][0]["data"]
+    assert len(lines) == len(complete)
+
+
+def test_the_learning_curves_are_the_mean_of_the_replicates(seen):
+    page, folder, _ = seen
+    histories = [
+        [json.loads(line) for line in (run / "epochs.jsonl").read_text().splitlines()]
+        for run in replicates(folder)
+    ]
+    epochs = min(map(len, histories))
+    accuracy = page.charts["learning_curves"]["views"][0]
+    (line,) = (trace for trace in accuracy["data"] if trace.get("name") == "validation")
+    means = [
+        np.mean([100 * history[i]["validation_accuracy"] for history in histories])
+        for i in range(epochs)
+    ]
+    assert [100 - 10**-y for y in line["y"]] == pytest.approx(means, abs=0.02)
+
+
+def test_the_page_is_small_whole_and_its_figures_are_files(seen):
+    page, folder, _ = seen
+    assert (folder / "report.html").stat().st_size < LARGEST
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "xlink:href", "action", "data", "poster"):
+            if value := attributes.get(name):
+                assert value.startswith(("#", "data:")), (tag, name, value[:80])
+    names = ("history", "time_to_accuracy", "learning_curves", "weights", "confusion_matrix",
+             "confidently_wrong", "calibration")  # fmt: skip
+    for name in names:
+        for suffix in ("png", "svg"):
+            assert (folder / "figures" / f"{name}.{suffix}").stat().st_size > 2000
+    for name in ("slices", "landscape", "parallel_coordinates", "best_so_far"):
+        assert (folder / "stages" / "joint" / "figures" / f"{name}.svg").is_file()
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
+def test_an_svg_of_too_many_marks_stands_there_as_a_png(tmp_path):
+    (tmp_path / "a.svg").write_text("<svg " + " " * pictures.LARGEST_SVG)
+    (tmp_path / "a.png").write_bytes(b"png")
+    assert pictures.image(tmp_path, "a", "a", 'said "so"') == (
+        '<img alt="said &#34;so&#34;" src="data:image/png;base64,cG5n">'
+    )
+
+
+@pytest.mark.parametrize("bins", [1, 3, 15])
+def test_calibration_of_known_cases(bins):
+    sure = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [1.0, 0.0]])
+    told = Told(np.array([0, 1, 1, 0]), sure)
+    found = calibration(told, bins)
+    assert found.counts.sum() == 4
+    if bins == 1:  # |3/4 - (0.9 + 0.9 + 0.8 + 1) / 4|
+        assert found.error == pytest.approx(0.15)
+    if bins == 15:  # (0.8, 0.8667] is empty: 0.8 = 12/15 lies in the bin that it ends
+        assert found.counts[11] == 1
+        assert found.error == pytest.approx((abs(1 - 1.8) + 0.2) / 4)
+
+
+def test_hostile_names_and_records_are_text(hostile):
+    page = Page(hostile.directory / "report.html")
+    scripts = [attributes for tag, attributes in page.elements if tag == "script"]
+    assert [a.get("type") for a in scripts] == ["application/json", "application/gzip", None]
+    allowed = re.search(r"script-src (.*?);", page.source)[1].split()
+    assert len(allowed) == 2
+    assert all(word.startswith("&#39;sha256-") or word.startswith("'sha256-") for word in allowed)
+    assert not [name for _, a in page.elements for name in a if name.startswith("on")]
+    assert not any(tag in ("img", "iframe", "object", "base", "form") for tag, _ in page.elements)
+    for planted in HOSTILE:
+        assert planted in page.text, "it is read as it stands"
+        assert planted not in page.source
+    assert "s3cret" not in page.source
+
+
+def test_numbers_to_predict_have_residuals_instead_of_a_confusion_matrix(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = table_study("price", "prices")
+    report(study)
+    page = Page(study.directory / "report.html")
+    assert "Confusion matrix" not in page.text
+    assert "What the first layer looks for" not in page.text
+    directory = study.run_directory(
+        int(yaml.safe_load((study.directory / "best.yaml").read_text())["origin"]["trial"])
+    )
+    rows = study.dataset.validation
+    target = study.dataset.reading.target
+    predicted = target.undo(directory.network().predict(rows.x).astype(float))
+    error = mean_squared_error(target.undo(rows.y), predicted) ** 0.5
+    assert f"root mean square error is {error:.4g}" in page.text
+    assert "R² of one run has no interval here" in page.text
+    # The data go: what the records alone can tell is told, and what is missing is said.
+    Path("houses.csv").unlink()
+    printed = report(study)
+    assert "the study can't be opened: " in printed
+    page = Page(study.directory / "report.html")
+    assert "The study can't be opened, so less of it is shown: " in page.text
+    assert "What the network tells of the validation set can't be shown: " in page.text
+    assert "houses.csv" in page.text
+    assert "no interval: the data can't be had" in page.text
+    assert "learning_curves" in page.charts
+
+
+def test_the_table_of_trials_is_that_of_the_study(hostile):
+    page = Page(hostile.directory / "report.html")
+    table = pd.read_csv(hostile.directory / "trials.csv")
+    rows = page.rows("Trials")
+    assert [int(row[0]) for row in rows] == list(table["trial"])
+    assert [int(row[-3]) for row in rows] == list(table["epochs"])
+
+
+# What follows is looked at with a real browser.
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("chromium or chromedriver is not installed")
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def shown(browser: Browser, staged) -> Browser:
+    browser.emulate()
+    browser.open(staged.directory / "report.html")
+    return browser
+
+
+def test_it_opens_from_disk_without_a_complaint_or_a_request(shown, staged):
+    charts = Page(staged.directory / "report.html").charts
+    assert int(shown.run("return document.documentElement.dataset.drawn")) == len(charts)
+    lines = "return document.querySelectorAll('.chart .main-svg').length"
+    assert shown.run(lines) >= len(charts)
+    assert shown.complaints() == []
+    asked = shown.requests()
+    assert any(url.startswith("file://") for url in asked)
+    assert [u for u in asked if not u.startswith(("file://", "data:", "blob:"))] == []
+
+
+def test_every_interactive_part_is_reached_by_the_keyboard(shown):
+    stops = shown.tab_stops()
+    assert stops[0]["name"] == "Skip to the verdict"
+    charts = {stop["chart"] for stop in stops} - {""}
+    assert charts == set(
+        shown.run("return [...document.querySelectorAll('[data-chart]')].map(c => c.dataset.chart)")
+    )
+    tags = [stop["tag"] for stop in stops]
+    for selector, tag in (("select", "SELECT"), ("summary", "SUMMARY"), ("nav a", "A")):
+        assert tags.count(tag) >= len(shown.driver.find_elements(By.CSS_SELECTOR, selector)) > 0
+    assert any(stop["tag"] == "BUTTON" and stop["name"] == "Zoom in" for stop in stops)
+    for stop in stops:
+        assert stop["seen"] == "true", stop
+        assert stop["outline"] != "none", stop
+        assert stop["name"], stop
+
+
+def test_arrow_keys_go_from_trial_to_trial_and_say_what_it_is(shown, staged):
+    chart = shown.driver.find_element(By.CSS_SELECTOR, "[data-chart=history]")
+    said = chart.find_element(By.XPATH, "following-sibling::p")
+    shown.run("arguments[0].focus()", chart)
+    shown.press(Keys.END)
+    joint = sum(len(stage.trials()) for stage in staged.stages())
+    assert re.fullmatch(rf"{joint} of {joint}: pages/joint/\d+, [\d.]+ %, complete", said.text)
+    hover = "return document.querySelector('[data-chart=history] .hoverlayer').textContent"
+    assert "pages/joint" in shown.run(hover)
+    shown.press(Keys.HOME)
+    assert said.text.startswith(f"1 of {joint}: ")
+    shown.press(Keys.ARROW_LEFT)
+    assert said.text.startswith(f"1 of {joint}: ")
+
+
+def test_a_choice_changes_the_chart(shown):
+    choice = Select(shown.driver.find_element(By.CSS_SELECTOR, "select[data-for=slices]"))
+    title = "return document.querySelector('[data-chart=slices] .xtitle').textContent"
+    assert shown.run(title) == "learning rate η"
+    choice.select_by_visible_text("mini-batch size m")
+    shown.wait(lambda: shown.run(title) == "mini-batch size m")
+
+
+def test_a_summary_opens_with_the_keyboard(shown):
+    summary = shown.driver.find_element(By.CSS_SELECTOR, "#stage-joint summary")
+    shown.run("arguments[0].focus()", summary)
+    shown.press(Keys.ENTER)
+    assert shown.driver.find_element(By.CSS_SELECTOR, "#stage-joint table").is_displayed()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_has_the_contrast_of_wcag_aa(browser, staged, scheme):
+    browser.emulate(scheme=scheme)
+    browser.open(staged.directory / "report.html")
+    browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = browser.run(CONTRASTS)
+    assert len(found) > 300
+    assert [one for one in found if one[0] < one[1]] == []
+    # Without the charts, whose place the pictures take in print and where no script runs.
+    browser.run("document.querySelectorAll('.drawn').forEach(f => f.classList.remove('drawn'))")
+    assert [one for one in browser.run(CONTRASTS) if one[0] < one[1]] == []
+
+
+def test_the_charts_follow_the_colour_scheme(shown):
+    colour = "return getComputedStyle(document.querySelector('.chart .xtick text')).fill"
+    ink = "return getComputedStyle(document.body).color"
+    light = shown.run(colour)
+    assert light == shown.run(ink)
+    shown.emulate(scheme="dark")
+    shown.wait(lambda: shown.run(colour) != light)
+    assert shown.run(colour) == shown.run(ink)
+
+
+def test_a_phone_never_scrolls_the_page_sideways(browser, staged):
+    browser.emulate(width=390)
+    browser.open(staged.directory / "report.html")
+    browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.run("return document.documentElement.scrollWidth") == 390
+
+
+def test_it_prints_with_pictures_in_the_place_of_charts(shown):
+    shown.emulate(media="print")
+    assert not shown.driver.find_element(By.CSS_SELECTOR, "[data-chart=history]").is_displayed()
+    assert shown.driver.find_element(By.CSS_SELECTOR, "#history .picture svg").is_displayed()
+    printed = base64.b64decode(shown.devtools("Page.printToPDF")["data"])
+    assert printed.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 3
+
+
+def test_without_scripts_the_pictures_are_there(browser, staged):
+    browser.devtools("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(staged.directory / "report.html", drawn=False)
+        assert browser.driver.find_element(By.CSS_SELECTOR, "#history .picture svg").is_displayed()
+        assert not browser.driver.find_element(By.CSS_SELECTOR, "select").is_displayed()
+    finally:
+        browser.devtools("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_nothing_of_a_strangers_runs(browser, hostile):
+    browser.emulate()
+    browser.open(hostile.directory / "report.html")
+    assert browser.driver.title == "stranger: what the study found"
+    assert browser.complaints() == []
+    assert browser.driver.find_elements(By.CSS_SELECTOR, "#confusion_matrix svg")
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif("NNDL_SCREENSHOTS" not in os.environ, reason="NNDL_SCREENSHOTS names no folder")
+def test_the_picture_for_the_documentation(browser, cli):
+    """That of what `python -m nndl_exp.sweep` leaves: it takes minutes."""
+    cli.ok("nndl_exp.sweep", "study.name=digits")
+    cli.ok("nndl_exp.report", "digits")
+    browser.emulate()
+    browser.open(cli.folder / "nndl-output/studies/digits/report.html")
+    browser.picture(Path(os.environ["NNDL_SCREENSHOTS"], "report.png"), 1500)
