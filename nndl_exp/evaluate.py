@@ -164,9 +164,9 @@ def log_look(found: Found, look: Look, output: str, tracking: TrackingConfig) ->
     config = found.directory.config()
     measure = measure_of(config)
     view = MlflowView(output, tracking, config.dataset.title, measure)
-    run_id = view.find(found.name)
-    if run_id is not None:
-        view.log_test(run_id, _metrics(look, measure))
+    run = view.find(found.name)
+    if run is not None:
+        view.log_test(run, _metrics(look, measure))
 
 
 def _metrics(look: Look, measure: "Measure") -> dict[str, float]:

@@ -37,6 +37,7 @@ def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> in
     """Log all studies of an output folder; how many there are."""
     from nndl_exp.cli.study_tracking import finish, open_view, show
     from nndl_exp.study.names import study_names
+    from nndl_exp.study import executors
     from nndl_exp.study.strategy import StagedStudy, open_study
     from nndl_exp.study.winner import winner
 
@@ -55,8 +56,12 @@ def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> in
                 show(view, study, trial)
                 view.wait()
                 bar.update(task, advance=1)
-        complete = len(trials) >= study.n_trials
-        finish(study, view, trials, winner(study, trials), complete=complete)
+        complete, best = len(trials) >= study.n_trials, winner(study, trials)
+        pool = executors.pool_of(study.config)
+        try:
+            finish(study, view, trials, best, pool.open(), complete=complete)
+        finally:
+            pool.close()
         if view.outage:
             raise UserError(f"MLflow stopped answering ({view.outage}); try again later")
     return len(names)

@@ -151,7 +151,7 @@ def test_a_run_in_any_experiment_is_logged_below_the_output(output, name):
     directory = RunDirectory(output / "runs" / "one")
     view = MlflowView(output, TrackingConfig(experiment=name), "unused")
     child = view.log_run("one", directory, check(small()))
-    assert view.find("one") == child.run_id
+    assert view.find("one").run_id == child.run_id
     assert outside(output.parent) == {output}
     with pytest.raises(UserError, match="experiment must have at"):
         parse(TrackingConfig, {"experiment": ""})

@@ -71,7 +71,7 @@ class StagedViews:
             self._story.append(told(stage, decision))
         view = self._stage(stage)
         if best is not None:
-            show_best(view, stage, best, pictures)
+            show_best(view, best, pictures)
         view.log_files(stage.directory, files)
         caption = stage_caption(stage, trials, decision)
         view.close(complete=decision is not None, caption=caption, metrics=best_metrics(best))
@@ -94,7 +94,7 @@ class StagedViews:
 
     def _crown(self, stage: Stage, trial: Trial) -> None:
         view, name = self._stage(stage), f"{stage.name}/{trial.number}"
-        show_best(view, stage, trial, draw_best(self._pool.open(), stage, trial))
+        show_best(view, trial, draw_best(self._pool.open(), stage, trial))
         caption = champion_caption(self._study, name, trial)
         view.log_model(trial.number, stage.run_directory(trial.number), caption)
 

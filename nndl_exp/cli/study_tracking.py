@@ -1,9 +1,8 @@
 """Showing a study in MLflow: while it runs, when it ends, and again at any time."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -67,35 +66,35 @@ def finish(
     view: StudyView | None,
     trials: Sequence[Trial],
     best: Trial | None,
+    executor: Executor,
     *,
     complete: bool,
 ) -> tuple[StudyView | None, Analysis]:
     """Write a study's report, and show it with the winner's pictures and model.
 
-    Workers draw, all processors being free now, while this process writes and logs.
+    ``executor``'s workers draw, all processors being free now, while this process writes and logs.
 
     Returns:
         The view, None without tracking; and what the trials say.
     """
-    with _pool(study) as executor:
-        tracked = study.config.tracking.name != "none"
-        # First: the workers have something to do while this process imports what analyses.
-        pictures = draw_best(executor, study, best) if tracked else []
-        analysis = analyse(study, trials)
-        drawings = start_drawing(executor, analysis, study)
-        files = write_tables(study, trials)
-        if not tracked:
-            _paths(drawings)
-            return None, analysis
-        view = view or open_view(study)
-        view.log_files(study.directory, files + own_files(study.directory))
-        if best is not None:
-            show_best(view, study, best, pictures)
-            name = f"{study.name}/{best.number}"
-            directory = study.run_directory(best.number)
-            view.log_model(best.number, directory, champion_caption(study, name, best))
-        view.mark_best(best.number if best else None)
-        view.log_files(study.directory, _paths(drawings))
+    tracked = study.config.tracking.name != "none"
+    # First: the workers have something to do while this process imports what analyses.
+    pictures = draw_best(executor, study, best) if tracked else []
+    analysis = analyse(study, trials)
+    drawings = start_drawing(executor, analysis, study)
+    files = write_tables(study, trials)
+    if not tracked:
+        _paths(drawings)
+        return None, analysis
+    view = view or open_view(study)
+    view.log_files(study.directory, files + own_files(study.directory))
+    if best is not None:
+        show_best(view, best, pictures)
+        name = f"{study.name}/{best.number}"
+        directory = study.run_directory(best.number)
+        view.log_model(best.number, directory, champion_caption(study, name, best))
+    view.mark_best(best.number if best else None)
+    view.log_files(study.directory, _paths(drawings))
     caption = search_caption(study, trials, best)
     view.close(complete=complete, caption=caption, metrics=best_metrics(best))
     return view, analysis
@@ -108,7 +107,7 @@ def own_files(folder: Path) -> list[Path]:
 
 def draw_best(
     executor: Executor, study: Study, best: Trial | None, *, weights: bool = True
-) -> "list[Future[Path | None]]":
+) -> "list[Future[Path]]":
     """Have the pictures of the best trial drawn: of the others the UI draws curves by itself.
 
     ``weights``: of a winner those of the first layer, too.
@@ -116,16 +115,15 @@ def draw_best(
     if best is None:
         return []
     directory, name = study.run_directory(best.number), f"{study.name}/{best.number}"
-    pictures = (draw, draw_weights) if weights else (draw,)
-    return [executor.submit(picture, directory, name) for picture in pictures]
+    pictures = [executor.submit(draw, directory, name)]
+    if weights and study.dataset.shape is not None:
+        pictures.append(executor.submit(draw_weights, directory))
+    return pictures
 
 
-def show_best(
-    view: StudyView, study: Study, best: Trial, pictures: "Sequence[Future[Path | None]]"
-) -> None:
+def show_best(view: StudyView, best: Trial, pictures: "Sequence[Future[Path]]") -> None:
     """Keep the pictures of the best trial with it, once they are drawn."""
-    drawn = [path for picture in pictures if (path := picture.result()) is not None]
-    view.log_pictures(best.number, drawn)
+    view.log_pictures(best.number, [picture.result() for picture in pictures])
 
 
 def _paths(drawings: "Sequence[Future[list[Path]]]") -> list[Path]:
@@ -138,13 +136,14 @@ class SharedView:
     The process that leads shows every trial as it settles. If it has gone when the study is
     complete, the first of the others shows the whole study. As a context it stops leading at the
     end. MLflow is opened when the first trial has settled, unless it is at an address of its own.
+    ``pool`` draws when it has nothing to train any more.
 
     Raises:
         UserError: MLflow does not answer.
     """
 
-    def __init__(self, study: Study) -> None:
-        self._study, self._leadership = study, study.leadership
+    def __init__(self, study: Study, pool: executors.Pool) -> None:
+        self._study, self._leadership, self._pool = study, study.leadership, pool
         self._view: StudyView | None = None
         self._leads = self._leadership.take()
         if self._leads and study.config.tracking.uri:
@@ -193,19 +192,12 @@ class SharedView:
             self._leads = True
             for trial in trials:
                 self.log(trial)
-        self._view, analysis = finish(self._study, self._view, trials, best, complete=complete)
+        self._view, analysis = finish(
+            self._study, self._view, trials, best, self._pool.open(), complete=complete
+        )
         if complete:
             self._leadership.shown(len(trials))
         return analysis
-
-
-@contextmanager
-def _pool(study: Study) -> Iterator[Executor]:
-    pool = executors.pool_of(study.config)
-    try:
-        yield pool.open()
-    finally:
-        pool.close()
 
 
 def best_metrics(best: Trial | None) -> dict[str, float]:

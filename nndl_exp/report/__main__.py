@@ -157,9 +157,9 @@ def _log(found: "Summary", path: Path, tracking: TrackingConfig, console: "Conso
 
     try:
         view = MlflowView(found.config.output, tracking, found.config.run.dataset.title)
-        run_id = view.find(found.name)
-        if run_id is not None:
-            view.log_file(run_id, path)
+        run = view.find(found.name)
+        if run is not None:
+            view.log_files(run, [path], path.parent)
     except (UserError, TrackingOutage) as e:
         console.print(f"MLflow does not keep the page: {e}")
 

@@ -11,7 +11,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from nndl_exp.datasets import Reading
 from nndl_exp.nn.arrays import Array, Indices
+from nndl_exp.nn.network import Network
 from nndl_exp.report.figures import TRAINING, VALIDATION
 from nndl_exp.report.history import Climb
 from nndl_exp.report.scale import Scale
@@ -118,16 +120,17 @@ def strongest(weights: Array, count: int = MOST_WEIGHTS) -> Indices:
     return order[:count]
 
 
-def first_layer_weights(weights: Array, shape: tuple[int, int], names: Sequence[str]) -> Figure:
-    """The weights into each neuron as a picture of the inputs; white is 0.
-
-    Args:
-        weights: (neurons, inputs).
-        shape: (height, width) of an input that is a picture.
-        names: what is written above each.
-    """
-    most = float(np.quantile(np.abs(weights), 0.995)) or 1.0
-    pictures = weights.reshape(len(weights), *shape)
+def first_layer_weights(network: Network, reading: Reading) -> Figure:
+    """The weights into the strongest neurons of the first layer, each as a picture of the inputs,
+    which must be pictures; white is 0. A hidden neuron has its number above it, an output neuron
+    its class."""
+    assert reading.shape is not None
+    weights = network.weights[0]
+    at = strongest(weights)
+    shown = weights[at]
+    most = float(np.quantile(np.abs(shown), 0.995)) or 1.0
+    names = [str(i) if len(network.weights) > 1 else reading.classes[i] for i in at]
+    pictures = shown.reshape(len(shown), *reading.shape)
     return _gallery(pictures, names, cmap="RdBu", vmin=-most, vmax=most)
 
 

@@ -194,10 +194,10 @@ class MlflowView:
             model = model or log_model(self._client, child.run_id, directory)
             crown(self._client, self._tracking, model, caption)
 
-    def log_test(self, run_id: str, metrics: Mapping[str, float]) -> None:
+    def log_test(self, run: Child, metrics: Mapping[str, float]) -> None:
         """Add what the test set said."""
         with outages():
-            self._log_new(run_id, metrics, [])
+            self._log_new(run.run_id, metrics, [])
 
     def _log_new(self, run_id: str, metrics: Mapping[str, float], tags: "list[RunTag]") -> None:
         from mlflow.entities import Metric
@@ -213,17 +213,16 @@ class MlflowView:
         query = f"workflowType=machine_learning&viewStateShareKey={KEY}"
         return f"#/experiments/{self._experiment}/runs?{query}"
 
-    def find(self, name: str) -> str | None:
-        """The MLflow id of a run of ours, None where MLflow does not have it."""
+    def find(self, name: str) -> Child | None:
+        """A run of ours, None where MLflow does not have it."""
         with outages():
             run = next(self._search(_tagged(RUN_TAG, name)), None)
-        return str(run.info.run_id) if run else None
+        return _child(run) if run else None
 
     def _find(self, name: str, parent: Parent | None) -> Child | None:
         if parent is not None:
             return parent.children.get(name)
-        run = next(self._search(_tagged(RUN_TAG, name)), None)
-        return _child(run) if run else None
+        return self.find(name)
 
     def _create(self, name: str, caption: Caption, result: Result, parent: Parent | None) -> Child:
         tags = {RUN_TAG: name}

@@ -86,16 +86,11 @@ def _curves(runs: Sequence[RunDirectory], folder: Path) -> Picture:
 
 
 def _weights(network: Network, reading: Reading, folder: Path) -> Picture:
-    assert reading.shape is not None
-    weights, n = network.weights[0], network.sizes[1]
+    draw("weights", folder, lambda: winner_figures.first_layer_weights(network, reading))
+    shown, n = len(winner_figures.strongest(network.weights[0])), network.sizes[1]
     hidden = len(network.weights) > 1
-    at = winner_figures.strongest(weights)
-    names = [str(i) if hidden else reading.classes[i] for i in at]
-    shape = reading.shape
-    draw("weights", folder,
-         lambda: winner_figures.first_layer_weights(weights[at], shape, names))  # fmt: skip
     which = "hidden neurons of the first layer" if hidden else "output neurons"
-    many = f"the {len(at)} of {n}" if len(at) < n else f"the {n}"
+    many = f"the {shown} of {n}" if shown < n else f"the {n}"
     text = (
         f"The weights into {many} {which} with the longest weight vectors, as pictures of the "
         "inputs: blue is positive, red negative, white none."
