@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from nndl_exp.cli.console import make_console, progress
+from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
+from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.runs import name_of, new_run_directory
 from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
+from nndl_exp.report.screen import Screen
 
 _SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
 
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     for config in configs:
         check(config.run)
-    console = make_console()
+    screen = make_screen(verbosity_of(words)[0])
     for config in configs:
-        train_one(config, console)
+        train_one(config, screen)
 
 
 def train_config(composed: Composed) -> TrainConfig:
@@ -52,7 +52,7 @@ def train_config(composed: Composed) -> TrainConfig:
     return parse(TrainConfig, {"run": to_mapping(run_of(composed)), **others})
 
 
-def train_one(config: TrainConfig, console: Console) -> None:
+def train_one(config: TrainConfig, screen: Screen) -> None:
     """Train a run, or finish it, show its epochs as they come, and log it."""
     from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.cli.tracker import OUTAGE, make_tracker, show_run
@@ -74,16 +74,16 @@ def train_one(config: TrainConfig, console: Console) -> None:
     directory = new_run_directory(Path(config.output), config.run)
     name = name_of(directory)
     network, training = run_text(config.run)
-    console.print(f"run      {name}")
-    console.print(f"data     {dataset_text(dataset)}")
-    console.print(f"network  {network}\ntraining {training}\n")
-    console.print(f" epoch   {headings_text(measure)}       s")
-    with Run(config.run, directory, dataset) as run, progress(console) as bar:
+    screen.print(f"run      {name}")
+    screen.print(f"data     {dataset_text(dataset)}")
+    screen.print(f"network  {network}\ntraining {training}\n")
+    screen.print(f" epoch   {headings_text(measure)}       s")
+    with Run(config.run, directory, dataset) as run, progress(screen) as bar:
         task = bar.add_task("", total=config.run.training.epochs, completed=len(run.history))
         for epoch in run:
             for moment in epoch.within:
-                console.print(f"{moment.epoch:>6.2f}   {measured_text(moment, measure)}")
-            console.print(
+                screen.print(f"{moment.epoch:>6.2f}   {measured_text(moment, measure)}")
+            screen.print(
                 f"{epoch.number:>6}   {measured_text(epoch, measure)}  {epoch.seconds:>6.2f}"
             )
             bar.update(task, completed=epoch.number)
@@ -91,20 +91,22 @@ def train_one(config: TrainConfig, console: Console) -> None:
     assert result is not None
     draw(directory, name)
     outage = show_run(config.output, config.tracking, name, directory, dataset)
-    console.print(f"\n{result.state:<8} {result.reason}")
+    screen.print()
+    screen.tell(f"{result.state:<8} {result.reason}")
     if result.validation_accuracy is not None:
         best = result_text(measure, result.validation_accuracy, dataset)
-        console.print(f"best     {best} at epoch {result.best}")
-    console.print(f"saved    {directory.path}\n")
+        screen.tell(f"best     {best} at epoch {result.best}")
+    screen.tell(f"saved    {directory.path}")
+    screen.print()
     if outage:
-        console.print(OUTAGE.format(outage))
+        screen.tell(OUTAGE.format(outage), style="yellow")
     if config.tracking.name == "mlflow":
         from nndl_exp.tracking.client import ui_command
 
-        console.print(f"look       {ui_command(config.output, config.tracking)}")
+        screen.print(f"look       {ui_command(config.output, config.tracking)}")
     output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
-    console.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
-    console.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
+    screen.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
+    screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
 
 
 if __name__ == "__main__":
