@@ -1,5 +1,6 @@
 """``python -m nndl_exp.train``: train one network, or several with ``--multirun``."""
 
+import logging
 import shlex
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.report.screen import Screen
 
+_log = logging.getLogger("nndl_exp.train")  # also where this file is __main__
 _SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
 
 
@@ -89,8 +91,11 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
             bar.update(task, completed=epoch.number)
     result = run.result
     assert result is not None
+    _log.debug("trained %d epochs in %.2f s", result.epochs, result.seconds)
     draw(directory, name)
+    _log.debug("drew the learning curves")
     outage = show_run(config.output, config.tracking, name, directory, dataset)
+    _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
     screen.print()
     screen.tell(f"{result.state:<8} {result.reason}")
     if result.validation_accuracy is not None:

@@ -49,12 +49,37 @@ class Search:
 
 @dataclass
 class _Shown:
-    """What is shown of a search."""
+    """What is shown of a search; the rows are made once, since they are drawn many times."""
 
     search: Search
-    trials: list[Trial] = field(default_factory=list)
+    trials: int = 0
     best: list[Trial] = field(default_factory=list)
+    rows: list[Text] = field(default_factory=list)
+    settings: dict[int, str] = field(default_factory=dict)
     done: float = 0.0
+
+    def add(self, trial: Trial) -> None:
+        """A trial has settled: it is among the best, or the last one."""
+        self.trials += 1
+        self.settings.pop(trial.number, None)
+        judged_by, lines = trial.config.training.judged_by, self.search.lines
+        if trial.result.state == "complete" and getattr(trial.result, judged_by) is not None:
+            self.best.append(trial)
+            self.best.sort(  # stable: of equals the first
+                key=lambda t: (1 if lines.by_cost else -1) * getattr(t.result, judged_by)
+            )
+            del self.best[_BEST:]
+        self.rows = [Text(lines.short_header(), "dim")]
+        self.rows += [Text(lines.row(t), "" if i else "bold") for i, t in enumerate(self.best)]
+        if trial not in self.best:
+            self.rows.append(Text(lines.row(trial), "dim"))
+
+    def varied(self, training: Training) -> str:
+        """The settings of a trial that is being trained."""
+        if training.number not in self.settings:
+            varied = self.search.study.varied(training.config)
+            self.settings[training.number] = settings_text(varied)
+        return self.settings[training.number]
 
 
 class StudyRegion:
@@ -75,17 +100,10 @@ class StudyRegion:
         """A trial of the search has settled."""
         shown = self._shown
         assert shown is not None
-        shown.trials.append(trial)
         amount = shown.search.amount(trial.config, trial.result.epochs)
         shown.done += amount
         self._pace.add(amount, trial.result.ended)
-        judged_by, by_cost = trial.config.training.judged_by, shown.search.lines.by_cost
-        if trial.result.state == "complete" and getattr(trial.result, judged_by) is not None:
-            shown.best.append(trial)
-            shown.best.sort(  # stable: of equals the first
-                key=lambda t: (1 if by_cost else -1) * getattr(t.result, judged_by)
-            )
-            del shown.best[_BEST:]
+        shown.add(trial)
 
     def doing(self, what: str) -> None:
         """The search is over; this is being done with what it found."""
@@ -97,7 +115,7 @@ class StudyRegion:
         if shown is None:
             return
         if not self._doing:
-            self._training = shown.search.watch.look(len(shown.trials))
+            self._training = shown.search.watch.look(shown.trials)
         # The lines above are not broken, as one may want to copy them; these are cut.
         options = options.update(no_wrap=False, overflow="ellipsis")
         width = options.max_width
@@ -110,16 +128,9 @@ class StudyRegion:
             yield from console.render(self._to_come(shown), options)
 
     def _trials(self, shown: _Shown, room: int) -> Iterator[Text]:
-        lines, best = shown.search.lines, shown.best[:room]
-        if not shown.trials or not room:
-            return
-        yield Text()
-        yield Text(lines.short_header(), "dim")
-        for trial in best:
-            yield Text(lines.row(trial), "bold" if trial is best[0] else "")
-        last = shown.trials[-1]
-        if last not in best:
-            yield Text(lines.row(last), "dim")
+        if shown.rows and room:
+            yield Text()
+            yield from shown.rows[: room + 1]
 
     def _now(self, shown: _Shown, width: int) -> Iterator[Text]:
         several = self._training[:_TRAINING]
@@ -136,7 +147,7 @@ class StudyRegion:
         row = Text(f"{training.number:>4}  {value:<6}  ")
         row.append(f"{sparkline(tail.values, width):<{width}}", "cyan")
         row.append(f"  epoch {tail.number} of {config.training.epochs}")
-        row.append(f"  {settings_text(shown.search.study.varied(config))}", "dim")
+        row.append(f"  {shown.varied(training)}", "dim")
         return row
 
     def _progress(self, shown: _Shown, width: int) -> Table:
@@ -149,12 +160,17 @@ class StudyRegion:
         cells: list[RenderableType] = [Text(search.heading, "bold")]
         room = width - len(search.heading) - len(tail) - 3
         if room >= _NARROWEST_BAR:
-            cells.append(ProgressBar(search.total, done, width=min(_WIDEST_BAR, room)))
+            cells.append(
+                ProgressBar(
+                    search.total, done, width=min(_WIDEST_BAR, room),
+                    complete_style="cyan", finished_style="cyan",
+                )
+            )  # fmt: skip
         table.add_row(*cells, Text(tail, no_wrap=True, overflow="ellipsis"))
         return table
 
     def _counted(self, shown: _Shown, done: float) -> str:
-        search, n = shown.search, len(shown.trials)
+        search, n = shown.search, shown.trials
         parts = [f"{n}/{search.total:.0f}" if search.counts else f"{n} trial{'s' * (n != 1)}"]
         parts.append(_clock(self._pace.elapsed))
         left = self._pace.seconds(search.total - done)

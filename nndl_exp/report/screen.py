@@ -20,6 +20,8 @@ from rich.segment import ControlType, Segment
 from rich.text import Text
 
 SECONDS_BETWEEN_DRAWINGS = 0.25
+SHARE = 0.01
+"""Of a processor, that drawing takes at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +92,8 @@ class Screen:
 
 
 class _Drawer(threading.Thread):
-    """Prints and draws what is put into its queue: at most four times a second."""
+    """Prints and draws what is put into its queue: at most four times a second, and the less often
+    the longer it takes."""
 
     def __init__(self, console: Console, region: ConsoleRenderable) -> None:
         super().__init__(name="screen", daemon=True)
@@ -136,8 +139,10 @@ class _Drawer(threading.Thread):
             try:
                 item = self._queue.get(timeout=max(0.0, due - time.monotonic()))
             except queue.Empty:
+                before = time.thread_time()
                 self._draw()
-                due = time.monotonic() + SECONDS_BETWEEN_DRAWINGS
+                cost = time.thread_time() - before
+                due = time.monotonic() + max(SECONDS_BETWEEN_DRAWINGS, cost / SHARE)
                 continue
             if isinstance(item, Text):
                 self._pending.append(item)
