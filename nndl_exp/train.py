@@ -18,6 +18,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.report.screen import Screen
 
 _log = logging.getLogger("nndl_exp.train")  # also where this file is __main__
+_CURVE = 18  # columns of the learning curve beside the progress bar
 _SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
 
 
@@ -59,6 +60,7 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
     from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.cli.tracker import OUTAGE, make_tracker, show_run
     from nndl_exp.report.curves import draw
+    from nndl_exp.report.sparkline import sparkline
     from nndl_exp.report.text import (
         dataset_text,
         headings_text,
@@ -76,6 +78,7 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
     directory = new_run_directory(Path(config.output), config.run)
     name = name_of(directory)
     network, training = run_text(config.run)
+    judged_by = config.run.training.judged_by
     screen.print(f"run      {name}")
     screen.print(f"data     {dataset_text(dataset)}")
     screen.print(f"network  {network}\ntraining {training}\n")
@@ -88,7 +91,8 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
             screen.print(
                 f"{epoch.number:>6}   {measured_text(epoch, measure)}  {epoch.seconds:>6.2f}"
             )
-            bar.update(task, completed=epoch.number)
+            curve = sparkline([getattr(e, judged_by) for e in run.history], _CURVE)
+            bar.update(task, completed=epoch.number, description=curve)
     result = run.result
     assert result is not None
     _log.debug("trained %d epochs in %.2f s", result.epochs, result.seconds)

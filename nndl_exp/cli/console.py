@@ -62,7 +62,7 @@ def progress(console: Console | Screen) -> Iterator[Progress]:
     console = console.console if isinstance(console, Screen) else console
     bar = Progress(
         TextColumn("  "),
-        BarColumn(bar_width=36),
+        BarColumn(bar_width=max(5, min(36, console.width - 60))),
         MofNCompleteColumn(),
         TextColumn("·"),
         TimeElapsedColumn(),

@@ -25,6 +25,9 @@ _BEST, _TRAINING = 5, 4
 _OTHER_ROWS = 8
 """Rows besides those of trials."""
 
+_LOWEST = 12
+"""Rows of a terminal below which only the line that says how far it is is shown."""
+
 _NARROWEST_BAR, _WIDEST_BAR = 6, 40
 
 
@@ -119,12 +122,14 @@ class StudyRegion:
         # The lines above are not broken, as one may want to copy them; these are cut.
         options = options.update(no_wrap=False, overflow="ellipsis")
         width = options.max_width
-        room = max(0, options.size.height - _OTHER_ROWS - min(len(self._training), _TRAINING))
-        for row in (*self._trials(shown, room), *self._now(shown, width)):
-            row.no_wrap, row.overflow = True, "ellipsis"
-            yield from console.render(row, options)
+        height = options.size.height
+        room = max(0, height - _OTHER_ROWS - min(len(self._training), _TRAINING))
+        if height >= _LOWEST:
+            for row in (*self._trials(shown, room), *self._now(shown, width)):
+                row.no_wrap, row.overflow = True, "ellipsis"
+                yield from console.render(row, options)
         yield from console.render(self._progress(shown, width), options)
-        if shown.search.later and not self._doing:
+        if height >= _LOWEST and shown.search.later and not self._doing:
             yield from console.render(self._to_come(shown), options)
 
     def _trials(self, shown: _Shown, room: int) -> Iterator[Text]:
