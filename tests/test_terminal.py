@@ -438,11 +438,11 @@ def test_an_error_ends_the_region_before_it_is_told():
     [
         (["-q"], Verbosity.QUIET),
         (["--verbose"], Verbosity.VERBOSE),
-        (["-q", "seed=1", "-v"], Verbosity.VERBOSE),
+        (["-q", "seed=1", "-q"], Verbosity.QUIET),
         (["seed=1"], Verbosity.NORMAL),
     ],
 )
-def test_the_last_flag_counts_and_other_words_stay(words, expected):
+def test_flags_are_told_from_other_words(words, expected):
     rest = [word for word in words if not word.startswith("-")]
     assert verbosity_of(words) == (expected, rest)
 
@@ -472,8 +472,10 @@ def test_a_training_is_quiet_or_tells_more(in_process):
     assert (status, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == ["complete", "best", "saved"]
     name = out.split()[-1].rpartition("/")[2]
-    status, out, err = in_process(reproduce.main, name, "-q")
-    assert (status, out, err) == (0, "IDENTICAL\n", "")
+    for flags, expected in (["-q"], "IDENTICAL\n"), ([], "weights, best "):
+        status, out, err = in_process(reproduce.main, name, *flags)
+        assert (status, err) == (0, "") and expected in out
+        assert bool(flags) == (out == "IDENTICAL\n")
     status, out, err = in_process(train.main, *words, "-v", "seed=3")
     assert status == 0 and "epoch" in out
     assert re.search(r"^\d\d:\d\d:\d\d .*trained", err, re.MULTILINE)
@@ -488,6 +490,9 @@ def test_quiet_still_tells_errors_and_warnings(in_process):
     status, out, err = in_process(sweep.main, "-q", "training.epoch=3")
     assert (status, out) == (2, "")
     assert "did you mean training.epochs?" in err
+    for main, words in (sweep.main, ["seed=1"]), (reproduce.main, ["x"]):
+        status, out, err = in_process(main, *words, "-q", "-v")
+        assert status == 2 and err.startswith("error: -q and -v can't be given together")
 
 
 def test_a_plan_is_told_also_if_quiet(in_process):
