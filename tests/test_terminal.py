@@ -17,10 +17,10 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import StringIO
@@ -228,7 +228,7 @@ class Tmux:
     """A terminal of which one can ask what its screen shows."""
 
     def __init__(self, folder: Path, width: int, *words: str) -> None:
-        self._folder, self._socket = folder, f"nndl-{uuid.uuid4().hex[:8]}"
+        self._folder, self._sockets = folder, tempfile.TemporaryDirectory(prefix="nndl-")
         command = shlex.join([sys.executable, "-m", "nndl_exp.sweep", *words])
         self._tmux(
             "-f", os.devnull, "new-session", "-d", "-x", str(width), "-y", "36",
@@ -246,7 +246,7 @@ class Tmux:
             shown = self.shown()
             if re.search(pattern, shown, re.MULTILINE):
                 return shown
-            time.sleep(0.05)
+            time.sleep(0.1)
         pytest.fail(f"no {pattern!r} in\n{self.shown('-S', '-')}")
 
     def widen(self, width: int) -> None:
@@ -258,10 +258,11 @@ class Tmux:
 
     def close(self) -> None:
         self._tmux("kill-server")
+        self._sockets.cleanup()
 
     def _tmux(self, *words: str) -> str:
-        command = ["tmux", "-u", "-L", self._socket, *words]
-        env = environment()
+        command = ["tmux", "-u", *words]
+        env = environment(TMUX_TMPDIR=self._sockets.name)  # so it is a server of our own
         env.pop("TMUX", None)
         done = subprocess.run(command, cwd=self._folder, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
