@@ -16,7 +16,7 @@ from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import OUTAGE
 from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
-from nndl_exp.report.screen import Screen, Verbosity
+from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.cli.study_tracking import StagedViews
@@ -33,7 +33,6 @@ _SETTINGS = (
     "workers", "output",
 )  # fmt: skip
 TIME_IS_UP = "the time is up"
-WARNING = "yellow"
 _log = logging.getLogger("nndl_exp.sweep")  # also where this file is __main__
 _RUN_SETTINGS = ("dataset", "network", "training", "seed")
 

@@ -15,7 +15,7 @@ from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.runs import name_of, new_run_directory
 from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
-from nndl_exp.report.screen import Screen
+from nndl_exp.report.screen import WARNING, Screen
 
 _log = logging.getLogger("nndl_exp.train")  # also where this file is __main__
 _CURVE = 18  # columns of the learning curve beside the progress bar
@@ -108,7 +108,7 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
     screen.tell(f"saved    {directory.path}")
     screen.print()
     if outage:
-        screen.tell(OUTAGE.format(outage), style="yellow")
+        screen.tell(OUTAGE.format(outage), style=WARNING)
     if config.tracking.name == "mlflow":
         from nndl_exp.tracking.client import ui_command
 

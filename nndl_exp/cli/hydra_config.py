@@ -62,6 +62,8 @@ def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
     parser.error = _refuse  # type: ignore[method-assign]
     flags = parser.parse_intermixed_args(arguments)
     _check_flags(flags, name)
+    if flags.shell_completion and _completes_a_flag():
+        return None
     if flags.help or flags.hydra_help or flags.cfg or flags.info or flags.shell_completion:
         _let_hydra_answer(name, arguments)
         return None
@@ -202,19 +204,26 @@ def _refuse(message: str) -> NoReturn:
     raise UserError(f"{message} (--help explains)")
 
 
+def _completes_a_flag() -> bool:
+    """Answer tab after a dash, which Hydra does not; hide from it the flags that it does not know.
+
+    Bash gives the line that is being typed as COMP_LINE.
+    """
+    head, *words = os.environ.get("COMP_LINE", "").split(" ")
+    if words and words[-1].startswith("-"):
+        print(" ".join(_FLAGS))
+        return True
+    if words:
+        os.environ["COMP_LINE"] = " ".join([head, *verbosity_of(words)[1]])
+    return False
+
+
 def _let_hydra_answer(name: str, arguments: Sequence[str]) -> None:
     import hydra
 
     hidden, said = sys.argv, io.StringIO()
     sys.argv = [hidden[0], *arguments]  # where Hydra reads its words
-    line = os.environ.get("COMP_LINE", "")
-    head, *rest = line.split(" ")
-    if rest and rest[-1].startswith("-"):
-        print(" ".join(_FLAGS))
-        return
     try:
-        if line:  # what tab completes: Hydra does not know -q and -v there either
-            os.environ["COMP_LINE"] = " ".join([head, *verbosity_of(rest)[1]])
         with redirect_stdout(said):
             main = hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")
             main(lambda _: None)()

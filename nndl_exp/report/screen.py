@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group, RenderResult
 from rich.control import Control
@@ -20,6 +20,9 @@ from rich.segment import ControlType, Segment
 from rich.text import Text
 
 SECONDS_BETWEEN_DRAWINGS = 0.25
+WARNING = "yellow"
+"""How lines are printed that warn, on a terminal."""
+
 SHARE = 0.01
 """Of a processor, that drawing takes at most."""
 
@@ -131,11 +134,13 @@ class _Drawer(threading.Thread):
                 self._live.stop()
         except BaseException as e:
             self._error = e
+            with suppress(OSError):  # without a region; but the lines still come
+                self._work()
         self.processor_time = time.thread_time()
 
     def _work(self) -> None:
         due = time.monotonic()
-        while True:
+        while not (self._over and self._queue.empty()):
             try:
                 item = self._queue.get(timeout=max(0.0, due - time.monotonic()))
             except queue.Empty:
@@ -146,12 +151,11 @@ class _Drawer(threading.Thread):
                 continue
             if isinstance(item, Text):
                 self._pending.append(item)
-            elif item is not None:
+            elif item is None:
+                if not self._over:
+                    self._live.stop()
+            elif self._live.is_started:
                 item()
-            elif self._over and self._queue.empty():
-                break
-            else:
-                self._live.stop()
             if not self._live.is_started:
                 self._draw()
         self._draw()
