@@ -135,7 +135,7 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
         show.plan(coordinator.workers)
         start = time.monotonic()
         trials: list[Trial] = []
-        region = StudyRegion(Pace(budget=_budget(config)))
+        region = StudyRegion(Pace(show.trials_a_second, _budget(config)))
         with screen.live(region):
             screen.change(partial(region.begin, show.search(coordinator.proposed)))
             for trial in _lead(coordinator, screen, region):

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 from studies import study_of
@@ -302,14 +303,17 @@ def test_a_study_in_stages_on_a_screen_that_is_resized(tmux):
 @pytest.mark.skipif("NNDL_SCREENSHOTS" not in os.environ, reason="takes as long as a whole study")
 def test_the_picture_of_the_documentation(tmux):
     """The default study in the middle of its joint search, as the terminal shows it."""
-    terminal = tmux(100, "tracking=none", "study.name=first")
+    terminal = tmux(110, "tracking=none", "study.name=first")
     terminal.wait(r"^\[8/9\] joint search", seconds=1500)
     terminal.wait(r"█.*epoch 1\d of[^█]*█+ +epoch 1\d of[^█]* [1-9]\d trials", seconds=300)
-    console = Console(record=True, width=100, file=StringIO(), force_terminal=True)
+    console = Console(record=True, width=110, file=StringIO(), force_terminal=True)
     console.print(Text.from_ansi(terminal.shown("-e").rstrip()))
     folder = Path(os.environ["NNDL_SCREENSHOTS"])
     folder.mkdir(parents=True, exist_ok=True)
-    console.save_svg(str(folder / "terminal.svg"), title="python -m nndl_exp.sweep")
+    # With the font of whoever looks at it: Rich's template would fetch one.
+    template = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    file, title = str(folder / "terminal.svg"), "python -m nndl_exp.sweep"
+    console.save_svg(file, title=title, code_format=template)
 
 
 def check_all_that_scrolled(shown: str) -> None:
@@ -378,6 +382,7 @@ def test_lines_stand_in_order_above_a_region_that_fits(width):
     assert 2 <= len(regions) <= 6 and {len(region) for region in regions} == {width}
 
 
+@pytest.mark.timeout(60)
 def test_a_terminal_that_stands_still_holds_nobody_up():
     terminal = Pty(80)  # of which nobody reads: after some kilobytes writing to it takes for ever
     screen = Screen(terminal.console)

@@ -30,10 +30,11 @@ from nndl_exp.tracking.client import is_server, ui_command
 
 
 class Presentation:
-    """Shows one start of a study on a screen."""
+    """Shows one start of a study on a screen; ``trials_a_second`` is what its plan foretold."""
 
     def __init__(self, study: Study, screen: Screen) -> None:
         self.study = study
+        self.trials_a_second: float | None = None
         self._screen = screen
         self._lines = TrialLines(study)
 
@@ -138,7 +139,9 @@ class Presentation:
         if config.study.budget:
             parts.append(f"at most {config.study.budget}")
         if trials > 0:
-            parts.append(f"about {seconds_text(forecast(self.study, workers, trials))}")
+            seconds = forecast(self.study, workers, trials)
+            self.trials_a_second = trials / seconds
+            parts.append(f"about {seconds_text(seconds)}")
         return " · ".join(parts)
 
     def _winner(self, trials: Sequence[Trial], best: Trial) -> None:
