@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nndl_exp.cli.console import make_console
+from nndl_exp.cli.console import make_screen
 from nndl_exp.cli.errors import one_line_errors
-from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.cli.options import output_option, tracking_option, verbosity_options
 from nndl_exp.cli.runs import Found
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
+from nndl_exp.report.screen import Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.training.accuracy import Measure
@@ -47,24 +48,27 @@ class Look:
 @click.option("--again", is_flag=True, help="Look once more, and keep a note of it.")
 @output_option
 @tracking_option
-def command(run: str, again: bool, output: str, tracking_uri: str | None) -> None:
+@verbosity_options
+def command(
+    run: str, again: bool, output: str, tracking_uri: str | None, verbosity: Verbosity
+) -> None:
     """Measure RUN (a name such as STUDY/17, a folder, a best.yaml, an MLflow id) on the test set.
 
     Once for each study: whoever chooses between runs by the test set has no test set left.
     """
     from nndl_exp.cli.runs import find_run
 
-    tracking = TrackingConfig(uri=tracking_uri)
+    tracking, screen = TrackingConfig(uri=tracking_uri), make_screen(verbosity)
     found = find_run(run, output, tracking)
     looks_path = (found.study or found.directory.path.parent) / _file_name(found)
     looks = read_looks(looks_path)
     if looks and not again:
-        show(_earlier(found, looks), 1)
+        show(_earlier(found, looks, screen), 1, screen)
         return
     look = measure(found)
     _write(looks_path, [*looks, look])
-    show(look, len(looks) + 1)
-    _log(found, look, output, tracking)
+    show(look, len(looks) + 1, screen)
+    _log(found, look, output, tracking, screen)
 
 
 def measure(found: Found) -> Look:
@@ -100,26 +104,25 @@ def read_looks(path: Path) -> list[Look]:
         raise UserError(f"{path}, which says when the test set was looked at, is damaged") from None
 
 
-def show(look: Look, number: int) -> None:
+def show(look: Look, number: int, screen: Screen) -> None:
     """Print what was seen."""
-    console = make_console()
     if look.low is not None and look.high is not None:
         what = f"of {look.images:,} test {look.noun} · 95 % interval "
         what += f"{100 * look.low:.2f} to {100 * look.high:.2f} %"
     else:
         what = f"on {look.images:,} test {look.noun}"
         what += "" if look.error is None else f" · root mean square error {look.error:.4g}"
-    console.print(f"test     {look.text()} {what}")
+    screen.tell(f"test     {look.text()} {what}")
     nth = "the first" if number == 1 else f"look number {number} at its test set"
-    console.print(f"run      {look.run} · {look.when}" + ("" if number == 1 else f" · {nth}"))
+    screen.print(f"run      {look.run} · {look.when}" + ("" if number == 1 else f" · {nth}"))
 
 
-def _earlier(found: Found, looks: list[Look]) -> Look:
+def _earlier(found: Found, looks: list[Look], screen: Screen) -> Look:
     """What was seen of this run before; another run of a study that was looked at is refused."""
     what = "study" if found.study else "run"
     for look in looks:
         if look.run == found.name:
-            make_console().print(f"the test set of this {what} was looked at before; it said then:")
+            screen.tell(f"the test set of this {what} was looked at before; it said then:")
             return look
     last = looks[-1]
     raise UserError(
@@ -139,7 +142,7 @@ def _write(path: Path, looks: list[Look]) -> None:
     atomic.write(path, text.encode(), durable=True)
 
 
-def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> None:
+def _log(found: Found, look: Look, output: str, tracking: TrackingConfig, screen: Screen) -> None:
     from nndl_exp.tracking import TrackingOutage
     from nndl_exp.tracking.client import database_file
 
@@ -148,7 +151,7 @@ def _log(found: Found, look: Look, output: str, tracking: TrackingConfig) -> Non
     try:
         log_look(found, look, output, tracking)
     except (UserError, TrackingOutage) as e:
-        make_console().print(f"MLflow does not show it: {e}")
+        screen.tell(f"MLflow does not show it: {e}")
 
 
 def log_look(found: Found, look: Look, output: str, tracking: TrackingConfig) -> None:

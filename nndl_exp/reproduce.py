@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from nndl_exp.cli.console import make_console, progress
+from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
-from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.cli.options import output_option, tracking_option, verbosity_options
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
+from nndl_exp.report.screen import Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.config import RunConfig
@@ -37,7 +37,8 @@ class Line:
 @click.argument("run")
 @output_option
 @tracking_option
-def command(run: str, output: str, tracking_uri: str | None) -> None:
+@verbosity_options
+def command(run: str, output: str, tracking_uri: str | None, verbosity: Verbosity) -> None:
     """Train RUN again from its recorded config and compare every epoch and the weights.
 
     RUN is a name (STUDY/17), a run's folder, a best.yaml, an MLflow run id, or a whole study: then
@@ -46,18 +47,18 @@ def command(run: str, output: str, tracking_uri: str | None) -> None:
     """
     from nndl_exp.cli.runs import find_run, find_study
 
-    console = make_console()
+    screen = make_screen(verbosity)
     study = find_study(run, output)
     if study is not None:
-        identical = reproduce_study(*study, console)
+        identical = reproduce_study(*study, screen)
     else:
         found = find_run(run, output, TrackingConfig(uri=tracking_uri))
-        identical = reproduce_run(found.name, found.directory, console)
-    console.print("IDENTICAL" if identical else "DIFFERENT")
+        identical = reproduce_run(found.name, found.directory, screen)
+    screen.tell("IDENTICAL" if identical else "DIFFERENT")
     sys.exit(0 if identical else 1)
 
 
-def reproduce_run(name: str, directory: RunDirectory, console: Console) -> bool:
+def reproduce_run(name: str, directory: RunDirectory, screen: Screen) -> bool:
     """Train a run again in a folder of its own, as far as it was recorded, and compare."""
     from nndl_exp.run import recorded_data
 
@@ -71,21 +72,21 @@ def reproduce_run(name: str, directory: RunDirectory, console: Console) -> bool:
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
         again = RunDirectory(Path(folder) / "run")
         start = time.monotonic()
-        weights = _train(again, directory, console)
+        weights = _train(again, directory, screen)
         seconds = time.monotonic() - start
         lines = compare(directory, again, weights)
-    console.print(
+    screen.print(
         f"{name} on {dataset.name} · {len(recorded)} epochs · trained again in {seconds:.1f} s"
     )
-    return show(lines, directory, console)
+    return show(lines, directory, screen)
 
 
-def _train(again: RunDirectory, directory: RunDirectory, console: Console) -> dict[str, str]:
+def _train(again: RunDirectory, directory: RunDirectory, screen: Screen) -> dict[str, str]:
     """Train to the last recorded epoch; the digests of the weights then."""
     from nndl_exp.run import Run, check
 
     config, recorded = directory.config(), len(directory.epochs())
-    with Run(config, again, check(config)) as run, progress(console) as bar:
+    with Run(config, again, check(config)) as run, progress(screen) as bar:
         task = bar.add_task("", total=recorded)
         for epoch in run:
             bar.update(task, completed=epoch.number)
@@ -130,46 +131,47 @@ def compare(directory: RunDirectory, again: RunDirectory, weights: dict[str, str
     return lines
 
 
-def show(lines: list[Line], directory: RunDirectory, console: Console) -> bool:
+def show(lines: list[Line], directory: RunDirectory, screen: Screen) -> bool:
     """Print a comparison; where something differs, also what differs in the environment."""
     from nndl_exp.records.provenance import differences, provenance
 
     for line in lines:
-        console.print(f"  {line.what:<20} {line.text}")
+        say = screen.print if line.identical else screen.tell
+        say(f"  {line.what:<20} {line.text}")
     identical = all(line.identical for line in lines)
     if not identical:
         changed = differences(directory.provenance(), provenance())
-        console.print("what differs in the environment:" if changed else "the environment is equal")
+        screen.print("what differs in the environment:" if changed else "the environment is equal")
         for text in changed:
-            console.print(f"  {text}")
+            screen.print(f"  {text}")
     return identical
 
 
-def reproduce_study(output: str, name: str, console: Console) -> bool:
+def reproduce_study(output: str, name: str, screen: Screen) -> bool:
     """Repeat the search in a folder of its own and compare the table and every trial."""
     from nndl_exp.study.strategy import StagedStudy, open_study
 
     study = open_study(output, name)
     if isinstance(study, StagedStudy):
-        return reproduce_stages(study, console)
+        return reproduce_stages(study, screen)
     recorded = study.trials()
     if not recorded:
         raise UserError(f"the study {name} has no settled trial to compare with")
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
-        again = _search_again(study, len(recorded), folder, console)
-        differing = _compare_tables(study, again, console)
-    console.print(
+        again = _search_again(study, len(recorded), folder, screen)
+        differing = _compare_tables(study, again)
+    screen.print(
         f"{name} · {len(recorded)} trials proposed, trained and pruned again: "
         f"{len(recorded) - len(differing)} identical"
     )
     for number in differing:
-        console.print(f"  trial {number} is different")
+        screen.tell(f"  trial {number} is different")
     if differing:
-        show([Line("table", "different", False)], study.run_directory(differing[0]), console)
+        show([Line("table", "different", False)], study.run_directory(differing[0]), screen)
     return not differing
 
 
-def reproduce_stages(study: "StagedStudy", console: Console) -> bool:
+def reproduce_stages(study: "StagedStudy", screen: Screen) -> bool:
     """Play every stage again: the decisions from the record, every trial by training it."""
     from nndl_exp.study import executors
     from nndl_exp.study.strategy import StagedStudy
@@ -186,7 +188,7 @@ def reproduce_stages(study: "StagedStudy", console: Console) -> bool:
                     break
                 copy = again.stage_like(stage)
                 tasks = [(trial.config, copy.run_directory(trial.number).path) for trial in trials]
-                with progress(console) as bar:
+                with progress(screen) as bar:
                     task = bar.add_task(stage.title, total=len(trials))
                     epochs = [len(stage.run_directory(t.number).epochs()) for t in trials]
                     for _ in pool.open().map(_train_again, tasks, epochs):
@@ -196,12 +198,12 @@ def reproduce_stages(study: "StagedStudy", console: Console) -> bool:
                 )
                 decided = stage.decision()
                 said = decided.words[0] if decided else "no decision yet"
-                console.print(
+                screen.print(
                     f"{stage.title}: {len(trials) - len(differing)} of {len(trials)} trials "
                     f"identical · decided again: {said}"
                 )
                 for number in differing:
-                    console.print(f"  trial {number} is different")
+                    screen.tell(f"  trial {number} is different")
                 identical = identical and not differing
         finally:
             pool.close()
@@ -252,7 +254,7 @@ def _differing(stage: "Study", copy: "Study", trials: "list[Trial]") -> list[int
     return differing
 
 
-def _search_again(study: "Study", trials: int, folder: str, console: Console) -> "Study":
+def _search_again(study: "Study", trials: int, folder: str, screen: Screen) -> "Study":
     from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.storage import sqlite_url
     from nndl_exp.study.study import Study
@@ -261,14 +263,14 @@ def _search_again(study: "Study", trials: int, folder: str, console: Console) ->
     config = replace(study.config, study=settings, output=folder)
     _copy_rows(study, folder)
     again = Study(config)
-    with progress(console) as bar:
+    with progress(screen) as bar:
         task = bar.add_task("", total=trials)
         for _ in Coordinator(again, sqlite_url(folder)):
             bar.update(task, advance=1)
     return again
 
 
-def _compare_tables(study: "Study", again: "Study", console: Console) -> list[int]:
+def _compare_tables(study: "Study", again: "Study") -> list[int]:
     """The numbers of the trials that differ in config, any epoch, ending or weights."""
     then, now = study.trials(), again.trials()
     differing = []

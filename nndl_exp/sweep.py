@@ -1,34 +1,39 @@
 """``python -m nndl_exp.sweep``: run a study, or go on with it."""
 
+import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from nndl_exp.cli.console import make_console, progress
+from nndl_exp.cli.console import make_screen
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
+from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import OUTAGE
-from nndl_exp.config import SweepConfig, no_such_setting, parse, to_mapping
+from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
+from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.cli.staged_tracking import StagedViews
+    from nndl_exp.report.live import StudyRegion
     from nndl_exp.report.staged import StagedPresentation
+    from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.executors import Pool
     from nndl_exp.study.script import Decision
     from nndl_exp.study.strategy import Stage, StagedStudy
-    from nndl_exp.study.study import Study
+    from nndl_exp.study.study import Study, Trial
 
 _SETTINGS = (
     "search_space", "sampler", "pruner", "study", "strategy", "executor", "storage", "tracking",
     "workers", "output",
 )  # fmt: skip
 TIME_IS_UP = "the time is up"
+_log = logging.getLogger("nndl_exp.sweep")  # also where this file is __main__
 _RUN_SETTINGS = ("dataset", "network", "training", "seed")
 
 
@@ -47,8 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check(config.run)  # before the heavier imports: a mistake is answered at once
     from nndl_exp.study.strategy import is_staged
 
+    verbosity, _ = verbosity_of(words)
+    if config.study.dry_run:  # the plan is what was asked for
+        verbosity = max(verbosity, Verbosity.NORMAL)
     lead = staged_sweep if is_staged(config) else sweep
-    sys.exit(lead(config, make_console(), words))
+    sys.exit(lead(config, make_screen(verbosity), words))
 
 
 def sweep_config(composed: Composed) -> SweepConfig:
@@ -102,10 +110,12 @@ def _without(space: dict[str, object], typed: Sequence[str], prefix: str = "") -
     return kept
 
 
-def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
+def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int:
     """Lead a study and show it; the exit status, 0 when it is complete or its time is up."""
     from nndl_exp.cli.output import check_output
     from nndl_exp.cli.study_tracking import SharedView
+    from nndl_exp.report.live import StudyRegion
+    from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study import executors
     from nndl_exp.study.coordinator import Coordinator
@@ -115,38 +125,40 @@ def sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> i
     study = Study(config)
     study.verify()
     if config.study.dry_run:
-        Presentation(study, console).plan(executors.workers_of(config))
+        Presentation(study, screen).plan(executors.workers_of(config))
         return 0
     check_output(config.output)
     check_room(study, study.n_trials)
     with SharedView(study) as view:
         coordinator = Coordinator(study, url_of(config))
-        show = Presentation(study, console)
+        show = Presentation(study, screen)
         show.plan(coordinator.workers)
-        coordinator.say = console.print
         start = time.monotonic()
         trials: list[Trial] = []
-        with progress(console) as bar:
-            task = bar.add_task("", total=study.n_trials)
-            for trial in coordinator:
+        region = StudyRegion(Pace(show.trials_a_second, _budget(config)))
+        with screen.live(region):
+            screen.change(partial(region.begin, show.search(coordinator.proposed)))
+            for trial in _lead(coordinator, screen, region):
                 trials.append(trial)
-                console.print(show.line(trial))
-                bar.update(task, advance=1, description=show.best())
+                show.trial(trial)
                 view.log(trial)
-        complete = len(trials) >= study.n_trials
-        best = show.end(trials, coordinator.report, time.monotonic() - start)
-        analysis = view.end(trials, best, complete=complete)
+            complete = len(trials) >= study.n_trials
+            best = show.end(trials, coordinator.report, time.monotonic() - start)
+            screen.change(partial(region.doing, "drawing and logging what was found"))
+            analysis = view.end(trials, best, complete=complete)
     if view.outage:
-        console.print(OUTAGE.format(view.outage))
+        screen.tell(OUTAGE.format(view.outage), style=WARNING)
     show.report(analysis)
     show.commands(best, complete, words, view.page)
     return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
 
 
-def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = ()) -> int:
+def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int:
     """Lead a study in stages and show it; the exit status as for ``sweep``."""
     from nndl_exp.cli.output import check_output
     from nndl_exp.cli.staged_tracking import StagedViews
+    from nndl_exp.report.live import StudyRegion
+    from nndl_exp.report.pace import Pace
     from nndl_exp.report.staged import StagedPresentation
     from nndl_exp.study import executors
     from nndl_exp.study.forecast import seconds_of
@@ -155,34 +167,55 @@ def staged_sweep(config: SweepConfig, console: Console, words: Sequence[str] = (
     study = StagedStudy(config)
     study.verify()
     workers = executors.workers_of(config)
-    show = StagedPresentation(study, console)
-    show.plan(workers, seconds_of(study.work(), config.run, study.dataset, workers))
+    show = StagedPresentation(study, screen)
+    forecast = seconds_of(study.work(), config.run, study.dataset, workers)
+    show.plan(workers, forecast)
     if config.study.dry_run:
         return 0
     check_output(config.output)
     check_room(study, study.expected_trials())
     pool, leadership = executors.pool_of(config), study.leadership
     start = time.monotonic()
+    region = StudyRegion(Pace(study.work() / forecast, _budget(config)))
     try:
         views = StagedViews(study, pool, leads=leadership.take())
-        led = _lead_stages(study, pool, show, views, console)
-        decision, stuck = led.decision, led.decision is not None and led.decision.stop
-        ended = None if decision is None or stuck else ending(decision.config, led.stages)
-        if decision is not None and not stuck:
-            show.end(decision.config, ended, led.trials, time.monotonic() - start)
-        if led.stopped:
-            console.print(f"stopped  {led.stopped}")
-        complete = led.stopped is None and decision is not None
-        views.close(ended, complete=complete and not stuck)
-        if complete:
-            views.succeed(led.trials)
+        with screen.live(region):
+            led = _lead_stages(study, pool, show, views, screen, region)
+            decision, stuck = led.decision, led.decision is not None and led.decision.stop
+            ended = None if decision is None or stuck else ending(decision.config, led.stages)
+            if decision is not None and not stuck:
+                show.end(decision.config, ended, led.trials, time.monotonic() - start)
+            if led.stopped:
+                screen.tell(f"stopped  {led.stopped}", style=WARNING)
+            complete = led.stopped is None and decision is not None
+            views.close(ended, complete=complete and not stuck)
+            if complete:
+                views.succeed(led.trials)
     finally:
         leadership.release()
         pool.close()
     if views.outage:
-        console.print(OUTAGE.format(views.outage))
+        screen.tell(OUTAGE.format(views.outage), style=WARNING)
     show.commands(words, complete, views.page, ended)
     return 0 if (complete and not stuck) or led.stopped == TIME_IS_UP else 1
+
+
+def _budget(config: SweepConfig) -> float | None:
+    return seconds(config.study.budget) if config.study.budget else None
+
+
+def _lead(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":
+    """Lead a search, and show on the screen what it says and how far it is."""
+
+    def say(line: str) -> None:
+        screen.tell(line, style=WARNING)
+        if coordinator.stopping:  # a second Ctrl-C ends this process at once
+            screen.calm()
+
+    coordinator.say = say
+    for trial in coordinator:
+        screen.change(partial(region.add, trial))
+        yield trial
 
 
 def check_room(study: "Study | StagedStudy", trials: int) -> None:
@@ -217,25 +250,27 @@ def _lead_stages(
     pool: "Pool",
     show: "StagedPresentation",
     views: "StagedViews",
-    console: Console,
+    screen: Screen,
+    region: "StudyRegion",
 ) -> _Led:
-    led = _Led()
+    led, last = _Led(), study.config.strategy.stages[-1]
     for position, (stage, coordinator) in enumerate(study.lead(pool), 1):
         show.begin(position, stage)
-        coordinator.say = console.print
-        trials = []
-        with progress(console) as bar:
-            task = bar.add_task(stage.title, total=None)
-            for trial in coordinator:
-                trials.append(trial)
-                console.print(show.line(trial))
-                bar.update(task, advance=1)
-                views.log(stage, trial)
+        search = show.search(position, stage, coordinator.proposed)
+        screen.change(partial(region.begin, search))
+        start, trials = time.monotonic(), []
+        for trial in _lead(coordinator, screen, region):
+            trials.append(trial)
+            show.trial(trial)
+            views.log(stage, trial)
         led.trials += len(trials)
         led.stopped, reached = coordinator.report.stopped, stage.decision()
         if reached is not None:
             stage.conclude(reached)
-            show.decided(reached, stage.times_its_share())
+            ends = reached.stop or stage.key == last
+            show.decided(reached, stage.times_its_share(), ends=ends)
+        _log.debug("%s took %.1f s", stage.name, time.monotonic() - start)
+        screen.change(partial(region.doing, "drawing what it found"))
         views.end(stage, trials, reached)
         if reached is None:
             break

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from nndl_exp.cli.console import make_console, progress
+from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
-from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.cli.options import output_option, tracking_option, verbosity_options
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
+from nndl_exp.report.screen import Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.study.strategy import StagedStudy
@@ -21,19 +22,20 @@ if TYPE_CHECKING:
 @click.command(name="python -m nndl_exp.sync")
 @output_option
 @tracking_option
-def command(output: str, tracking_uri: str | None) -> None:
+@verbosity_options
+def command(output: str, tracking_uri: str | None, verbosity: Verbosity) -> None:
     """Show every settled run of the output folder in MLflow; what is there already stays."""
     if not Path(output).is_dir():
         raise UserError(f"no such folder: {output}")
-    console = make_console()
+    screen = make_screen(verbosity)
     tracking = TrackingConfig(uri=tracking_uri)
-    studies = sync_studies(Path(output), tracking, console)
-    runs = sync_runs(Path(output), tracking, console)
+    studies = sync_studies(Path(output), tracking, screen)
+    runs = sync_runs(Path(output), tracking, screen.console)
     sync_looks(Path(output), tracking)
-    console.print(f"MLflow shows {studies} studies and {runs} single runs of {output}")
+    screen.print(f"MLflow shows {studies} studies and {runs} single runs of {output}")
 
 
-def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> int:
+def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
     """Log all studies of an output folder; how many there are."""
     from nndl_exp.cli.study_tracking import finish, open_view, show
     from nndl_exp.study.names import study_names
@@ -50,7 +52,7 @@ def sync_studies(output: Path, tracking: TrackingConfig, console: Console) -> in
             continue
         trials = study.trials()
         view = open_view(study)
-        with progress(console) as bar:
+        with progress(screen) as bar:
             task = bar.add_task(name, total=len(trials))
             for trial in trials:
                 show(view, study, trial)

@@ -1,21 +1,24 @@
 """``python -m nndl_exp.train``: train one network, or several with ``--multirun``."""
 
+import logging
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from nndl_exp.cli.console import make_console, progress
+from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
+from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.runs import name_of, new_run_directory
 from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
+from nndl_exp.report.screen import WARNING, Screen
 
+_log = logging.getLogger("nndl_exp.train")  # also where this file is __main__
+_CURVE = 18  # columns of the learning curve beside the progress bar
 _SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
 
 
@@ -31,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     for config in configs:
         check(config.run)
-    console = make_console()
+    screen = make_screen(verbosity_of(words)[0])
     for config in configs:
-        train_one(config, console)
+        train_one(config, screen)
 
 
 def train_config(composed: Composed) -> TrainConfig:
@@ -52,11 +55,12 @@ def train_config(composed: Composed) -> TrainConfig:
     return parse(TrainConfig, {"run": to_mapping(run_of(composed)), **others})
 
 
-def train_one(config: TrainConfig, console: Console) -> None:
+def train_one(config: TrainConfig, screen: Screen) -> None:
     """Train a run, or finish it, show its epochs as they come, and log it."""
     from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.cli.tracker import OUTAGE, make_tracker, show_run
     from nndl_exp.report.curves import draw
+    from nndl_exp.report.sparkline import sparkline
     from nndl_exp.report.text import (
         dataset_text,
         headings_text,
@@ -74,37 +78,44 @@ def train_one(config: TrainConfig, console: Console) -> None:
     directory = new_run_directory(Path(config.output), config.run)
     name = name_of(directory)
     network, training = run_text(config.run)
-    console.print(f"run      {name}")
-    console.print(f"data     {dataset_text(dataset)}")
-    console.print(f"network  {network}\ntraining {training}\n")
-    console.print(f" epoch   {headings_text(measure)}       s")
-    with Run(config.run, directory, dataset) as run, progress(console) as bar:
+    judged_by = config.run.training.judged_by
+    screen.print(f"run      {name}")
+    screen.print(f"data     {dataset_text(dataset)}")
+    screen.print(f"network  {network}\ntraining {training}\n")
+    screen.print(f" epoch   {headings_text(measure)}       s")
+    with Run(config.run, directory, dataset) as run, progress(screen) as bar:
         task = bar.add_task("", total=config.run.training.epochs, completed=len(run.history))
         for epoch in run:
             for moment in epoch.within:
-                console.print(f"{moment.epoch:>6.2f}   {measured_text(moment, measure)}")
-            console.print(
+                screen.print(f"{moment.epoch:>6.2f}   {measured_text(moment, measure)}")
+            screen.print(
                 f"{epoch.number:>6}   {measured_text(epoch, measure)}  {epoch.seconds:>6.2f}"
             )
-            bar.update(task, completed=epoch.number)
+            curve = sparkline([getattr(e, judged_by) for e in run.history], _CURVE)
+            bar.update(task, completed=epoch.number, description=curve)
     result = run.result
     assert result is not None
+    _log.debug("trained %d epochs in %.2f s", result.epochs, result.seconds)
     draw(directory, name)
+    _log.debug("drew the learning curves")
     outage = show_run(config.output, config.tracking, name, directory, dataset)
-    console.print(f"\n{result.state:<8} {result.reason}")
+    _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
+    screen.print()
+    screen.tell(f"{result.state:<8} {result.reason}")
     if result.validation_accuracy is not None:
         best = result_text(measure, result.validation_accuracy, dataset)
-        console.print(f"best     {best} at epoch {result.best}")
-    console.print(f"saved    {directory.path}\n")
+        screen.tell(f"best     {best} at epoch {result.best}")
+    screen.tell(f"saved    {directory.path}")
+    screen.print()
     if outage:
-        console.print(OUTAGE.format(outage))
+        screen.tell(OUTAGE.format(outage), style=WARNING)
     if config.tracking.name == "mlflow":
         from nndl_exp.tracking.client import ui_command
 
-        console.print(f"look       {ui_command(config.output, config.tracking)}")
+        screen.print(f"look       {ui_command(config.output, config.tracking)}")
     output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
-    console.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
-    console.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
+    screen.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
+    screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,9 @@
-"""The terminal: lines that scroll, and a progress bar below them where there is a terminal."""
+"""The terminal: lines that scroll, and what is drawn below them where there is a terminal."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -10,17 +15,54 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nndl_exp.report.screen import Screen, Verbosity
+
 
 def make_console() -> Console:
     """Plain text: no markup, no colours of its own, no wrapping of lines that one may copy."""
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def progress(console: Console) -> Progress:
-    """A progress bar, gone when done; nothing at all where the output is not a terminal."""
-    return Progress(
+def make_screen(verbosity: Verbosity = Verbosity.NORMAL) -> Screen:
+    """A screen on standard output.
+
+    With -v it also shows what the package logs: among its lines where both outputs are terminals,
+    else on standard error.
+    """
+    screen = Screen(make_console(), verbosity)
+    if verbosity == Verbosity.VERBOSE:
+        together = screen.console.is_terminal and sys.stderr.isatty()
+        handler = _ScreenHandler(screen) if together else logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        logger = logging.getLogger("nndl_exp")
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+    return screen
+
+
+class _ScreenHandler(logging.Handler):
+    """Prints what is logged among the lines of a screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        self._screen.print(self.format(record), style="dim")
+
+
+@contextmanager
+def progress(console: Console | Screen) -> Iterator[Progress]:
+    """A progress bar, gone when done; nothing at all where the output is not a terminal, or -q.
+
+    The cursor stays on, so that a process that is killed leaves it on.
+    """
+    quiet = isinstance(console, Screen) and console.verbosity == Verbosity.QUIET
+    console = console.console if isinstance(console, Screen) else console
+    bar = Progress(
         TextColumn("  "),
-        BarColumn(bar_width=36),
+        BarColumn(bar_width=max(5, min(36, console.width - 60))),
         MofNCompleteColumn(),
         TextColumn("·"),
         TimeElapsedColumn(),
@@ -29,5 +71,10 @@ def progress(console: Console) -> Progress:
         TextColumn("left · {task.description}"),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        refresh_per_second=4,
+        disable=quiet or not console.is_interactive,
     )
+    with bar:
+        if not bar.disable:
+            console.show_cursor(True)
+        yield bar

@@ -7,6 +7,7 @@ combination is composed and checked before the first is trained.
 """
 
 import io
+import os
 import re
 import sys
 from argparse import Namespace
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from nndl_exp.cli.options import FLAGS, verbosity_of
 from nndl_exp.config import RUN_KEYS, flatten, no_such_setting, read_yaml, run_config
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
@@ -28,6 +30,9 @@ CONF = next(
 """The configs: inside the package when installed from a wheel, beside it in a checkout."""
 
 _NOT_HYDRA = "settings of Hydra itself can't be changed here"
+_FLAGS = ("--help", "--cfg", "--multirun", "--config-dir", *FLAGS)
+"""What tab offers after a dash."""
+
 _HYDRA_VARIES = ("overrides", "runtime", "job", "searchpath", "mode")
 """Settings of Hydra that differ from one command line to another."""
 
@@ -51,11 +56,14 @@ def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
     """
     from hydra._internal.utils import get_args_parser
 
+    _, arguments = verbosity_of(arguments)  # Hydra does not know -q and -v
     parser = get_args_parser()
     # argparse would print the usage, over many lines.
     parser.error = _refuse  # type: ignore[method-assign]
-    flags = parser.parse_intermixed_args(list(arguments))
+    flags = parser.parse_intermixed_args(arguments)
     _check_flags(flags, name)
+    if flags.shell_completion and _completes_a_flag():
+        return None
     if flags.help or flags.hydra_help or flags.cfg or flags.info or flags.shell_completion:
         _let_hydra_answer(name, arguments)
         return None
@@ -194,6 +202,20 @@ def _start_from(path: Path, settings: dict[str, Any], typed: Sequence[str]) -> N
 
 def _refuse(message: str) -> NoReturn:
     raise UserError(f"{message} (--help explains)")
+
+
+def _completes_a_flag() -> bool:
+    """Answer tab after a dash, which Hydra does not; hide from it the flags that it does not know.
+
+    Bash gives the line that is being typed as COMP_LINE.
+    """
+    head, *words = os.environ.get("COMP_LINE", "").split(" ")
+    if words and words[-1].startswith("-"):
+        print(" ".join(_FLAGS))
+        return True
+    if words:
+        os.environ["COMP_LINE"] = " ".join([head, *verbosity_of(words)[1]])
+    return False
 
 
 def _let_hydra_answer(name: str, arguments: Sequence[str]) -> None:

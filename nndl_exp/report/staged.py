@@ -3,12 +3,14 @@
 import shlex
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from nndl_exp.config import RunConfig, to_mapping, to_yaml
 from nndl_exp.masking import masked
 from nndl_exp.records import atomic
+from nndl_exp.report.live import Search
+from nndl_exp.report.screen import Screen
+from nndl_exp.report.study import show_trial
 from nndl_exp.report.text import TrialLines, dataset_text, run_text, seconds_text
+from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import STAGES
 from nndl_exp.study.dashboard import dashboard_command
@@ -16,6 +18,7 @@ from nndl_exp.study.joint import JointStage
 from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
 from nndl_exp.study.study import Trial
+from nndl_exp.study.view import Proposal
 from nndl_exp.tracking.client import is_server, ui_command
 from nndl_exp.training.statistics import resolution
 
@@ -25,11 +28,11 @@ _TYPICAL = 0.95
 
 
 class StagedPresentation:
-    """Shows one start of a study in stages on a console."""
+    """Shows one start of a study in stages on a screen."""
 
-    def __init__(self, study: StagedStudy, console: Console) -> None:
+    def __init__(self, study: StagedStudy, screen: Screen) -> None:
         self.study = study
-        self._console = console
+        self._screen = screen
         self._lines: TrialLines | None = None
 
     def plan(self, workers: int, seconds: float) -> None:
@@ -58,29 +61,45 @@ class StagedPresentation:
         if config.study.dry_run:
             for position, key in enumerate(config.strategy.stages, 1):
                 part = seconds * study.share(key) / study.work()
-                title = STAGES[key].TITLE if key in STAGES else JointStage.title
-                self._print(f"  [{position}] {title:<24} about {seconds_text(part)}")
+                self._print(f"  [{position}] {_title(key):<24} about {seconds_text(part)}")
 
     def begin(self, position: int, stage: Stage) -> None:
         """A stage's heading."""
         count = len(self.study.config.strategy.stages)
-        self._print(f"\n[{position}/{count}] {stage.title}")
+        self._screen.print(f"\n[{position}/{count}] {stage.title}", style="bold")
         if stage.key == "joint":
             self._print(f"search   {stage.space.describe()}")
             for said in getattr(stage, "centred", []):
                 self._print(f"         {said}")
         self._lines = TrialLines(stage)
-        self._print(self._lines.header())
+        self._screen.print(self._lines.header(), style="dim")
 
-    def line(self, trial: Trial) -> str:
+    def search(self, position: int, stage: Stage, proposed: Sequence[Proposal]) -> Search:
+        """What the region below the lines shows of a stage that has begun."""
+        assert self._lines is not None
+        keys = self.study.config.strategy.stages
+        return Search(
+            study=stage,
+            watch=Watch(stage, proposed),
+            lines=self._lines,
+            heading=f"[{position}/{len(keys)}] {stage.title}",
+            total=stage.facts.share,
+            amount=stage.facts.work,
+            counts=False,
+            later=[(_title(key), self.study.share(key)) for key in keys[position:]],
+        )
+
+    def trial(self, trial: Trial) -> None:
         """The line of the stage's next trial."""
         assert self._lines is not None
-        return self._lines.line(trial)
+        show_trial(self._screen, self._lines, trial)
 
-    def decided(self, decision: Decision, times: float) -> None:
-        """What a stage found, and why; ``times`` is how often it spent its share of the work."""
+    def decided(self, decision: Decision, times: float, *, ends: bool) -> None:
+        """What a stage found, and why; ``times`` is how often it spent its share of the work,
+        ``ends`` whether the study ends with it: then that is its verdict."""
+        say = self._screen.tell if ends else self._screen.print
         for i, words in enumerate(decision.words):
-            self._print(f"{'→ ' if i == 0 else '  '}{words}")
+            say(f"{'→ ' if i == 0 else '  '}{words}")
         if times > _MUCH:
             self._print(
                 f"  this took {times:.1f} times the stage's share of the work: a stage does the "
@@ -93,7 +112,7 @@ class StagedPresentation:
         """The run that the study ends with, written to best.yaml; ``ended`` is its trial."""
         network, training = run_text(config)
         self._print(f"\ntrials   {trials} in {seconds_text(seconds)}")
-        self._print(f"winner   {network}\n         {training}")
+        self._screen.tell(f"winner   {network}\n         {training}")
         path = self.study.directory / "best.yaml"
         atomic.write(path, self._best_yaml(config, _name(ended)).encode())
         self._print(f"saved    {path}\n")
@@ -105,7 +124,7 @@ class StagedPresentation:
         config = self.study.config
         if not complete:
             again = masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
-            self._print(f"resume     {again}")
+            self._screen.tell(f"resume     {again}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not is_server(config.tracking):
@@ -125,8 +144,12 @@ class StagedPresentation:
         return head + to_yaml({**to_mapping(config), "origin": {"run": name}})
 
     def _print(self, line: str) -> None:
-        self._console.print(line)
+        self._screen.print(line)
 
 
 def _name(ended: tuple[Stage, Trial] | None) -> str | None:
     return f"{ended[0].name}/{ended[1].number}" if ended else None
+
+
+def _title(key: str) -> str:
+    return STAGES[key].TITLE if key in STAGES else JointStage.title

@@ -3,12 +3,12 @@
 import shlex
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from nndl_exp.config import to_mapping, to_yaml
 from nndl_exp.masking import masked
 from nndl_exp.records import atomic
 from nndl_exp.report.analysis import Analysis
+from nndl_exp.report.live import Search
+from nndl_exp.report.screen import Screen
 from nndl_exp.report.study_text import importance_line
 from nndl_exp.report.text import (
     TrialLines,
@@ -18,6 +18,7 @@ from nndl_exp.report.text import (
     seconds_text,
     settings_text,
 )
+from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
 from nndl_exp.study.dashboard import dashboard_command
@@ -25,15 +26,17 @@ from nndl_exp.study.forecast import forecast
 from nndl_exp.study.running import Report
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.view import Proposal
 from nndl_exp.tracking.client import is_server, ui_command
 
 
 class Presentation:
-    """Shows one start of a study on a console."""
+    """Shows one start of a study on a screen; ``trials_a_second`` is what its plan foretold."""
 
-    def __init__(self, study: Study, console: Console) -> None:
+    def __init__(self, study: Study, screen: Screen) -> None:
         self.study = study
-        self._console = console
+        self.trials_a_second: float | None = None
+        self._screen = screen
         self._lines = TrialLines(study)
 
     def plan(self, workers: int) -> None:
@@ -54,7 +57,7 @@ class Presentation:
             )
         self._print(f"plan     {self._plan(workers, study.n_trials - settled)}")
         if workers > study.plan.lag:
-            self._print(
+            self._tell(
                 f"         {workers - study.plan.lag} of {workers} workers will idle: at most "
                 f"study.lag={study.plan.lag} trials run at a time"
             )
@@ -62,18 +65,23 @@ class Presentation:
             self._print(f"         two objectives: {front.replace('_', '-')} small; no pruner")
         if not config.study.dry_run:
             self._print("")
-            self._print(self._lines.header())
+            self._screen.print(self._lines.header(), style="dim")
 
-    def line(self, trial: Trial) -> str:
+    def search(self, proposed: Sequence[Proposal]) -> Search:
+        """What the region below the lines shows."""
+        return Search(
+            study=self.study,
+            watch=Watch(self.study, proposed),
+            lines=self._lines,
+            heading=self.study.name,
+            total=self.study.n_trials,
+            amount=lambda config, epochs: 1.0,
+            counts=True,
+        )
+
+    def trial(self, trial: Trial) -> None:
         """The line of the next trial."""
-        return self._lines.line(trial)
-
-    def best(self) -> str:
-        """The best so far, for the progress bar."""
-        lines = self._lines
-        if lines.best is None:
-            return ""
-        return f"best {lines.number(lines.best)} (trial {lines.best_number})"
+        show_trial(self._screen, self._lines, trial)
 
     def end(self, trials: Sequence[Trial], report: Report, seconds: float) -> Trial | None:
         """The winner, which is written to best.yaml; None if no trial completed."""
@@ -87,10 +95,10 @@ class Presentation:
             f"workers waited {100 * waited:.0f} % of their time"
         )
         if report.stopped:
-            self._print(f"stopped  {report.stopped}")
+            self._tell(f"stopped  {report.stopped}")
         best = winners.winner(self.study, trials)
         if best is None:
-            self._print("winner   none: no trial trained to its end")
+            self._tell("winner   none: no trial trained to its end")
             return None
         self._winner(trials, best)
         path = self.study.directory / "best.yaml"
@@ -107,7 +115,7 @@ class Presentation:
         config = self.study.config
         if not complete:
             again = masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
-            self._print(f"resume     {again}")
+            self._tell(f"resume     {again}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not is_server(config.tracking):
@@ -134,7 +142,9 @@ class Presentation:
         if config.study.budget:
             parts.append(f"at most {config.study.budget}")
         if trials > 0:
-            parts.append(f"about {seconds_text(forecast(self.study, workers, trials))}")
+            seconds = forecast(self.study, workers, trials)
+            self.trials_a_second = trials / seconds
+            parts.append(f"about {seconds_text(seconds)}")
         return " · ".join(parts)
 
     def _winner(self, trials: Sequence[Trial], best: Trial) -> None:
@@ -143,13 +153,13 @@ class Presentation:
         assert result.validation_accuracy is not None
         others = winners.not_distinguishable(study, trials, best)
         phrase = result_text(measure, result.validation_accuracy, study.dataset)
-        self._print(f"winner   trial {best.number} · {phrase} · cost {result.validation_cost:.4f}")
-        self._print(f"         {settings_text(study.varied(best.config))}")
+        self._tell(f"winner   trial {best.number} · {phrase} · cost {result.validation_cost:.4f}")
+        self._tell(f"         {settings_text(study.varied(best.config))}")
         if others:
             several = f"{len(others)} other trials lie" if len(others) > 1 else "1 other trial lies"
             shown = ", ".join(map(str, others[:6])) + (", ..." if len(others) > 6 else "")
-            self._print(f"         {several} within its 95 % interval ({shown})")
-        self._print(f"         {self._edges(best)}")
+            self._tell(f"         {several} within its 95 % interval ({shown})")
+        self._tell(f"         {self._edges(best)}")
         if study.config.study.second_objective != "none":
             front = winners.pareto_front(study, trials)
             shown = ", ".join(
@@ -158,8 +168,8 @@ class Presentation:
                 f"{' %' if measure.is_fraction else ''})"
                 for t in front
             )
-            self._print(f"         {winners.RULES[winners.rule(study)]}")
-            self._print(f"         Pareto front: {shown}")
+            self._tell(f"         {winners.RULES[winners.rule(study)]}")
+            self._tell(f"         Pareto front: {shown}")
 
     def _edges(self, best: Trial) -> str:
         params = self.study.space.params_of(self.study.varied(best.config))
@@ -183,4 +193,14 @@ class Presentation:
         return head + to_yaml({**to_mapping(best.config), "origin": origin})
 
     def _print(self, line: str) -> None:
-        self._console.print(line)
+        self._screen.print(line)
+
+    def _tell(self, line: str) -> None:
+        self._screen.tell(line)
+
+
+def show_trial(screen: Screen, lines: TrialLines, trial: Trial) -> None:
+    """Print a trial's line; where the best ones are shown all the time, only one that is better."""
+    line = lines.line(trial)
+    is_best = lines.best_number == trial.number
+    screen.print(line, style="green" if is_best else "", minor=not is_best)

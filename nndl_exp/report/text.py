@@ -5,6 +5,7 @@ from typing import Any
 
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
+from nndl_exp.records import Result
 from nndl_exp.run import measure_of
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
@@ -13,6 +14,7 @@ from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
 
 _SHORT = {"mini_batch_size": "m"}
+_ENDING = f"{'epochs':>6} {'s':>6}  ended by"
 
 
 class TrialLines:
@@ -35,25 +37,35 @@ class TrialLines:
 
     def header(self) -> str:
         """The headings of the columns."""
-        value = "cost" if self.by_cost else self._measure.name
-        varied = "".join(f"{_heading(name):<{self._widths[name]}}" for name in self._names)
-        return f"{'#':>4}  {value:<10} {'best':>6}   {varied}{'epochs':>6} {'s':>6}  ended by"
+        return f"{self._heading()} {'best':>6}   {self._varied_headings()}{_ENDING}"
 
     def line(self, trial: Trial) -> str:
         """The line of a trial; to be asked for in the order of the numbers."""
-        result = trial.result
         mark = "   ← best" if self._is_best(trial) else ""
-        varied = "".join(
+        best = "" if self.best is None else self.number(self.best)
+        value = f"{trial.number:>4}  {self._value(trial):<10}"
+        return f"{value} {best:>6}   {self._varied(trial)}{_ended(trial.result)}{mark}"
+
+    def short_header(self) -> str:
+        """The headings of the columns of ``row``."""
+        return f"{self._heading()}   {self._varied_headings()}{_ENDING}"
+
+    def row(self, trial: Trial) -> str:
+        """A trial by itself, whatever came before it."""
+        value = f"{trial.number:>4}  {self._value(trial):<10}"
+        return f"{value}   {self._varied(trial)}{_ended(trial.result)}"
+
+    def _heading(self) -> str:
+        value = "cost" if self.by_cost else self._measure.name
+        return f"{'#':>4}  {value:<10}"
+
+    def _varied_headings(self) -> str:
+        return "".join(f"{_heading(name):<{self._widths[name]}}" for name in self._names)
+
+    def _varied(self, trial: Trial) -> str:
+        return "".join(
             f"{plain(value):<{self._widths[name]}}"
             for name, value in self.study.varied(trial.config).items()
-        )
-        best = "" if self.best is None else self.number(self.best)
-        ended = result.reason
-        if result.state == "pruned":
-            ended = f"pruned ({result.reason})"
-        return (
-            f"{trial.number:>4}  {self._value(trial):<10} {best:>6}   {varied}"
-            f"{result.epochs:>6} {result.seconds:>6.1f}  {ended}{mark}"
         )
 
     def _is_best(self, trial: Trial) -> bool:
@@ -80,6 +92,11 @@ class TrialLines:
     def number(self, value: float) -> str:
         """The objective: a cost, an accuracy in percent, or R²."""
         return f"{value:.4f}" if self.by_cost else plain_accuracy(self._measure, value)
+
+
+def _ended(result: Result) -> str:
+    reason = f"pruned ({result.reason})" if result.state == "pruned" else result.reason
+    return f"{result.epochs:>6} {result.seconds:>6.1f}  {reason}"
 
 
 def plain_accuracy(measure: Measure, accuracy: float, digits: int = 1) -> str:

@@ -1,5 +1,6 @@
 """Which process runs which trial of a study, and who takes those of a process that is gone."""
 
+import logging
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from nndl_exp.records import atomic
 from nndl_exp.study.patience import DatabaseGoneError
 from nndl_exp.study.storage import Storage
 
+_log = logging.getLogger(__name__)
 _SHOWN = ".shown"
 
 
@@ -150,7 +152,9 @@ class Claims:
     def take(self, number: int) -> bool:
         """Claim a trial; False where another process has."""
         if not self._storage.claim(number, self._members.name):
+            _log.debug("trial %d is claimed by another process", number)
             return False
+        _log.debug("trial %d is claimed", number)
         self._mine.add(number)
         return True
 
@@ -160,6 +164,7 @@ class Claims:
 
     def release(self, number: int) -> None:
         """Give a trial back that has not ended; nothing happens where another has taken it."""
+        _log.debug("trial %d is given back", number)
         self._mine.discard(number)
         self._storage.give_back(number, self._members.name)
 
@@ -171,6 +176,7 @@ class Claims:
                 continue
             dead = claim.owner is not None and self._members.is_dead(claim.owner)
             if dead or (claim.stale and self._is_free(claim.number)):
+                _log.debug("trial %d is taken from %s, which is gone", claim.number, claim.owner)
                 freed |= self._storage.give_back(claim.number, claim.owner)
         if freed:
             self._storage.read()

@@ -5,8 +5,9 @@ not matter whose they are; a trial is trained by whoever claimed it, and its fol
 how it ended.
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from nndl_exp.study.study import Study, Trial
 from nndl_exp.study.trial import Original, Outcome, Task
 from nndl_exp.study.view import Proposal
 
+_log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
@@ -32,7 +34,8 @@ class Coordinator:
 
     ``earlier`` are runs that completed before, which are not trained again. Iterating yields every
     settled trial in the order of the numbers, those of earlier starts first, so that what is shown
-    does not depend on which worker was faster. ``say`` gets a line for what else is to be known.
+    does not depend on which worker was faster. ``say`` gets a line for what else is to be known;
+    ``stopping`` is whether a signal has asked it to end.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Coordinator:
         self._pool = pool or executors.pool_of(study.config)
         self._own_pool = pool is None
         self.say: Callable[[str], None] = lambda line: None
+        self.stopping = False
         self._storage_url = storage_url
         self._view = study.proposer()
         self._proposals: list[Proposal] = []
@@ -93,7 +97,13 @@ class Coordinator:
             self._storage.close()
             self._running.account(self.report, self.workers)
 
+    @property
+    def proposed(self) -> Sequence[Proposal]:
+        """The trials that there are so far, as far as this process knows; it only grows."""
+        return self._proposals
+
     def _stopping(self) -> None:
+        self.stopping = True
         self._patience.end()
         self.say("stopping after the epochs that run ...")
 
@@ -216,6 +226,7 @@ class Coordinator:
                     self._unsure = True
                     return
                 self._proposals.append(proposal)
+                _log.debug("trial %d is proposed: %s", proposal.number, proposal.params)
                 self._take_up(proposal.number)
 
     def _leads(self) -> bool:

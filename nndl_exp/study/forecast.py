@@ -54,11 +54,13 @@ def _seconds_an_epoch(config: RunConfig, dataset: Dataset) -> float:
                        layer_metrics=False)  # fmt: skip
     few = (x[:n], y[:n])
     epochs = train(network, few, (x[:1], y[:1]), **vars(settings))
-    next(epochs)  # slower than the rest
     # The time of the processor: the plan is not to count what else the machine does just now.
     start = time.process_time()
     next(epochs)
-    training = (time.process_time() - start) * len(x) / n
+    first = time.process_time() - start  # slower than the rest
+    start = time.process_time()
+    diverged = next(epochs, None) is None
+    training = (first if diverged else time.process_time() - start) * len(x) / n
     start = time.process_time()
     evaluate(network, (x[:part], y[:part]))
     return training + (time.process_time() - start) / part * 2 * len(dataset.validation)

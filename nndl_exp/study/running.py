@@ -1,5 +1,6 @@
 """The trials that the workers of one process train, and what becomes of those that break."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from nndl_exp.study.executors import Pool
 from nndl_exp.study.trial import Outcome, Task, run_trial
 
+_log = logging.getLogger(__name__)
 OF_THE_MACHINE = (BrokenExecutor, MemoryError, OSError)
 """Errors for which a trial is run again, unchanged: its configuration is not to blame."""
 
@@ -51,6 +53,7 @@ class Running:
         try:
             executor = self._pool.open()
             self._futures[executor.submit(run_trial, task(number))] = number
+            _log.debug("trial %d is handed to the workers", number)
         except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
             self._pool.drop()
             self._broken_starts += 1
@@ -75,6 +78,7 @@ class Running:
                 yield number, error
                 continue
             outcome, self._broken_starts = future.result(), 0
+            _log.debug("trial %d: %s", number, _said(outcome))
             if not outcome.elsewhere:
                 self.spans.append((outcome.started, outcome.ended))
             yield number, outcome
@@ -91,6 +95,7 @@ class Running:
             self._pool.drop()
         times = self._attempts[number] = self._attempts.get(number, 0) + begun
         said = f"{type(error).__name__}: {error}"
+        _log.debug("trial %d: broken by the machine, time %d (%s)", number, times, said)
         if times > self._max_retries:
             self.stuck = f"trial {number} was broken by the machine {times} times ({said})"
             return self.stuck
@@ -105,3 +110,10 @@ class Running:
         report.busy = math.fsum(max(0.0, end - start) for start, end in self.spans)
         elapsed = max(end for _, end in self.spans) - min(start for start, _ in self.spans)
         report.idle = max(0.0, elapsed * workers - report.busy)
+
+
+def _said(outcome: Outcome) -> str:
+    if outcome.elsewhere:
+        return "another process trains it"
+    how = outcome.result.state if outcome.result else "suspended"
+    return f"{how} after {outcome.ended - outcome.started:.2f} s on its worker"

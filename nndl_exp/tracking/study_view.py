@@ -1,5 +1,7 @@
 """A study in MLflow: a parent run, and a child run for each settled trial."""
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +13,8 @@ from nndl_exp.tracking import TrackingOutage
 from nndl_exp.tracking.caption import Caption
 from nndl_exp.tracking.mlflow_view import Child, Parent
 from nndl_exp.tracking.none import NoTracking
+
+_log = logging.getLogger(__name__)
 
 
 class Tracker(Protocol):
@@ -115,7 +119,13 @@ class StudyView:
     def log(self, number: int, directory: RunDirectory, dataset: Dataset, caption: Caption) -> None:
         """Show a settled trial, unless it is there already."""
         name = f"{self._name}/{number}"
-        self._ask(lambda tracker: tracker.log_run(name, directory, dataset, caption, self._parent))
+
+        def log_run(tracker: Tracker) -> None:
+            start = time.monotonic()
+            tracker.log_run(name, directory, dataset, caption, self._parent)
+            _log.debug("%s is logged after %.2f s", name, time.monotonic() - start)
+
+        self._ask(log_run)
 
     def log_files(self, root: Path, paths: Sequence[Path]) -> None:
         """Keep the study's files, which lie below ``root``, with its run."""
@@ -163,6 +173,7 @@ class StudyView:
         try:
             action(self._tracker)
         except TrackingOutage as e:
+            _log.debug("%s: the tracker does not answer: %s", self._name, e)
             self._outage = str(e)
             self._tracker = NoTracking()
             action(self._tracker)
