@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -129,8 +130,8 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
         return 0
     check_output(config.output)
     check_room(study, study.n_trials)
-    with SharedView(study) as view:
-        coordinator = Coordinator(study, url_of(config))
+    with closing(executors.pool_of(config)) as pool, SharedView(study, pool) as view:
+        coordinator = Coordinator(study, url_of(config), pool)
         show = Presentation(study, screen)
         show.plan(coordinator.workers)
         start = time.monotonic()

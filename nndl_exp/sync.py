@@ -1,5 +1,6 @@
 """``python -m nndl_exp.sync``: bring MLflow up to date with the run directories."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,8 +39,8 @@ def command(output: str, tracking_uri: str | None, verbosity: Verbosity) -> None
 def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
     """Log all studies of an output folder; how many there are."""
     from nndl_exp.cli.study_tracking import finish, open_view, show
-    from nndl_exp.study.names import study_names
     from nndl_exp.study import executors
+    from nndl_exp.study.names import study_names
     from nndl_exp.study.strategy import StagedStudy, open_study
     from nndl_exp.study.winner import winner
 
@@ -59,11 +60,8 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
                 view.wait()
                 bar.update(task, advance=1)
         complete, best = len(trials) >= study.n_trials, winner(study, trials)
-        pool = executors.pool_of(study.config)
-        try:
+        with closing(executors.pool_of(study.config)) as pool:
             finish(study, view, trials, best, pool.open(), complete=complete)
-        finally:
-            pool.close()
         if view.outage:
             raise UserError(f"MLflow stopped answering ({view.outage}); try again later")
     return len(names)
@@ -78,12 +76,9 @@ def show_stages(study: "StagedStudy") -> None:
     from nndl_exp.cli.staged_tracking import StagedViews
     from nndl_exp.study import executors
 
-    pool = executors.pool_of(study.config)
-    try:
+    with closing(executors.pool_of(study.config)) as pool:
         views = StagedViews(study, pool)
         views.show_all()
-    finally:
-        pool.close()
     if views.outage:
         raise UserError(f"MLflow stopped answering ({views.outage}); try again later")
 

@@ -109,7 +109,7 @@ def lead(case: Case, output: Path, *words: str) -> Night:
     pool = Pool("sleeping", case.workers)
     pool.open()
     try:
-        with SharedView(study) as view:
+        with SharedView(study, pool) as view:
             coordinator = Coordinator(study, url_of(study.config), pool)
             start = time.thread_time()
             for trial in coordinator:
