@@ -23,7 +23,12 @@ from nndl_exp.api import load_dataset
 from nndl_exp.config import TrackingConfig
 from nndl_exp.predict import answer
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.captions import champion_caption, trial_caption
+from nndl_exp.report.captions import (
+    champion_caption,
+    search_caption,
+    spoken,
+    trial_caption,
+)
 from nndl_exp.study.study import Study
 from nndl_exp.sync import command as sync
 from nndl_exp.tracking.mlflow_view import MlflowView
@@ -148,6 +153,38 @@ def test_what_is_shown_holds_no_password(shown, tmp_path):
     assert run.data.tags["mlflow.note.content"] == "http://me:***@host:5000"
 
 
+def test_a_study_is_described_with_its_best_trials_and_what_to_type(shown):
+    study = Study.open(shown.folder / "nndl-output", "ui")
+    trials = study.trials()
+    winner = trials[shown.winner]
+    caption = search_caption(study, trials, winner)
+    rows = [line.split(" | ") for line in caption.text.splitlines() if line.startswith("| ")]
+    assert rows[0][:3] == ["| trial", "accuracy (%)", "cost"]
+    assert [row[0] for row in rows[2:3]] == [f"| {shown.winner}"]
+    accuracies = [float(row[1]) for row in rows[2:]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert len(accuracies) == 5
+    assert accuracies[0] == pytest.approx(100 * shown.best["origin"]["validation_accuracy"])
+    for command in ("report ui", f"reproduce ui/{shown.winner}", f"evaluate ui/{shown.winner}"):
+        assert f"\npython -m nndl_exp.{command} --output " in caption.text
+    assert "--model-uri models:/ui@champion" in caption.text
+    assert "| trial" not in search_caption(study, [], None).text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("training.eta", 0.3123, "eta 0.31"), ("training.lmbda", 4.2, "lambda 4.2"),
+        ("network.hidden", [100], "100 hidden"), ("network.hidden", [30, 20], "30-20 hidden"),
+        ("network.hidden", [], "no hidden layer"), ("seed", 1003, "seed 1003"),
+        ("training.mini_batch_size", 10, "mini-batch 10"),
+        ("training.schedule.factor", 0.5, "factor 0.5"),
+    ],
+)  # fmt: skip
+def test_a_setting_is_said(name, value, said):
+    assert spoken(name, value) == said
+
+
 def test_a_long_description_is_cut_to_what_mlflow_takes(shown, tmp_path):
     output = tmp_path / "nndl-output"
     shutil.copytree(shown.folder / "nndl-output", output)
@@ -178,5 +215,6 @@ print(nndl_exp.__file__, model.metadata.run_id, model.metadata.model_id)"""
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     code, run_id, model_id = done.stdout.split()
+    (model,) = client.get_run(version.run_id).outputs.model_outputs
     assert Path(code) == folder / "code/nndl_exp/__init__.py"
-    assert (run_id, model_id) == (version.run_id, version.model_id)
+    assert (run_id, model_id) == (version.run_id, model.model_id)

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import re
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -35,7 +37,7 @@ def test_it_has_the_study_with_every_trial(address, shown):
 def test_its_page_draws_the_history_of_the_study(browser: webdriver.Chrome, address):
     page = Page(browser, address)
     page.driver.get(address)
-    page.click("h2, h3, h4, h5, h6, p, div", "ui")
+    page.click("h2, h3, h4, h5, h6, p, div", "1. ui")
     page.read("Hyperparameter Importance")
     points = """return [...document.querySelectorAll('.js-plotly-plot')].some(
         chart => chart.querySelectorAll('.points path').length >= arguments[0])"""
@@ -47,9 +49,8 @@ def test_its_page_draws_the_history_of_the_study(browser: webdriver.Chrome, addr
 def test_a_database_is_named_with_the_schema_and_nothing_without_the_dashboard(monkeypatch):
     words = ["storage=postgresql", "storage.url=postgresql://me@host/db"]
     config = sweep_config(compose("sweep", words))
-    assert dashboard_command(config) == (
-        "optuna-dashboard 'postgresql+psycopg://me@host/db?options=-csearch_path%3Doptuna'"
-        "    # then open http://127.0.0.1:8080/"
-    )
+    command, url, *_, address = shlex.split(str(dashboard_command(config)))
+    assert (command, address) == ("optuna-dashboard", "http://127.0.0.1:8080/")
+    assert re.fullmatch(r"postgresql\+psycopg://me@host/db\?.*options=-csearch_path%3Doptuna", url)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert dashboard_command(config) is None

@@ -167,11 +167,13 @@ def relocate(output: Path | str) -> None:
 
 
 def _move(connection: "Connection", tables: "MetaData", old: str, new: str) -> None:
-    from sqlalchemy import func
+    from sqlalchemy import String, func
 
     for table in tables.tables.values():
         for name in _ADDRESSES & set(table.columns.keys()):
             column = table.columns[name]
+            if not isinstance(column.type, String):
+                continue  # of the same name, and no address
             inside = column.startswith(old, autoescape=True)
             moved = {name: func.replace(column, old, new)}
             connection.execute(table.update().where(inside).values(moved))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nndl_exp.datasets.cache import cache_dir
 
+_LOGS = ("wal", "shm")
 _EMPTY = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM experiments)"
 """1 of a database with MLflow's own experiment only."""
 
@@ -32,11 +33,9 @@ def put(file: Path, artifacts: str, make_tables: Callable[[str], object]) -> Non
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not _copy(_template(), new):
-            _make(new, make_tables)
+            _make(make_tables)
             _copy(_template(), new)
         with closing(sqlite3.connect(new)) as connection:
-            # Kept in the file: readers do not wait for the writer, and a commit is one write.
-            connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("UPDATE experiments SET artifact_location = ?", (artifacts,))
             connection.commit()
         with suppress(FileExistsError):  # another process was faster
@@ -44,27 +43,26 @@ def put(file: Path, artifacts: str, make_tables: Callable[[str], object]) -> Non
     except (OSError, sqlite3.Error):
         pass  # a cache or a disk that does not do this: MLflow makes its tables in the file itself
     finally:
-        for path in (new, *_journal(new)):
-            path.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
 
 
 def _template() -> Path:
     return cache_dir() / f"mlflow-{importlib.metadata.version('mlflow')}.db"
 
 
-def _make(new: Path, make_tables: Callable[[str], object]) -> None:
+def _make(make_tables: Callable[[str], object]) -> None:
     template = _template()
     template.parent.mkdir(parents=True, exist_ok=True)
     scratch = template.with_name(f".{template.name}-{uuid.uuid4().hex}")
     whole = scratch.with_suffix(".whole")
     try:
         with closing(sqlite3.connect(scratch)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA journal_mode=WAL")  # fewer writes
             make_tables(f"sqlite:///{scratch.resolve().as_posix()}")
             connection.execute("VACUUM INTO ?", (str(whole),))
         whole.replace(template)
     finally:
-        for path in (scratch, whole, *_journal(scratch)):
+        for path in (scratch, whole, *(scratch.with_name(f"{scratch.name}-{k}") for k in _LOGS)):
             path.unlink(missing_ok=True)
 
 
@@ -77,7 +75,3 @@ def _copy(template: Path, new: Path) -> bool:
             return bool(whole and connection.execute(_EMPTY).fetchone() == (1,))
     except (OSError, sqlite3.Error):
         return False
-
-
-def _journal(file: Path) -> list[Path]:
-    return [file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm")]

@@ -113,7 +113,7 @@ def crown(
 ) -> None:
     """Make a model the champion of the registered model of a study, which ``caption`` is of.
 
-    What is so already stays: a model has one version, however often it is crowned.
+    What is so already stays: a run's model has one version, however often it is crowned.
     """
     name = caption.name
     description = caption.all_tags()[NOTE]
@@ -123,7 +123,7 @@ def crown(
     elif registered.description != description:
         client.update_registered_model(name, description)
     versions = client.search_model_versions(f"name = '{name}'")
-    version = next((v for v in versions if v.model_id == model.model_id), None)
+    version = next((v for v in versions if v.run_id == model.source_run_id), None)
     if version is None:
         # A database is given the place itself: it would ask the one that MLflow uses by default.
         uri = f"models:/{model.model_id}" if is_server(tracking) else model.artifact_location
