@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from nndl_exp.nn.arrays import Array, Indices
 from nndl_exp.report.figures import TRAINING, VALIDATION
@@ -220,7 +220,11 @@ def reliability(found: Calibration) -> Figure:
               edgecolor="white", linewidth=0.6)  # fmt: skip
     below.set(xlabel="confidence: the probability of the predicted class", ylabel="examples",
               yscale="log")  # fmt: skip
+    most = int(found.counts.max())
+    below.set_ylim(0.8, 1.5 * most)
+    below.yaxis.set_major_locator(FixedLocator([10**i for i in range(len(str(most)))]))
     below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    below.yaxis.set_minor_locator(NullLocator())
     for axes in (above, below):
         axes.grid(alpha=0.3)
         axes.set_axisbelow(True)
