@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from nndl_exp.datasets import Reading
 from nndl_exp.nn.arrays import Array, Indices
@@ -24,6 +24,7 @@ from nndl_exp.training.epoch import Epoch
 MOST_WEIGHTS, MOST_WRONG, MOST_CLASSES = 40, 24, 25
 """So many neurons and examples are shown, and so many classes have their counts written in."""
 _PICTURES_A_ROW, _GALLERY_WIDTH = 8, 8.0  # inches
+_LONGEST = 18  # characters of a class's name
 _FEW = 10
 """Examples of a bin below which its accuracy is mostly chance."""
 _INK = "#1a1a1a"  # on a coloured ground, which stays as it is where black text is made light
@@ -170,7 +171,9 @@ def _gallery(pictures: Array, names: Sequence[str], **colours: Any) -> Figure:
 def confusion_matrix(counts: Indices, classes: Sequence[str]) -> Figure:
     """How many of each class (row) were taken for each class (column); mistakes are coloured."""
     n = len(classes)
-    side = min(9.0, max(4.2, 0.5 * n + 1.6))
+    names = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in classes]
+    long = max(map(len, names))
+    side = min(9.0, max(4.2, 0.5 * n + 1.6)) + 0.06 * max(0, long - 3)
     figure = Figure(figsize=(side, side * 0.92), layout="constrained")
     axes = figure.subplots()
     mistakes = counts.astype(float)
@@ -186,9 +189,8 @@ def confusion_matrix(counts: Indices, classes: Sequence[str]) -> Figure:
                       weight="bold" if right else "normal")  # fmt: skip
     axes.set(xlabel="predicted class", ylabel="true class", xlim=(0, n), ylim=(n, 0))
     if n <= MOST_CLASSES:
-        long = max(map(len, classes)) > 3
-        axes.set_xticks(np.arange(n) + 0.5, classes, rotation=60 if long else 0)
-        axes.set_yticks(np.arange(n) + 0.5, classes)
+        axes.set_xticks(np.arange(n) + 0.5, names, rotation=60 if long > 3 else 0)
+        axes.set_yticks(np.arange(n) + 0.5, names)
     axes.tick_params(length=0)
     axes.spines[:].set_color("0.5")
     return figure
@@ -221,7 +223,11 @@ def reliability(found: Calibration) -> Figure:
               edgecolor="white", linewidth=0.6)  # fmt: skip
     below.set(xlabel="confidence: the probability of the predicted class", ylabel="examples",
               yscale="log")  # fmt: skip
+    most = int(found.counts.max())
+    below.set_ylim(0.8, 1.5 * most)
+    below.yaxis.set_major_locator(FixedLocator([10**i for i in range(len(str(most)))]))
     below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    below.yaxis.set_minor_locator(NullLocator())
     for axes in (above, below):
         axes.grid(alpha=0.3)
         axes.set_axisbelow(True)
@@ -231,7 +237,7 @@ def reliability(found: Calibration) -> Figure:
 def residuals(actual: Array, predicted: Array, what: str) -> Figure:
     """Predicted against actual values, and what was missed against predicted; both (n,)."""
     figure = Figure(figsize=(9, 4))
-    figure.subplots_adjust(left=0.09, right=0.985, bottom=0.14, top=0.96, wspace=0.24)
+    figure.subplots_adjust(left=0.09, right=0.96, bottom=0.14, top=0.96, wspace=0.28)
     left, right = figure.subplots(1, 2)
     dots = {"linestyle": "", "marker": "o", "markersize": 4, "color": VALIDATION, "alpha": 0.6}
     ends = [min(actual.min(), predicted.min()), max(actual.max(), predicted.max())]
@@ -242,5 +248,7 @@ def residuals(actual: Array, predicted: Array, what: str) -> Figure:
     right.plot(predicted, actual - predicted, **dots)
     right.set(xlabel=f"predicted {what}", ylabel="actual - predicted")
     for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.grid(alpha=0.3)
     return figure

@@ -5,7 +5,7 @@ import functools
 import gzip
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,8 @@ def write_page(sources: Sources) -> Path:
 
 def render(sources: Sources) -> str:
     """The page of a study; its figures are drawn into the study's folder."""
-    found, folder = sources.found, sources.found.folder / "figures"
+    found = _with_winner(sources)
+    sources, folder = replace(sources, found=found), found.folder / "figures"
     dataset, why = _dataset(sources)
     best = name_of(found, found.best) if found.best else None
     said, rests_on = verdict.sentence(found, dataset)
@@ -78,7 +79,7 @@ def render(sources: Sources) -> str:
         found=found,
         verdict=said,
         rests_on=rests_on,
-        decided=_decided(sources),
+        decided=verdict.reasons(found, sources.parts),
         facts=_facts(sources, dataset),
         commands=verdict.commands(found, best, sources.default_output, sources.tracking),
         why=sources.why,
@@ -100,6 +101,18 @@ def name_of(found: Summary, run: RunDirectory) -> str:
     return "/".join([found.name, *(part for part in parts if part not in ("stages", "trials"))])
 
 
+def _with_winner(sources: Sources) -> Summary:
+    """The study with the winner of its one search, by the rule that it ends with also while it
+    runs: with two objectives that is not the most accurate trial."""
+    found = sources.found
+    if found.staged or not sources.parts:
+        return found
+    part = sources.parts[0]
+    if part.analysis.winner is None:
+        return found
+    return replace(found, best=part.study.run_directory(part.analysis.winner))
+
+
 def _dataset(sources: Sources) -> tuple[Dataset | None, str]:
     """The data of the winner, or why they can't be had."""
     if sources.found.best is None:
@@ -108,15 +121,6 @@ def _dataset(sources: Sources) -> tuple[Dataset | None, str]:
         return recorded_data(sources.found.best), ""
     except UserError as e:
         return None, str(e)
-
-
-def _decided(sources: Sources) -> list[str]:
-    """What the last stage said of the winner, or the search of its best trial."""
-    found = sources.found
-    if not found.staged:
-        return []
-    decided = list(found.decided())
-    return list(decided[-1][1]) if decided and decided[-1][0] == "winner" else []
 
 
 def _facts(sources: Sources, dataset: Dataset | None) -> list[tuple[str, str]]:

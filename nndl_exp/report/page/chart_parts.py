@@ -95,6 +95,11 @@ def parameter_axis(parameter: Parameter) -> dict[str, Any]:
             "ticktext": [f"{tick:g}" for tick in ticks]}  # fmt: skip
 
 
+def whole_axis(largest: int) -> dict[str, Any]:
+    """An axis that counts up to a number: a plot of few must not be labelled with halves."""
+    return {"dtick": 1} if largest <= 10 else {"tickformat": "d"}
+
+
 def value_at(parameter: Parameter) -> Place:
     """Where a trial stands on the axis of a hyper-parameter."""
     return lambda point: point.params.get(parameter.name)

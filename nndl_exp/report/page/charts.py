@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 from nndl_exp.report.analysis import Analysis, Parameter
 from nndl_exp.report.history import Climb
 from nndl_exp.report.labels import SECOND, label
+from nndl_exp.report.marks import log_ticks
 from nndl_exp.report.page.chart_parts import (
     LAST,
     ON_COLOURS,
@@ -33,6 +34,7 @@ from nndl_exp.report.page.chart_parts import (
     style,
     texts_of,
     value_at,
+    whole_axis,
 )
 from nndl_exp.report.parameter_figures import (
     ABSENT,
@@ -45,6 +47,7 @@ from nndl_exp.report.scale import Scale
 from nndl_exp.report.winner_figures import SETS, Histories, band
 from nndl_exp.training.accuracy import Measure
 
+_ROOM = 0.06  # between two labels of an upright axis, of its length
 _COLOURS = {"training": "var(--orange)", "validation": "var(--blue)"}
 
 
@@ -82,6 +85,7 @@ def history(analysis: Analysis, names: Sequence[str]) -> Chart:
             )  # fmt: skip
         mark(figure, analysis, x, texts)
         figures[name] = figure
+    figures["trial"].update_xaxes(whole_axis(len(names)))
     return Chart(figures, "against")
 
 
@@ -152,7 +156,11 @@ def parallel_coordinates(analysis: Analysis) -> Chart:
     worst, best = (float(value) for value in scale.value([low, high]))
     ticks = scale.ticks(worst, best, room=0.12) if worst < best else [best]
     at = (scale.height(ticks) - low) / ((high - low) or 1.0)
-    places.append([(float(y), f"{t:g}") for y, t in zip(at, ticks, strict=True)])
+    kept = list[tuple[float, str]]()
+    for y, t in zip(at, ticks, strict=True):
+        if not kept or y - kept[-1][0] > _ROOM:
+            kept.append((float(y), f"{t:g}"))
+    places.append(kept)
     figure.layout.annotations = [
         {"x": i, "y": height, "text": escape(text), "showarrow": False, "xanchor": "left",
          "xshift": 3, "bgcolor": "var(--paper)", "opacity": 0.85, "borderpad": 1,
@@ -170,6 +178,12 @@ def parallel_coordinates(analysis: Analysis) -> Chart:
     )  # fmt: skip
     figure.update_yaxes(visible=False, range=[ABSENT - 0.05, 1.05])
     return Chart({"": figure})
+
+
+def _log_axis(figure: go.Figure, values: Sequence[float]) -> None:
+    """Make the horizontal axis a log one that is labelled with round values."""
+    ticks = log_ticks(min(values), max(values))
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:,g}" for tick in ticks])
 
 
 def _upright(analysis: Analysis, parameter: Parameter) -> list[tuple[float, str]]:
@@ -192,7 +206,7 @@ def pareto_front(analysis: Analysis) -> Chart:
     texts = {n: f"{text}<br>{by_number[n].size:,} {size}" for n, text in texts_of(analysis).items()
              if n in by_number}  # fmt: skip
     mark(figure, analysis, lambda p: p.size if p.number in by_number else None, texts)
-    figure.update_xaxes(type="log", dtick=1)
+    _log_axis(figure, [p.size or 1 for p in by_number.values()])
     return Chart({"": figure})
 
 
@@ -216,7 +230,7 @@ def time_to_accuracy(rise: Climb, measure: Measure) -> Chart:
         mode="lines+markers", line={"shape": "hv", "color": "var(--blue)"}, meta=STEP,
         marker={"size": 6}, showlegend=False,
     )  # fmt: skip
-    figure.update_xaxes(type="log", dtick=1)
+    _log_axis(figure, [step.seconds for step in rise.steps] + [rise.seconds])
     for number, at in rise.starts_seen():
         figure.add_vline(x=at, line={"width": 1, "dash": "dot", "color": "var(--grey)"})
         figure.add_annotation(x=float(np.log10(at)), y=1, yref="paper", yanchor="bottom",
@@ -232,6 +246,7 @@ def learning_curves(histories: Histories, measure: Measure) -> Chart:
         scale = Scale(by_cost=kind == "cost") if percent or kind == "cost" else None
         figure, drawn = go.Figure(), list[float]()
         style(figure, "epoch", _title(kind, measure))
+        figure.update_xaxes(whole_axis(min(map(len, histories))))
         for which, _, dashes in SETS:
             mean, least, most = band(histories, f"{which}_{kind}", 100.0 if percent else 1.0)
             drawn += [float(v) for v in (*least, *most) if np.isfinite(v)]

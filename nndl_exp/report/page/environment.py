@@ -38,8 +38,9 @@ def _data(best: RunDirectory, dataset: Dataset | None, why: str) -> list[tuple[s
     if reading.shape is not None:
         what = f"pictures of {reading.shape[0]} x {reading.shape[1]}"
     rows.append(("Inputs", what))
-    told = _shortened(reading.classes) if reading.classes else "numbers"
-    return [*rows, ("Told", told)]
+    if not reading.classes:
+        return [*rows, ("Targets", "numbers")]
+    return [*rows, ("Classes", _shortened(reading.classes))]
 
 
 def _shortened(names: Sequence[str]) -> str:

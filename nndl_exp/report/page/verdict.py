@@ -9,14 +9,17 @@ import numpy as np
 from nndl_exp.config import RunConfig, TrackingConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import RunDirectory
+from nndl_exp.report.page.story import Part
 from nndl_exp.report.text import noun, plain, plain_accuracy
 from nndl_exp.run import measure_of
+from nndl_exp.study import winner as winners
 from nndl_exp.study.scores import scores
+from nndl_exp.study.search_space import short_name
 from nndl_exp.study.summary import Summary
 from nndl_exp.tracking.client import ui_command
 from nndl_exp.training.statistics import paired_interval, wilson_interval
 
-_BY_COST = "validation_cost"
+_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,45 @@ def sentence(found: Summary, dataset: Dataset | None) -> tuple[str, str]:
     accuracy, measure = accuracy_of(runs, dataset), measure_of(config)
     value = _shown(config, accuracy.mean)
     what = f"of the validation {noun(dataset)}" if dataset else "of the validation examples"
-    does = f"reads {value} {what} right" if measure.is_fraction else f"explains {value}"
+    does = f"reads {value} {what} right"
+    if not measure.is_fraction:
+        does = f"reaches {value} on the {what.removeprefix('of the ')}"
     text = f"{network_text(config)} {does}"
     if len(runs) > 1:
         text += f", in the mean of {len(runs)} new seeds"
     if accuracy.low is not None and accuracy.high is not None:
         ends = (plain_accuracy(measure, end) for end in (accuracy.low, accuracy.high))
         text += f" (95 % interval {' to '.join(ends)}{' %' if measure.is_fraction else ''})"
-    chosen = "" if len(runs) > 1 else (
-        " It is the best of all trials by these very examples, so partly luck."
-    )  # fmt: skip
+    chosen = "" if len(runs) > 1 else " It was chosen by these very examples, so it is partly luck."
     return text + ".", f"Interval: {accuracy.how}.{chosen}"
+
+
+def reasons(found: Summary, parts: Sequence[Part]) -> list[str]:
+    """Why the winner is the winner, as the last stage said; of one search, how it compares."""
+    if found.staged:
+        decided = list(found.decided())
+        return decided[-1][1] if decided and decided[-1][0] == "winner" else []
+    if not parts or parts[0].analysis.winner is None:
+        return []
+    study, trials = parts[0].study, parts[0].trials
+    best = trials[parts[0].analysis.winner]
+    said = []
+    if study.config.study.second_objective != "none":
+        said.append(f"it is {winners.RULES[winners.rule(study)]}")
+    if measure_of(best.config).is_fraction:
+        others = winners.not_distinguishable(study, trials, best)
+        shown = ", ".join(map(str, others[:_FEW])) + (", ..." if len(others) > _FEW else "")
+        said.append(
+            f"of the other trials {len(others)} lie in its interval or above it: {shown}"
+            if others
+            else "no other trial lies in its interval"
+        )
+    edges = study.space.at_edges(study.space.params_of(study.varied(best.config)))
+    said.append(
+        f"at the edge of the search space in {', '.join(map(short_name, edges))}: a wider one may "
+        "hold a better trial" if edges else "inside the search space on every side"
+    )  # fmt: skip
+    return said
 
 
 def network_text(config: RunConfig) -> str:
@@ -88,9 +119,8 @@ def network_text(config: RunConfig) -> str:
 
 def _shown(config: RunConfig, accuracy: float) -> str:
     measure = measure_of(config)
-    return f"{plain_accuracy(measure, accuracy)} %" if measure.is_fraction else (
-        f"R² {plain_accuracy(measure, accuracy)} of the variance"
-    )  # fmt: skip
+    text = plain_accuracy(measure, accuracy)
+    return f"{text} %" if measure.is_fraction else f"{measure.name} {text}"
 
 
 @dataclass(frozen=True)
