@@ -47,7 +47,8 @@ class Framing:
         """
         if not ink.any():
             raise UserError("a drawing must show something: all of it is paper")
-        drawing = self._place(_scaled(_cut(ink), self._size(_cut(ink).shape)))
+        found = _cut(ink)
+        drawing = self._place(_scaled(found, self._size(found.shape)))
         if self.dots > 1:
             height, width = self.shape
             cells = (drawing >= 0.5).reshape(height, self.dots, width, self.dots)

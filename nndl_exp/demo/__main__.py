@@ -2,6 +2,7 @@
 
 import threading
 import webbrowser
+from contextlib import suppress
 
 import click
 
@@ -45,10 +46,9 @@ def command(
         if browser:
             # A browser in the terminal would not return before it is closed.
             threading.Thread(target=_open, args=[f"http://{LOOPBACK}:{here}/"], daemon=True).start()
-        try:
+        with suppress(KeyboardInterrupt):
             serve(subject, listening)
-        except KeyboardInterrupt:
-            console.print("ended")
+    console.print("ended")
 
 
 def _open(address: str) -> None:

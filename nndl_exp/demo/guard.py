@@ -32,16 +32,14 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI hands it on."""
-        headers = Headers(scope=scope)
-        origin = headers.get("origin")
-        if origin is not None and origin != f"http://{headers.get('host')}":
-            refusal = PlainTextResponse("pages of another origin may not ask", status_code=403)
-            await refusal(scope, receive, send)
-            return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        headers, app = Headers(scope=scope), self.app
+        origin = headers.get("origin")
+        if origin is not None and origin != f"http://{headers.get('host')}":
+            app = PlainTextResponse("pages of another origin may not ask", status_code=403)
+        await app(scope, receive, send_with_headers)

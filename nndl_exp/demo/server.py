@@ -8,6 +8,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -44,20 +45,21 @@ def make_app(subject: Subject) -> Starlette:
         return JSONResponse(subject.example(request.path_params["number"]))
 
     mimetypes.add_type("text/javascript", ".js")  # Windows' registry may say otherwise
+    api = [
+        Route("/network", facts),
+        Route("/drawing", drawing, methods=["POST"]),
+        Route("/neurons/{layer:int}/{index:int}", neuron),
+        Route("/examples/{number:int}", example),
+    ]
+    page = StaticFiles(directory=_PAGE, html=True)
     return Starlette(
-        routes=[
-            Route("/api/network", facts),
-            Route("/api/drawing", drawing, methods=["POST"]),
-            Route("/api/neurons/{layer:int}/{index:int}", neuron),
-            Route("/api/examples/{number:int}", example),
-            Mount("/", StaticFiles(directory=_PAGE, html=True)),
-        ],
+        routes=[Mount("/api", routes=api), Mount("/", page)],
         middleware=[
             Middleware(Guard),
             Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=SIDE * SIDE),
         ],
         exception_handlers={UserError: _refuse},
-        max_body_size=SIDE * SIDE,
     )
 
 

@@ -39,7 +39,7 @@ export class Paper {
 
   // The validation image that is shown, with its picture; null where the paper is drawn on.
   get example() {
-    return this.#now.example;
+    return this.#stroke ? null : this.#now.example;
   }
 
   get isBlank() {
@@ -83,9 +83,9 @@ export class Paper {
     const context = this.#canvas.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
-    if (this.#now.example && !this.#stroke) {
+    if (this.example) {
       context.imageSmoothingEnabled = false;
-      context.drawImage(this.#now.example.picture, 0, 0, this.#canvas.width, this.#canvas.height);
+      context.drawImage(this.example.picture, 0, 0, this.#canvas.width, this.#canvas.height);
     }
     context.setTransform(SHARPER, 0, 0, SHARPER, 0, 0);
     const colour = getComputedStyle(this.#canvas).color;
