@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from demo_server import demo, train_digits
 from PIL import Image
 
@@ -333,16 +334,13 @@ def test_mnists_own_images_come_out_of_the_framing_as_they_are():
     """Enlarged tenfold and moved about, they are cut out, scaled and centred to the same pixels."""
     images = load_dataset("mnist_5k").validation.x[:200].reshape(-1, 28, 28)
     rng, framing = np.random.default_rng(0), SOURCES["mnist_5k"].framing
-    same = []
     for image in images:
         large = np.kron(image / image.max(), np.ones((10, 10)))
         moved = np.zeros((400, 400))
         down, right = rng.integers(0, 120, 2)
         moved[down : down + 280, right : right + 280] = large
         again = framing.frame(moved).reshape(28, 28)
-        same.append(np.abs(again - image).max() < 0.02)
-    # Some are not 20 pixels high or wide; some have their centre between two pixels.
-    assert np.mean(same) > 0.75
+        np.testing.assert_allclose(again, image, atol=0.02)
 
 
 def test_digits_of_8x8_are_counted_dots_from_top_to_bottom(tmp_path, output):
@@ -366,15 +364,29 @@ def test_clothes_fill_the_frame():
     assert np.flatnonzero(x.any(axis=1)).tolist() == list(range(8, 20))
 
 
+def test_any_drawing_has_an_answer(subject):
+    rng = np.random.default_rng(0)
+    papers = [rng.integers(0, 256, (SIDE, SIDE), np.uint8)]
+    marks = [(0, 0), (SIDE - 1, 0), (0, SIDE - 1), (100, slice(None)), (slice(None), SIDE - 1)]
+    for mark in marks:  # a dot in a corner, a line from edge to edge
+        papers.append(np.zeros((SIDE, SIDE), np.uint8))
+        papers[-1][mark] = 30
+    for paper in papers:
+        answer = subject.drawing(paper.tobytes())
+        assert 0 == min(answer["input"]) < max(answer["input"]) <= 255 / 256
+        assert answer["prediction"] in range(10)
+
+
 def test_a_study_stands_for_its_winner(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["strategy=joint", "study.n_trials=2", "training.epochs=1", "executor=serial"]
     words += ["dataset.training_size=100", "tracking=none", "study.name=s"]
     sweep.main(words)
     tracking, study = TrackingConfig(), tmp_path / "nndl-output" / "studies" / "s"
-    best = find_run(str(study / "best.yaml"), "nndl-output", tracking)
-    for reference in ("s", str(study)):
-        assert find_run(reference, "nndl-output", tracking) == best
-    assert best.name in ("s/0", "s/1")
+    references = ("s", str(study), str(study / "best.yaml"))
+    found = [find_run(reference, "nndl-output", tracking) for reference in references]
+    number = yaml.safe_load((study / "best.yaml").read_text())["origin"]["trial"]
+    assert [one.name for one in found] == [f"s/{number}"] * 3
+    assert {one.directory.path for one in found} == {study / "trials" / str(number)}
     (study / "best.yaml").unlink()
     assert "the study s must have ended with a winner: it has none yet" in refused(capsys, "s")
