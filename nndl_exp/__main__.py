@@ -8,8 +8,11 @@ HYDRA_COMMANDS = {
     "train": "Train one network, or several with --multirun.",
     "sweep": "Search hyper-parameters: run a study, or go on with it.",
 }
-COMMANDS = ("studies", "report", "reproduce", "evaluate", "predict", "sync", "init_storage")
-_MODULES = {"report": "nndl_exp.report.__main__"}  # the others are modules of their own name
+COMMANDS = (
+    "studies", "report", "reproduce", "evaluate", "predict", "demo", "sync", "init_storage",
+)  # fmt: skip
+_MODULES = {name: f"nndl_exp.{name}.__main__" for name in ("report", "demo")}
+"""The packages; the others are modules of their own name."""
 
 
 class Nndl(click.Group):

@@ -52,7 +52,8 @@ class Look:
 def command(
     run: str, again: bool, output: str, tracking_uri: str | None, verbosity: Verbosity
 ) -> None:
-    """Measure RUN (a name such as STUDY/17, a folder, a best.yaml, an MLflow id) on the test set.
+    """Measure RUN (a name such as STUDY/17, a study for its winner, a folder, a best.yaml, an
+    MLflow id) on the test set.
 
     Once for each study: whoever chooses between runs by the test set has no test set left.
     """

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @output_option
 @tracking_option
 def command(run: str, files: tuple[Path, ...], output: str, tracking_uri: str | None) -> None:
-    """What the best network of RUN (a name, a folder, a best.yaml, an MLflow id) says of FILES.
+    """What the best network of RUN (a name, a study for its winner, a folder, a best.yaml, an
+    MLflow id) says of FILES.
 
     For digits and clothes: pictures (PNG, JPEG, ...) of one each, of any size, dark on light or
     light on dark; or an .npz whose array x has a row of pixels between 0 and 1 for each example.
@@ -61,7 +62,7 @@ def read_examples(path: Path, source: str, reading: "Reading") -> list[tuple[str
     Raises:
         UserError: the file can't be read, or does not fit the network.
     """
-    from nndl_exp.datasets import FILES, read_new
+    from nndl_exp.datasets import FILES, framing_of, read_new
 
     n_in = reading.n_in
     if source in FILES:
@@ -69,11 +70,9 @@ def read_examples(path: Path, source: str, reading: "Reading") -> list[tuple[str
         return [(f"{path}[{i}]", x[i : i + 1]) for i in range(len(x))]
     if path.suffix == ".npz":
         return _read_npz(path, n_in)
-    if n_in != 784:
-        raise UserError(f"the network takes {n_in} numbers, a picture gives 784: use an .npz")
     from nndl_exp.datasets.pictures import read_picture
 
-    return [(str(path), read_picture(path))]
+    return [(str(path), read_picture(path, framing_of(source, reading)))]
 
 
 def _read_npz(path: Path, n_in: int) -> list[tuple[str, Array]]:

@@ -14,7 +14,7 @@ PACKAGE = Path(nndl_exp.__file__).parent
 # A room may import its own and those before it. Commands and the API come last.
 ORDER = (
     "masking", "errors", "nn", "training", "datasets", "config", "records", "run", "database",
-    "tracking", "study", "report", "cli", "book",
+    "tracking", "study", "report", "demo", "cli", "book",
 )  # fmt: skip
 ROOM_OF_LIBRARY = {
     "hydra": {"cli"},
@@ -31,6 +31,8 @@ ROOM_OF_LIBRARY = {
     "mlxtend": {"datasets"},
     "sklearn": {"datasets", "book"},
     "PIL": {"datasets"},
+    "starlette": {"demo"},
+    "uvicorn": {"demo"},
     "rich": {"cli", "report", "commands"},
     "click": {"cli", "commands"},
     "threadpoolctl": {"nn", "records"},
@@ -112,7 +114,8 @@ def test_drawing_a_study_loads_matplotlib_only():
 
 def test_help_and_errors_load_nothing_heavy():
     loaded = loaded_after(
-        "import nndl_exp.train, nndl_exp.sweep, nndl_exp.report.__main__, nndl_exp.__main__"
+        "import nndl_exp.train, nndl_exp.sweep, nndl_exp.report.__main__, nndl_exp.__main__, "
+        "nndl_exp.demo.__main__"
     )
     heavy = {"mlflow", "matplotlib", "plotly", "pandas", "optuna", "scipy", "sqlalchemy"}
-    assert not loaded & {*heavy, "jinja2"}
+    assert not loaded & {*heavy, "jinja2", "uvicorn"}

@@ -22,10 +22,12 @@ def wheel(tmp_path_factory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_the_wheel_carries_the_configs_and_the_types(wheel):
+def test_the_wheel_carries_the_configs_the_demos_page_and_the_types(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"nndl_exp/conf/{path.relative_to(ROOT / 'conf')}" in names
+    for path in (ROOT / "nndl_exp" / "demo" / "page").iterdir():
+        assert f"nndl_exp/demo/page/{path.name}" in names
     assert "nndl_exp/py.typed" in names
     for name in ("page.html.j2", "page.css", "page.js"):
         assert f"nndl_exp/report/page/{name}" in names

@@ -67,18 +67,20 @@ def name_of(directory: "RunDirectory") -> str:
 
 
 def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
-    """A run by its name, its folder, a best.yaml or config.yaml, or its MLflow id.
+    """A run by its name, its folder, a best.yaml or config.yaml, or its MLflow id; a study, by its
+    name or folder, stands for the run that it recommends.
 
     Raises:
         UserError: there is no such run.
     """
     directory = _by_path(Path(reference)) or _by_name(reference, Path(output))
+    directory = directory or _recommended(reference, output)
     if directory is None and _MLFLOW_ID.fullmatch(reference):
         directory = _by_mlflow_id(reference, output, tracking)
     if directory is None or not directory.config_path.exists():
         raise UserError(
-            f"no such run: {reference} (give a name such as STUDY/17 or STUDY/STAGE/17, a run's "
-            f"folder, a best.yaml, or an MLflow run id; looked in {output})"
+            f"no such run: {reference} (give a name such as STUDY/17 or STUDY/STAGE/17, a study, a "
+            f"run's folder, a best.yaml, or an MLflow run id; looked in {output})"
         )
     study = directory.path.parent.parent if directory.path.parent.name == "trials" else None
     if study is not None and study.parent.name == "stages":
@@ -130,6 +132,21 @@ def _by_name(name: str, output: Path) -> "RunDirectory | None":
         case _:
             path = output / "runs" / name
     return RunDirectory(path.resolve()) if (path / "config.yaml").is_file() else None
+
+
+def _recommended(reference: str, output: str) -> "RunDirectory | None":
+    """The run that a study's best.yaml is from, None if there is no such study."""
+    found = find_study(reference, output)
+    if found is None:
+        return None
+    folder, name = found
+    best = Path(folder) / "studies" / name / "best.yaml"
+    if not best.is_file():
+        raise UserError(
+            f"the study {name} must have ended with a winner: it has none yet (give one of its "
+            f"runs, such as {name}/0)"
+        )
+    return _by_path(best)
 
 
 def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> "RunDirectory | None":

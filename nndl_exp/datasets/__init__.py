@@ -14,6 +14,7 @@ from nndl_exp.datasets import digits_8x8, mnist, mnist_5k, npz, table
 from nndl_exp.datasets.cache import Prepared, Source, cached, prepared
 from nndl_exp.datasets.dataset import Dataset, Labelled, Measured, cut, from_prepared
 from nndl_exp.datasets.file import FileOptions, cache_key, digest, locate, title
+from nndl_exp.datasets.framing import Framing
 from nndl_exp.datasets.reading import Reading
 from nndl_exp.errors import UserError, one_of
 from nndl_exp.nn.arrays import Array
@@ -23,9 +24,11 @@ __all__ = [
     "SOURCES",
     "Dataset",
     "FileOptions",
+    "Framing",
     "Labelled",
     "Measured",
     "Reading",
+    "framing_of",
     "load_dataset",
     "read_new",
 ]
@@ -37,15 +40,22 @@ CLOTHES = (
 )  # fmt: skip
 
 
+_MNIST = Framing.like_digits((28, 28))
+# Their longer side fills the frame (Xiao, Rasul and Vollgraf 2017, section 2).
+_FASHION_MNIST = Framing((28, 28), (28, 28), by_mass=False)
+# 32 x 32 dots, counted in squares of 4 x 4; nearly all digits fill 32 of them down, 20 across.
+_DIGITS_8X8 = Framing((8, 8), (32, 20), by_mass=False, stretched=1.5, dots=4, peak=1.0, pen=0.11)
+
+
 @dataclass(frozen=True)
 class Entry:
-    """How to read a source of pictures, the sizes of its three sets, the names of its classes, the
-    (height, width) of a picture, and the grey value that becomes 1."""
+    """How to read a source of pictures, the sizes of its three sets, the names of its classes, how
+    a picture was fitted into its frame, and the grey value that becomes 1."""
 
     read: Callable[[], Source]
     sizes: tuple[int, int, int]
     classes: tuple[str, ...]
-    shape: tuple[int, int] = (28, 28)
+    framing: Framing = _MNIST
     white: int = 256  # the book's scale
 
     def prepare(self) -> Prepared:
@@ -53,15 +63,17 @@ class Entry:
         source = self.read()
         x = np.divide(source.pixels, self.white, dtype=np.float32)
         labels = source.labels.astype(np.int64)
-        return Prepared(x, labels, self.sizes, source.sha256(), self.classes, self.shape)
+        return Prepared(x, labels, self.sizes, source.sha256(), self.classes, self.framing.shape)
 
 
 SOURCES: dict[str, Entry] = {
     "mnist_5k": Entry(mnist_5k.read, mnist_5k.SIZES, DIGITS),
     "mnist": Entry(lambda: mnist.read(mnist.MNIST), mnist.SIZES, DIGITS),
-    "fashion_mnist": Entry(lambda: mnist.read(mnist.FASHION_MNIST), mnist.SIZES, CLOTHES),
+    "fashion_mnist": Entry(
+        lambda: mnist.read(mnist.FASHION_MNIST), mnist.SIZES, CLOTHES, _FASHION_MNIST
+    ),
     "digits_8x8": Entry(
-        digits_8x8.read, digits_8x8.SIZES, DIGITS, shape=(8, 8), white=digits_8x8.WHITE
+        digits_8x8.read, digits_8x8.SIZES, DIGITS, _DIGITS_8X8, white=digits_8x8.WHITE
     ),
 }
 
@@ -135,6 +147,28 @@ def read_new(name: str, reading: Reading, path: Path) -> Array:
     if not path.is_file():
         raise UserError(f"no such file: {path}")
     return entry.read_new(path, reading.encoding["inputs"], reading.n_in)
+
+
+def framing_of(name: str, reading: Reading) -> Framing:
+    """How to make a drawing into an example for a network that was trained on a dataset.
+
+    Args:
+        name: the key of ``SOURCES`` or ``FILES`` that the dataset was loaded by. How the pictures
+            of an npz file were made nobody knows; they are taken to be made as MNIST's were.
+        reading: what the network's inputs stand for.
+
+    Raises:
+        UserError: its examples are no pictures.
+    """
+    if reading.shape is None:
+        raise UserError(
+            f"only a network trained on pictures ({', '.join(SOURCES)}, or an npz with x of shape "
+            f"(n, height, width)) can be shown one: got {reading.name}, rows of {reading.n_in} "
+            "numbers"
+        )
+    if name in SOURCES:
+        return SOURCES[name].framing
+    return Framing.like_digits(reading.shape)
 
 
 def _prepared(name: str, options: FileOptions) -> Prepared:

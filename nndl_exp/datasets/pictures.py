@@ -1,4 +1,4 @@
-"""A user's own pictures as MNIST's digits: white on black, 20 pixels high, centred in 28 x 28."""
+"""A user's own picture files: what is ink in them, and what is paper."""
 
 from pathlib import Path
 
@@ -6,19 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from nndl_exp.datasets.framing import Framing, Ink
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 
-SIDE, INNER = 28, 20
 _FAINTEST = 0.1  # of the contrast; less is paper
 
 
-def read_picture(path: Path) -> Array:
-    """A picture file as one row of 784 pixels between 0 and 1, prepared as MNIST's were.
+def read_picture(path: Path, framing: Framing) -> Array:
+    """A picture file as one example, (1, n_in), prepared as the pictures of a source were.
 
-    Any size, dark on light or light on dark: the background is what the border mostly is. The
-    digit is cut out, scaled so that its longer side has 20 pixels, and put with its centre of mass
-    in the middle (LeCun et al. 1998, section III.A).
+    Any size, dark on light or light on dark: the background is what the border mostly is.
 
     Raises:
         UserError: the file is no picture, or shows nothing.
@@ -34,7 +32,7 @@ def read_picture(path: Path) -> Array:
     ink = inks[0] if inks[0] is not None else inks[1]
     if ink is None:
         raise UserError(f"{path} shows nothing: all its pixels are alike")
-    return _centre(_scale(ink)).astype(np.float32).reshape(1, SIDE * SIDE) * np.float32(255 / 256)
+    return framing.frame(ink)
 
 
 def _grey(image: Image.Image, paper: str) -> NDArray[np.float64]:
@@ -46,35 +44,12 @@ def _grey(image: Image.Image, paper: str) -> NDArray[np.float64]:
     return np.asarray(image.convert("L"), dtype=np.float64) / 255
 
 
-def _ink(grey: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The drawing, from 0 for paper to 1 for the strongest ink, cut to its bounds; None if none."""
+def _ink(grey: NDArray[np.float64]) -> Ink | None:
+    """The drawing, from 0 for paper to 1 for the strongest ink; None if there is none."""
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    ink = np.abs(grey - np.median(border))
+    ink: Ink = np.abs(grey - np.median(border))
     if ink.max() < _FAINTEST:
         return None
-    ink = ink / ink.max()
+    ink /= ink.max()
     ink[ink < _FAINTEST] = 0
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    cut: NDArray[np.float64] = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return cut
-
-
-def _scale(ink: NDArray[np.float64]) -> NDArray[np.float64]:
-    height, width = ink.shape
-    factor = INNER / max(height, width)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    image = Image.fromarray((ink * 255).astype(np.uint8))
-    scaled = np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float64)
-    return scaled / max(1.0, float(scaled.max()))
-
-
-def _centre(digit: NDArray[np.float64]) -> NDArray[np.float64]:
-    canvas = np.zeros((SIDE, SIDE))
-    height, width = digit.shape
-    mass = digit.sum()
-    y = (digit.sum(axis=1) @ np.arange(height)) / mass
-    x = (digit.sum(axis=0) @ np.arange(width)) / mass
-    top = min(max(0, round((SIDE - 1) / 2 - y)), SIDE - height)
-    left = min(max(0, round((SIDE - 1) / 2 - x)), SIDE - width)
-    canvas[top : top + height, left : left + width] = digit
-    return canvas
+    return ink

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -113,12 +113,26 @@ class Network:
         Raises:
             UserError: ``x`` is not a batch of rows with as many features as input neurons.
         """
+        for z, a in self._layers(x):  # noqa: B007 (the last of them)
+            pass
+        return z, a
+
+    def layers(self, x: Array) -> list[Array]:
+        """The activations of every layer after the input, each (m, n), for a batch x (m, n_in).
+
+        Raises:
+            UserError: as for ``feedforward``.
+        """
+        return [a for _, a in self._layers(x)]
+
+    def _layers(self, x: Array) -> Iterator[tuple[Array, Array]]:
+        """Weighted input z and activation a of one layer after the other."""
         self._check_batch(x)
-        a = z = x
+        a = x
         for w, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
             z = times_transpose(a, w) + b
             a = activation.value(z)
-        return z, a
+            yield z, a
 
     def predict(self, x: Array) -> Array:
         """The outputs a, of shape (m, n_out), for a batch x of shape (m, n), however large.

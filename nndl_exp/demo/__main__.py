@@ -1,0 +1,66 @@
+"""``python -m nndl_exp.demo RUN``: draw a digit and watch a run's network, on a page of its own."""
+
+import threading
+import webbrowser
+from contextlib import suppress
+
+import click
+
+from nndl_exp.cli.console import make_console
+from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.options import output_option, tracking_option
+from nndl_exp.config import TrackingConfig
+
+
+@click.command(name="python -m nndl_exp.demo")
+@click.argument("run")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Where on this machine; 0 is any that is free.  [default: 8008, else any]",
+)
+@click.option("--browser/--no-browser", default=True, help="Whether to open the page.")
+@output_option
+@tracking_option
+def command(
+    run: str, port: int | None, browser: bool, output: str, tracking_uri: str | None
+) -> None:
+    """Open a page where one draws a digit and watches the network of RUN: its activations, layer
+    by layer, and its outputs.
+
+    RUN is a name (STUDY/17), a study (its winner), a run's folder, a best.yaml or an MLflow run
+    id, trained on pictures. Only this machine can see the page. Ctrl-C ends it.
+    """
+    from nndl_exp.cli.runs import find_run
+    from nndl_exp.demo.server import LOOPBACK, PORT, listen, serve
+    from nndl_exp.demo.subject import Subject
+
+    found, console = find_run(run, output, TrackingConfig(uri=tracking_uri)), make_console()
+    subject = Subject.open(found.name, found.directory)
+    with listen(port) as listening:
+        here = listening.getsockname()[1]
+        if port is None and here != PORT:
+            console.print(f"port {PORT} is taken: this is another one")
+        console.print(f"run   {subject.name} · {subject.summary()}")
+        console.print(f"open  http://{LOOPBACK}:{here}/      (Ctrl-C ends it)")
+        if browser:
+            # A browser in the terminal would not return before it is closed.
+            threading.Thread(target=_open, args=[f"http://{LOOPBACK}:{here}/"], daemon=True).start()
+        with suppress(KeyboardInterrupt):
+            serve(subject, listening)
+    console.print("ended")
+
+
+def _open(address: str) -> None:
+    if not webbrowser.open(address):
+        make_console().print("no browser was found: open the address yourself")
+
+
+@one_line_errors
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    command(arguments, standalone_mode=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The server of the page: Starlette and uvicorn, on loopback only."""
+
+import mimetypes
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from nndl_exp.demo.guard import HOSTS, Guard
+from nndl_exp.demo.subject import SIDE, Subject
+from nndl_exp.errors import UserError
+from nndl_exp.nn.blas import blas_threads
+
+LOOPBACK = "127.0.0.1"
+PORT = 8008
+"""Where the page is, unless something else is there already."""
+
+_PAGE = Path(__file__).parent / "page"
+_PATIENCE = 2  # seconds that a connection has left when the server ends
+
+
+def make_app(subject: Subject) -> Starlette:
+    """The application: the page, and what it asks for. What can't be answered is one line."""
+
+    async def facts(request: Request) -> Response:
+        return JSONResponse(subject.facts())
+
+    async def drawing(request: Request) -> Response:
+        return JSONResponse(subject.drawing(await request.body()))
+
+    async def neuron(request: Request) -> Response:
+        place = request.path_params
+        return JSONResponse(subject.neuron(place["layer"], place["index"]))
+
+    async def example(request: Request) -> Response:
+        return JSONResponse(subject.example(request.path_params["number"]))
+
+    mimetypes.add_type("text/javascript", ".js")  # Windows' registry may say otherwise
+    api = [
+        Route("/network", facts),
+        Route("/drawing", drawing, methods=["POST"]),
+        Route("/neurons/{layer:int}/{index:int}", neuron),
+        Route("/examples/{number:int}", example),
+    ]
+    page = StaticFiles(directory=_PAGE, html=True)
+    return Starlette(
+        routes=[Mount("/api", routes=api), Mount("/", page)],
+        middleware=[
+            Middleware(Guard),
+            Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=SIDE * SIDE),
+        ],
+        exception_handlers={UserError: _refuse},
+    )
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(str(error), status_code=400)
+
+
+def listen(port: int | None) -> socket.socket:
+    """A socket that listens on loopback: at ``port`` (0 for any that is free), by default at
+    ``PORT`` or, where that is taken, at any.
+
+    Raises:
+        UserError: the port that was asked for can't be had.
+    """
+    try:
+        return _listen(PORT if port is None else port)
+    except OSError as e:
+        if port is None:
+            return _listen(0)
+        raise UserError(f"--port must be a free one: got {port} ({e.strerror})") from None
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    try:
+        if os.name == "posix":  # after a restart; on Windows this would share the port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((LOOPBACK, port))
+        listening.listen()
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def serve(subject: Subject, listening: socket.socket) -> None:
+    """Answer until Ctrl-C or SIGTERM."""
+    config = uvicorn.Config(
+        make_app(subject),
+        log_config=None,  # defects go to standard error, requests nowhere
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_PATIENCE,
+    )
+    with blas_threads(1):  # more of them are slower on one example
+        uvicorn.Server(config).run(sockets=[listening])
