@@ -160,8 +160,8 @@ def test_without_a_terminal_it_is_a_line_a_trial_and_no_escape(cli):
     assert done.returncode == 0, done.stderr
     assert ESCAPE not in done.stdout + done.stderr
     assert TRIAL.findall(done.stdout) == [str(number) for number in range(8)]
-    assert done.stdout.count("winner   trial") == 1
-    assert "left" not in done.stdout, "no progress bar"
+    first = [line.split()[0] for line in done.stdout.splitlines() if line and line[0] != " "]
+    assert first == ["study", "data", "search", "plan", "trials", "winner", "saved", "decides", "report", "reproduce", "evaluate"]  # fmt: skip
     logged = done.stderr.splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in logged)
     for number in range(8):
@@ -170,17 +170,26 @@ def test_without_a_terminal_it_is_a_line_a_trial_and_no_escape(cli):
 
 
 def test_no_color_is_respected(on_terminal):
-    process = on_terminal("nndl_exp.sweep", *ONE, NO_COLOR="1")
+    process = on_terminal("nndl_exp.sweep", *ONE, "-v", NO_COLOR="1")
     assert process.end() == 0
     assert not COLOUR.search(process.shown)
     assert "\x1b[2K" in process.shown, "but there is a region"
+    logged = re.findall(r"^.*\d\d:\d\d:\d\d trial (\d) is claimed$", plain(process.shown), re.M)
+    assert logged == [str(number) for number in range(8)], "and -v tells more above it"
 
 
 def test_a_dumb_terminal_gets_plain_lines(on_terminal):
-    process = on_terminal("nndl_exp.sweep", *ONE, TERM="dumb")
-    assert process.end() == 0
-    assert ESCAPE not in process.shown
-    assert TRIAL.findall(process.shown.replace("\r", "")) == [str(n) for n in range(8)]
+    words = ["tracking=none", "training.epochs=2", "dataset.training_size=300"]
+    process = on_terminal("nndl_exp.train", *words, TERM="dumb")
+    assert process.end() == 0 and ESCAPE not in process.shown
+    assert re.search(r"^ +2 +\d", process.shown, re.MULTILINE)
+    terminal = Pty(80, TERM="dumb")
+    terminal.read()
+    screen = Screen(terminal.console)
+    with screen.live(Text("region")):
+        screen.print("bold", style="bold green")
+        screen.print("minor", minor=True)
+    assert terminal.close() == "bold\r\nminor\r\n"
 
 
 def test_quiet_is_the_verdict_only(on_terminal):
@@ -334,13 +343,13 @@ def check_all_that_scrolled(shown: str) -> None:
 class Pty:
     """A console on a pseudo-terminal in this process."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, **environment: str) -> None:
         self.master, slave = pty.openpty()
         resize(self.master, width)
         self._file = os.fdopen(slave, "w", encoding="utf-8")
         self.console = Console(
             file=self._file, width=width, highlight=False, soft_wrap=True, force_terminal=True,
-            color_system="256", _environ={"TERM": "xterm-256color"},
+            _environ={"TERM": "xterm-256color", **environment},
         )  # fmt: skip
         self._read: list[bytes] = []
         self._reader = threading.Thread(target=self._drain)
