@@ -34,8 +34,10 @@ from rich.text import Text
 from studies import study_of
 
 from nndl_exp import reproduce, sweep, train
+from nndl_exp.cli.hydra_config import compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.config import RunConfig, to_mapping, to_yaml
+from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.tail import KEPT, EpochTail
 from nndl_exp.report.pace import Pace
@@ -520,6 +522,11 @@ def test_quiet_still_tells_errors_and_warnings(in_process):
 def test_a_plan_is_told_also_if_quiet(in_process):
     status, out, _ = in_process(sweep.main, *ONE, "study.dry_run=true", "-q")
     assert status == 0 and "plan     8 trials" in out
+
+
+def test_a_flag_is_refused_where_it_would_do_nothing():
+    with pytest.raises(UserError, match="unrecognized arguments: -q"):
+        compose_all("book", ["-q"])
 
 
 def test_the_flags_are_in_the_help_and_hydra_does_not_mind_them(in_process, monkeypatch):
