@@ -209,9 +209,9 @@ def _lead(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> 
     """Lead a search, and show on the screen what it says and how far it is."""
 
     def say(line: str) -> None:
-        screen.tell(line, style=WARNING)
         if coordinator.stopping:  # a second Ctrl-C ends this process at once
             screen.calm()
+        screen.tell(line, style=WARNING)
 
     coordinator.say = say
     for trial in coordinator:

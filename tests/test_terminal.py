@@ -34,8 +34,10 @@ from rich.text import Text
 from studies import study_of
 
 from nndl_exp import reproduce, sweep, train
+from nndl_exp.cli.hydra_config import compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.config import RunConfig, to_mapping, to_yaml
+from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.tail import KEPT, EpochTail
 from nndl_exp.report.pace import Pace
@@ -75,10 +77,12 @@ class Process:
     ) -> None:
         self.master, slave = pty.openpty()
         resize(self.master, width)
+        # Opened by the leader of a session it becomes that one's terminal, for Ctrl-C.
+        shell = ["sh", "-c", 'tty=$1; shift; exec "$@" <>"$tty" >&0 2>&0', "sh"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *words], cwd=folder, env=environment(**env),
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
+            [*shell, os.ttyname(slave), sys.executable, "-m", module, *words], cwd=folder,
+            env=environment(**env), stdin=slave, stdout=slave, stderr=slave,
+            start_new_session=True,
         )  # fmt: skip
         os.close(slave)
         self.shown = ""
@@ -160,8 +164,11 @@ def test_without_a_terminal_it_is_a_line_a_trial_and_no_escape(cli):
     assert done.returncode == 0, done.stderr
     assert ESCAPE not in done.stdout + done.stderr
     assert TRIAL.findall(done.stdout) == [str(number) for number in range(8)]
-    assert done.stdout.count("winner   trial") == 1
-    assert "left" not in done.stdout, "no progress bar"
+    first = [line.split()[0] for line in done.stdout.splitlines() if line and line[0] != " "]
+    assert first == [
+        "study", "data", "search", "plan", "trials", "winner", "saved", "decides", "report",
+        "reproduce", "evaluate",
+    ]  # fmt: skip
     logged = done.stderr.splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in logged)
     for number in range(8):
@@ -170,17 +177,26 @@ def test_without_a_terminal_it_is_a_line_a_trial_and_no_escape(cli):
 
 
 def test_no_color_is_respected(on_terminal):
-    process = on_terminal("nndl_exp.sweep", *ONE, NO_COLOR="1")
+    process = on_terminal("nndl_exp.sweep", *ONE, "-v", NO_COLOR="1")
     assert process.end() == 0
     assert not COLOUR.search(process.shown)
     assert "\x1b[2K" in process.shown, "but there is a region"
+    logged = re.findall(r"^.*\d\d:\d\d:\d\d trial (\d) is claimed$", plain(process.shown), re.M)
+    assert logged == [str(number) for number in range(8)], "and -v tells more above it"
 
 
 def test_a_dumb_terminal_gets_plain_lines(on_terminal):
-    process = on_terminal("nndl_exp.sweep", *ONE, TERM="dumb")
-    assert process.end() == 0
-    assert ESCAPE not in process.shown
-    assert TRIAL.findall(process.shown.replace("\r", "")) == [str(n) for n in range(8)]
+    words = ["tracking=none", "training.epochs=2", "dataset.training_size=300"]
+    process = on_terminal("nndl_exp.train", *words, TERM="dumb")
+    assert process.end() == 0 and ESCAPE not in process.shown
+    assert re.search(r"^ +2 +\d", process.shown, re.MULTILINE)
+    terminal = Pty(80, TERM="dumb")
+    terminal.read()
+    screen = Screen(terminal.console)
+    with screen.live(Text("region")):
+        screen.print("bold", style="bold green")
+        screen.print("minor", minor=True)
+    assert terminal.close() == "bold\r\nminor\r\n"
 
 
 def test_quiet_is_the_verdict_only(on_terminal):
@@ -192,17 +208,16 @@ def test_quiet_is_the_verdict_only(on_terminal):
     assert all(line.startswith(" " * 9) for line in told[1:])
 
 
-def test_ctrl_c_leaves_the_terminal_as_it_was(on_terminal):
+def test_ctrl_c_twice_leaves_the_terminal_as_it_was(on_terminal):
     process = on_terminal("nndl_exp.sweep", *ONE[:-1], "study.n_trials=1000")
     process.read(until=r"[1-9]\d*/1000")
     os.write(process.master, b"\x03")
     process.read(until="stopping after the epochs that run")
-    before = len(process.shown)
-    assert process.end() == 1
+    os.write(process.master, b"\x03")  # ends it at once: the region has to be gone by then
+    assert process.end() == 130
     assert cursor_is_on(process.shown)
-    after = plain(process.shown[before:])
-    assert "\nstopped  stopped\n" in after and "\nresume     python -m nndl_exp.sweep" in after
-    assert "/1000" not in after, "no region any more: a second Ctrl-C would leave it there"
+    assert "━" not in process.shown.partition("stopping after the epochs that run")[2]
+    assert "Traceback" not in process.shown
 
 
 def test_a_killed_process_leaves_the_cursor_on(on_terminal):
@@ -334,13 +349,13 @@ def check_all_that_scrolled(shown: str) -> None:
 class Pty:
     """A console on a pseudo-terminal in this process."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, **environment: str) -> None:
         self.master, slave = pty.openpty()
         resize(self.master, width)
         self._file = os.fdopen(slave, "w", encoding="utf-8")
         self.console = Console(
             file=self._file, width=width, highlight=False, soft_wrap=True, force_terminal=True,
-            color_system="256", _environ={"TERM": "xterm-256color"},
+            _environ={"TERM": "xterm-256color", **environment},
         )  # fmt: skip
         self._read: list[bytes] = []
         self._reader = threading.Thread(target=self._drain)
@@ -508,6 +523,11 @@ def test_quiet_still_tells_errors_and_warnings(in_process):
 def test_a_plan_is_told_also_if_quiet(in_process):
     status, out, _ = in_process(sweep.main, *ONE, "study.dry_run=true", "-q")
     assert status == 0 and "plan     8 trials" in out
+
+
+def test_a_flag_is_refused_where_it_would_do_nothing():
+    with pytest.raises(UserError, match="unrecognized arguments: -q"):
+        compose_all("book", ["-q"])
 
 
 def test_the_flags_are_in_the_help_and_hydra_does_not_mind_them(in_process, monkeypatch):

@@ -30,6 +30,7 @@ CONF = next(
 """The configs: inside the package when installed from a wheel, beside it in a checkout."""
 
 _NOT_HYDRA = "settings of Hydra itself can't be changed here"
+_TELL_MORE_OR_LESS = ("train", "sweep")
 _FLAGS = ("--help", "--cfg", "--multirun", "--config-dir", *FLAGS)
 """What tab offers after a dash."""
 
@@ -56,7 +57,9 @@ def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
     """
     from hydra._internal.utils import get_args_parser
 
-    _, arguments = verbosity_of(arguments)  # Hydra does not know -q and -v
+    arguments = list(arguments)
+    if name in _TELL_MORE_OR_LESS:
+        _, arguments = verbosity_of(arguments)  # Hydra does not know -q and -v
     parser = get_args_parser()
     # argparse would print the usage, over many lines.
     parser.error = _refuse  # type: ignore[method-assign]

@@ -52,18 +52,19 @@ class Search:
 
 @dataclass
 class _Shown:
-    """What is shown of a search; the rows are made once, since they are drawn many times."""
+    """What is shown of a search. Rows are made when they are drawn first, and drawn many times."""
 
     search: Search
     trials: int = 0
     best: list[Trial] = field(default_factory=list)
-    rows: list[Text] = field(default_factory=list)
+    last: Trial | None = None
     settings: dict[int, str] = field(default_factory=dict)
     done: float = 0.0
+    _rows: list[Text] | None = None
 
     def add(self, trial: Trial) -> None:
         """A trial has settled: it is among the best, or the last one."""
-        self.trials += 1
+        self.trials, self.last, self._rows = self.trials + 1, trial, None
         self.settings.pop(trial.number, None)
         judged_by, lines = trial.config.training.judged_by, self.search.lines
         if trial.result.state == "complete" and getattr(trial.result, judged_by) is not None:
@@ -72,10 +73,16 @@ class _Shown:
                 key=lambda t: (1 if lines.by_cost else -1) * getattr(t.result, judged_by)
             )
             del self.best[_BEST:]
-        self.rows = [Text(lines.short_header(), "dim")]
-        self.rows += [Text(lines.row(t), "" if i else "bold") for i, t in enumerate(self.best)]
-        if trial not in self.best:
-            self.rows.append(Text(lines.row(trial), "dim"))
+
+    def rows(self) -> list[Text]:
+        """The headings, the best trials, and the one that settled last."""
+        if self._rows is None and self.last is not None:
+            lines = self.search.lines
+            self._rows = [Text(lines.short_header(), "dim")]
+            self._rows += [Text(lines.row(t), "" if i else "bold") for i, t in enumerate(self.best)]
+            if self.last not in self.best:
+                self._rows.append(Text(lines.row(self.last), "dim"))
+        return self._rows or []
 
     def varied(self, training: Training) -> str:
         """The settings of a trial that is being trained."""
@@ -133,9 +140,9 @@ class StudyRegion:
             yield from console.render(self._to_come(shown), options)
 
     def _trials(self, shown: _Shown, room: int) -> Iterator[Text]:
-        if shown.rows and room:
+        if (rows := shown.rows()) and room:
             yield Text()
-            yield from shown.rows[: room + 1]
+            yield from rows[: room + 1]
 
     def _now(self, shown: _Shown, width: int) -> Iterator[Text]:
         several = self._training[:_TRAINING]
