@@ -277,6 +277,18 @@ def test_the_page_is_small_whole_and_its_figures_are_files(seen):
     assert len(ids) == len(set(ids))
 
 
+def test_a_page_that_would_be_too_large_does_without_charts(hostile, monkeypatch):
+    path = hostile.directory / "report.html"
+    whole = path.read_bytes()
+    monkeypatch.setattr("nndl_exp.report.page.LARGEST", 1_900_000)
+    report(hostile)
+    assert path.stat().st_size < 1_900_000
+    page = Page(path)
+    assert [a.get("type") for tag, a in page.elements if tag == "script"] == [None]
+    assert "slices" in {a.get("id") for _, a in page.elements}
+    path.write_bytes(whole)
+
+
 def test_an_svg_of_too_many_marks_stands_there_as_a_png(tmp_path):
     (tmp_path / "a.svg").write_text("<svg " + " " * pictures.LARGEST_SVG)
     (tmp_path / "a.png").write_bytes(b"png")

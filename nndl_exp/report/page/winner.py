@@ -50,7 +50,12 @@ def winner(
         dataset: what it learnt from, None where that can't be had; then ``why`` says so.
     """
     shown = Shown()
-    shown.pictures.append(_curves(replicates, folder))
+    if any(run.epochs() for run in replicates):
+        shown.pictures.append(_curves(replicates, folder))
+    else:
+        shown.missing.append(
+            "No learning curves: the record of the epochs is missing or damaged."
+        )
     try:
         network, reading = best.network(), best.reading()
     except UserError as e:
@@ -90,7 +95,7 @@ def _weights(network: Network, reading: Reading, folder: Path) -> Picture:
     weights, n = network.weights[0], network.sizes[1]
     hidden = len(network.weights) > 1
     at = winner_figures.strongest(weights)
-    names = [str(i) if hidden else reading.classes[i] for i in at]
+    names = [str(i) if hidden or not reading.classes else reading.classes[i] for i in at]
     shape = reading.shape
     draw("weights", folder,
          lambda: winner_figures.first_layer_weights(weights[at], shape, names))  # fmt: skip
