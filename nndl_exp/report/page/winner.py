@@ -53,9 +53,7 @@ def winner(
     if any(run.epochs() for run in replicates):
         shown.pictures.append(_curves(replicates, folder))
     else:
-        shown.missing.append(
-            "No learning curves: the record of the epochs is missing or damaged."
-        )
+        shown.missing.append("No learning curves: the record of the epochs is missing or damaged.")
     try:
         network, reading = best.network(), best.reading()
     except UserError as e:
