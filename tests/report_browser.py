@@ -1,6 +1,7 @@
 """Chromium, headless, with a page that was opened from disk."""
 
 import base64
+import io
 import json
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -126,11 +128,11 @@ class Browser:
     def complaints(self) -> list[str]:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
-    def picture(self, path: Path, height: int) -> None:
-        clip = {"x": 0, "y": 0, "width": 1280, "height": height, "scale": 1}
+    def picture(self, top: float, height: int) -> Image.Image:
+        """The page from ``top`` on, so many pixels high."""
+        clip = {"x": 0, "y": top, "width": 1280, "height": height, "scale": 1}
         taken = self.devtools("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(taken["data"]))
+        return Image.open(io.BytesIO(base64.b64decode(taken["data"]))).convert("RGB")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from report_browser import CHROMIUM, CONTRASTS, DRIVER, Browser, chromium
 from report_pages import (
     HOSTILE,
@@ -276,6 +277,18 @@ def test_the_page_is_small_whole_and_its_figures_are_files(seen):
     assert len(ids) == len(set(ids))
 
 
+def test_a_page_that_would_be_too_large_does_without_charts(hostile, monkeypatch):
+    path = hostile.directory / "report.html"
+    whole = path.read_bytes()
+    monkeypatch.setattr("nndl_exp.report.page.LARGEST", 1_900_000)
+    report(hostile)
+    assert path.stat().st_size < 1_900_000
+    page = Page(path)
+    assert [a.get("type") for tag, a in page.elements if tag == "script"] == [None]
+    assert "slices" in {a.get("id") for _, a in page.elements}
+    path.write_bytes(whole)
+
+
 def test_an_svg_of_too_many_marks_stands_there_as_a_png(tmp_path):
     (tmp_path / "a.svg").write_text("<svg " + " " * pictures.LARGEST_SVG)
     (tmp_path / "a.png").write_bytes(b"png")
@@ -484,9 +497,18 @@ def test_nothing_of_a_strangers_runs(browser, hostile):
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif("NNDL_SCREENSHOTS" not in os.environ, reason="NNDL_SCREENSHOTS names no folder")
 def test_the_picture_for_the_documentation(browser, cli):
-    """That of what `python -m nndl_exp.sweep` leaves: it takes minutes."""
+    """Its top and its charts side by side, of what `python -m nndl_exp.sweep` leaves: it takes
+    minutes."""
     cli.ok("nndl_exp.sweep", "study.name=digits")
     cli.ok("nndl_exp.report", "digits")
     browser.emulate()
     browser.open(cli.folder / "nndl-output/studies/digits/report.html")
-    browser.picture(Path(os.environ["NNDL_SCREENSHOTS"], "report.png"), 1500)
+    top = "return document.getElementById('slices').getBoundingClientRect().top + scrollY - 24"
+    halves = [browser.picture(at, 1500) for at in (0, browser.run(top))]
+    picture = Image.new("RGB", (2560, 1500))
+    for i, half in enumerate(halves):
+        picture.paste(half, (1280 * i, 0))
+    path = Path(os.environ["NNDL_SCREENSHOTS"], "report.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.resize((1536, 900), Image.Resampling.LANCZOS).save(path, optimize=True)
+    assert path.stat().st_size < 300_000

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
 """Accuracies (also R²) for which it is told when they were first reached."""
+_LEAST = 1e-6  # seconds: a coarse clock says 0, which has no place on a log scale
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def climb(parts: Sequence[Part]) -> Climb:
             if trial.result.seconds == 0:
                 continue  # a record that was copied: it was reached before
             for epoch in study.run_directory(trial.number).epochs():
-                elapsed += epoch.seconds
+                elapsed += max(epoch.seconds, _LEAST)
                 accuracy = epoch.validation_accuracy
                 if accuracy > (steps[-1].accuracy if steps else float("-inf")):
                     steps.append(Step(elapsed, accuracy, f"{study.name}/{trial.number}"))

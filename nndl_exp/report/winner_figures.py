@@ -124,13 +124,14 @@ def strongest(weights: Array, count: int = MOST_WEIGHTS) -> Indices:
 def first_layer_weights(network: Network, reading: Reading) -> Figure:
     """The weights into the strongest neurons of the first layer, each as a picture of the inputs,
     which must be pictures; white is 0. A hidden neuron has its number above it, an output neuron
-    its class."""
+    its class, where it has one."""
     assert reading.shape is not None
     weights = network.weights[0]
     at = strongest(weights)
     shown = weights[at]
     most = float(np.quantile(np.abs(shown), 0.995)) or 1.0
-    names = [str(i) if len(network.weights) > 1 else reading.classes[i] for i in at]
+    hidden = len(network.weights) > 1
+    names = [str(i) if hidden or not reading.classes else reading.classes[i] for i in at]
     pictures = shown.reshape(len(shown), *reading.shape)
     return _gallery(pictures, names, cmap="RdBu", vmin=-most, vmax=most)
 
@@ -180,15 +181,17 @@ def confusion_matrix(counts: Indices, classes: Sequence[str]) -> Figure:
     np.fill_diagonal(mistakes, 0)
     colour, norm = colormaps["YlOrRd"], Normalize(0, max(1.0, 1.6 * float(mistakes.max())))
     shown = np.ma.masked_equal(mistakes, 0)
-    axes.pcolormesh(shown, cmap=colour, norm=norm, edgecolors="white", linewidth=1)
-    for (row, column), count in np.ndenumerate(counts):
-        if count and n <= MOST_CLASSES:
+    few = n <= MOST_CLASSES
+    axes.pcolormesh(shown, cmap=colour, norm=norm, edgecolors="white" if few else "none",
+                    linewidth=1, rasterized=not few)  # fmt: skip
+    for (row, column), count in np.ndenumerate(counts if few else np.empty((0, 0))):
+        if count:
             right = row == column
             axes.text(column + 0.5, row + 0.5, f"{count}", ha="center", va="center", fontsize=9,
                       color="black" if right else _INK,
                       weight="bold" if right else "normal")  # fmt: skip
     axes.set(xlabel="predicted class", ylabel="true class", xlim=(0, n), ylim=(n, 0))
-    if n <= MOST_CLASSES:
+    if few:
         axes.set_xticks(np.arange(n) + 0.5, names, rotation=60 if long > 3 else 0)
         axes.set_yticks(np.arange(n) + 0.5, names)
     axes.tick_params(length=0)

@@ -28,7 +28,7 @@ from nndl_exp.study.summary import Summary
 
 FILE = "report.html"
 LARGEST = 5_000_000
-"""Bytes of a page."""
+"""Bytes of a page; one that would be larger does without charts."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,18 @@ def write_page(sources: Sources) -> Path:
         UserError: a record is damaged.
     """
     path = sources.found.folder / FILE
-    atomic.write(path, render(sources).encode())
+    page = render(sources).encode()
+    if len(page) > LARGEST:
+        page = render(sources, interactive=False).encode()
+    atomic.write(path, page)
     return path
 
 
-def render(sources: Sources) -> str:
-    """The page of a study; its figures are drawn into the study's folder."""
+def render(sources: Sources, *, interactive: bool = True) -> str:
+    """The page of a study; its figures are drawn into the study's folder.
+
+    Where it is not ``interactive`` there are only the pictures, without plotly's 2 MB.
+    """
     found = _with_winner(sources)
     sources, folder = replace(sources, found=found), found.folder / "figures"
     dataset, why = _dataset(sources)
@@ -91,7 +97,7 @@ def render(sources: Sources) -> str:
         best=best,
         settings=to_yaml(to_mapping(found.best.config())) if found.best else "",
         environment=environment(found.best, dataset, why),
-        **_scripts({p.key: p.chart for p in everything if p.chart}),
+        **_scripts({p.key: p.chart for p in everything if p.chart and interactive}),
     )
 
 

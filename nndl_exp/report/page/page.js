@@ -68,8 +68,8 @@
       return Plotly.react(chart, data, layout, config);
     };
     frame.hidden = false;
-    frame.parentElement.classList.add("drawn");
     await draw();
+    frame.parentElement.classList.add("drawn");
     watch(chart, frame.querySelector(".said"));
     if (choice) choice.addEventListener("change", draw);
     drawings.push(draw);

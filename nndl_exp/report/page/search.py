@@ -17,6 +17,9 @@ from nndl_exp.report.study_figures import best_so_far, missing
 from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
 
+_SCALE = (
+    " The scale is that of the errors that are left: from 80 to 90 % is as far as from 90 to 95 %."
+)
 MOST_POINTS = 500
 """Trials of a chart; of more there is only the picture, or the page would be too large."""
 
@@ -39,10 +42,10 @@ def of_study(name: str, folder: Path, parts: Sequence[Part], winner: str | None)
     shown = []
     if analysis.of("complete", "pruned"):
         draw("history", folder, lambda: best_so_far(analysis))
+        scale = "" if analysis.by_cost else _SCALE
         shown.append(_picture(
             "history", folder, "History",
-            "Every trial in the order of the study, and the best until then. The scale is that of "
-            "the errors that are left: from 80 to 90 % is as far as from 90 to 95 %.",
+            f"Every trial in the order of the study, and the best until then.{scale}",
             analysis, lambda: charts.history(analysis, names),
         ))  # fmt: skip
     rise, measure = climb(trials), measure_of(parts[0].study.config.run)

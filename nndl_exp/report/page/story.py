@@ -144,8 +144,8 @@ _SHOWN = {
     "candidates": ("The candidates with new seeds", "Validation accuracy of each candidate with "
                    "each of its seeds, and the mean. Where the dots of one reach as far as those "
                    "of another, more seeds would be needed to tell them apart."),
-    "slices": ("Each hyper-parameter", "Validation accuracy of each trial against each "
-               "hyper-parameter; the star is the best of the stage."),
+    "slices": ("Each hyper-parameter", "What each trial came to against each hyper-parameter; the "
+               "star is the best of the stage."),
 }  # fmt: skip
 
 

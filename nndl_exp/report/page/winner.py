@@ -50,7 +50,10 @@ def winner(
         dataset: what it learnt from, None where that can't be had; then ``why`` says so.
     """
     shown = Shown()
-    shown.pictures.append(_curves(replicates, folder))
+    if any(run.epochs() for run in replicates):
+        shown.pictures.append(_curves(replicates, folder))
+    else:
+        shown.missing.append("No learning curves: the record of the epochs is missing or damaged.")
     try:
         network, reading = best.network(), best.reading()
     except UserError as e:
