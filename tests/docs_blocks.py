@@ -12,10 +12,12 @@ for lines that are left out.
 """
 
 import contextlib
+import importlib
 import io
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,8 @@ from sybil.parsers.markdown.lexers import DirectiveInHTMLCommentLexer, RawFenced
 
 ROOT = Path(__file__).resolve().parents[1]
 DOTS = "..."
+HARMLESS = {"tracking=none", "executor=serial", "study.dry_run=true"}
+"""Words that change nothing of what is computed."""
 INFO = re.compile(r"(?P<kind>[\w-]*)(?P<options>[^\n]*)\n")
 TITLE = re.compile(r'title="([^"]+)"')
 VARYING = (
@@ -66,14 +70,28 @@ def _contains(lines: list[str], part: list[str]) -> bool:
     return any(lines[i : i + len(part)] == part for i in range(len(lines)))
 
 
+OURS = re.compile(r"python -m nndl_exp\.(?P<module>\w+)(?P<words>(?: [^|&;<>`$]*)?)")
+"""One of our commands alone."""
+
+
+def call(module: str, words: list[str]) -> None:
+    """What ``python -m nndl_exp.MODULE`` does, without a second for its imports."""
+    name = {"report": "report.__main__"}.get(module, module)
+    try:
+        importlib.import_module(f"nndl_exp.{name}").main(words)
+    except SystemExit as end:
+        assert not end.code, f"{module} {words} ended with {end.code}"
+
+
 class Page:
-    """A page whose blocks are run in ``folder``."""
+    """A page whose blocks are run in ``folder``; our commands in this process, if that will do."""
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.path, self.folder, self.printed = path, folder, ""
+        self.in_this_process = False
         self.names: dict[str, object] = {"__name__": "__main__"}
         self.updates: list[tuple[int, int, str]] = []
-        self._added = ""
+        self._added, self._changed = "", False
         self.document = Document.parse(
             str(path), self._fences, SkipParser(), self._with, self._pictures, encoding="utf-8"
         )
@@ -96,6 +114,7 @@ class Page:
 
     def _add(self, example: Example) -> None:
         self._added = example.parsed
+        self._changed = self._changed or not set(self._added.split()) <= HARMLESS
 
     def _pictures(self, document: Document) -> Iterator[Region]:
         for region in DirectiveInHTMLCommentLexer("picture")(document):
@@ -132,18 +151,24 @@ class Page:
 
     def bash(self, source: str) -> str:
         """What commands print, all of which succeed."""
-        return self._call(["bash", "-e", "-o", "pipefail", "-s"], source)
+        ours = [OURS.fullmatch(line.strip()) for line in source.strip().splitlines()]
+        if self.in_this_process and all(ours):
+            with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()) as out:
+                for command in ours:
+                    call(command["module"], shlex.split(command["words"], comments=True))
+            return out.getvalue()
+        return self._call(["bash", "-e", "-o", "pipefail", "-c", source])
 
-    def _call(self, command: list[str], source: str) -> str:
+    def _call(self, command: list[str], source: str = "") -> str:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         here = {"PATH": path, "MPLBACKEND": "agg", "COLUMNS": "200"}
         if (self.folder / "nndl_exp").is_dir():
             here["PYTHONPATH"] = str(self.folder)
         done = subprocess.run(
             command, input=source, cwd=self.folder, env=os.environ | here, text=True,
-            capture_output=True, timeout=240, check=False,
+            capture_output=True, timeout=900, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, f"{source}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def _python(self, source: str) -> str:
@@ -152,6 +177,7 @@ class Page:
         return out.getvalue()
 
     def _compare(self, example: Example, shown: str) -> None:
+        assert not self._changed, f"{where(example)}: what is shown is not what a reader would get"
         if os.environ.get("NNDL_WRITE_DOCS"):
             start = example.start + example.document.text[example.start :].index(shown)
             self.updates.append((start, start + len(shown), written(shown, self.printed)))
