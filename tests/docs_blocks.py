@@ -215,13 +215,16 @@ def extended(source: str, words: str) -> str:
 
 
 def written(shown: str, came: str) -> str:
-    """What came, shortened as what is shown: so many lines, dots, so many lines."""
+    """What came, shortened as what is shown: so many lines, dots, so many lines.
+
+    A line that is the same but for what may vary stays as it is.
+    """
     lines = came.strip("\n").splitlines()
-    head, dots, tail = shown.partition(f"{DOTS}\n")
-    if not dots:
-        return "\n".join(lines) + "\n"
-    n = len(tail.splitlines())
-    return "\n".join([*lines[: len(head.splitlines())], DOTS, *lines[len(lines) - n :]]) + "\n"
+    head, dots, tail = (part.splitlines() for part in shown.partition(f"{DOTS}\n"))
+    if dots:
+        lines = [*lines[: len(head)], *dots, *lines[len(lines) - len(tail) :]]
+    before = {steady(line): line for line in shown.splitlines()}
+    return "\n".join(before.get(steady(line), line) for line in lines) + "\n"
 
 
 def kernels() -> str:

@@ -39,12 +39,13 @@ README_EXCUSED = {
 }
 """The blocks that are not run, by how they begin."""
 SMALL = "training.epochs=1 dataset.training_size=200 dataset.validation_size=100 tracking=none"
+SERIAL = "executor=serial"
 README_WITH = {
     r"^python -m pip install -e \. && ": None,
     r"mnist( |$)|\+experiment|storage=postgresql": "--cfg job",
-    r"study\.n_trials=200": f"{SMALL} study.n_trials=3",
+    r"study\.n_trials=200": f"{SMALL} {SERIAL} study.n_trials=3",
     r"executor=dask": f"{SMALL} strategy=joint study.n_trials=3 workers=1",
-    r"study\.name=S": f"{SMALL} strategy=joint study.n_trials=3",
+    r"study\.name=S": f"{SMALL} {SERIAL} strategy=joint study.n_trials=3",
     r"sweep( training\.eta=10 training\.lmbda=1000)?$": "study.dry_run=true",
     r"train ": SMALL,
 }
@@ -115,7 +116,8 @@ def test_the_commands_of_the_readme(tmp_path):
     Image.fromarray(digit).save(tmp_path / "my_digit.png")
     page = Page(ROOT / "README.md", tmp_path)
     page.in_this_process = True
-    page.bash(f"python -m nndl_exp.sweep study.name=NAME strategy=joint study.n_trials=18 {SMALL}")
+    words = f"strategy=joint study.n_trials=18 {SMALL} {SERIAL}"
+    page.bash(f"python -m nndl_exp.sweep study.name=NAME {words}")
     lines = readme_commands()
     assert len(lines) > 15
     for line in lines:
