@@ -29,8 +29,8 @@ CLASSIFIERS = {
 }
 VAGUE = {"OSI Approved", "DFSG approved"}
 
-READ_BY_HAND = {"huey": "MIT", "skops": "MIT"}
-"""Packages whose metadata say nothing; their licence files do."""
+READ_BY_HAND = {"asttokens": "Apache-2.0", "huey": "MIT", "skops": "MIT"}
+"""Packages whose metadata say nothing, or not in these words; their licence files do."""
 
 EXCEPTIONS = dict.fromkeys(("psycopg", "psycopg-binary", "psycopg-pool"), "LGPL-3.0-only")
 """Licences that one package may have, and no other: optional, imported unchanged, not shipped."""

@@ -37,29 +37,38 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 class DatasetConfig:
     """What to learn from: a source, cut down to some classes and to the first n of each set.
 
-    ``monitor`` is what stands where the validation set stands: the test set in some figures of the
-    book, never in a study.
     The settings from ``path`` on are those of a user's own file, a ``table`` or an ``npz``.
-    ``target`` is the column of a table that is predicted, ``ignore`` lists columns that are left
-    out. ``task`` is whether targets are classes or numbers: ``auto`` takes text, true/false and
-    whole numbers of at most 20 different values for classes. ``missing`` inputs are refused, or
-    imputed. ``fractions`` are those of the training, validation and test set, which ``split_seed``
-    divides.
     """
 
     name: Literal["mnist_5k", "mnist", "fashion_mnist", "digits_8x8", "table", "npz"] = "mnist_5k"
+    """The source."""
     training_size: Size | None = None
+    """Only the first so many training examples; null for all."""
     validation_size: Size | None = None
+    """Only the first so many validation examples; null for all."""
     test_size: Size | None = None
+    """Only the first so many test examples; null for all."""
     classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Only these classes; null for all."""
     monitor: Literal["validation", "test"] = "validation"
+    """What stands where the validation set stands: the test set in some figures of the book, never
+    in a study."""
     path: Text | None = None
+    """The file, of a table or an npz."""
     target: str | None = None
+    """The column of a table that is predicted."""
     task: Literal["auto", "classes", "numbers"] = "auto"
+    """Whether targets are classes or numbers: auto takes text, true/false and whole numbers of at
+    most 20 different values for classes."""
     missing: Literal["refuse", "impute"] = "refuse"
+    """Whether missing inputs are refused, or imputed from the training rows: the median of numbers,
+    a category of its own for text."""
     ignore: tuple[str, ...] = ()
+    """Columns of a table that are left out."""
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)
+    """The parts of the file that are the training, validation and test set."""
     split_seed: Seed = 0
+    """Which example is in which of them; not the seed of a run, so that all runs see the same."""
 
     @property
     def title(self) -> str:
@@ -71,95 +80,115 @@ class DatasetConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class NetworkConfig:
-    """The network between the input and the output layer, which the dataset decides."""
+    """The network between the input and the output layer, whose sizes the dataset decides."""
 
     hidden: tuple[Size, ...] = (100,)
+    """The neurons of each hidden layer; [] for none."""
     activation: Literal["sigmoid", "tanh", "relu", "linear", "softmax"] = "sigmoid"
+    """Of the hidden neurons."""
     output: Literal["sigmoid", "tanh", "relu", "linear", "softmax"] = "sigmoid"
+    """Of the output neurons; linear where targets are numbers, unless it is typed."""
     cost: Literal["quadratic", "cross_entropy", "log_likelihood"] = "cross_entropy"
+    """Quadratic goes with any output, cross_entropy with sigmoid, log_likelihood with softmax;
+    quadratic where targets are numbers, unless it is typed."""
     initializer: Literal["default", "large", "glorot", "he"] = "default"
+    """The initial weights: deviation 1/sqrt(n_in), 1, Glorot's (tanh) or He's (ReLU)."""
     dtype: Literal["float32", "float64"] = "float32"
+    """The precision of weights and of training."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class StoppingConfig:
-    """When to stop early: ``none``, ``no_improvement`` of the best epoch in ``n`` epochs, or an
-    ``average_gain`` an epoch, over ``n`` epochs, of less than ``gain``."""
+    """When to stop early."""
 
     name: Literal["none", "no_improvement", "average_gain"] = "no_improvement"
+    """no_improvement of the best epoch in ``n`` epochs; or an average_gain an epoch, over ``n``
+    epochs, of less than ``gain``."""
     n: Size = 10
+    """The epochs that the rule looks back."""
     gain: NonNegative = 0.0001
+    """The least gain an epoch of average_gain, as a fraction."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class ScheduleConfig:
-    """The learning rate of later epochs.
-
-    ``plateau`` divides it by ``factor`` at no improvement in ``n`` epochs, and training ends when
-    it would fall to eta / ``end``; ``step`` divides it after each ``n`` epochs, ``exponential``
-    after each one.
-    """
+    """The learning rate of later epochs."""
 
     name: Literal["constant", "plateau", "step", "exponential"] = "constant"
+    """plateau divides it by ``factor`` at no improvement in ``n`` epochs, step after each ``n``
+    epochs, exponential after each one."""
     n: Size = 10
+    """The epochs of plateau and step."""
     factor: Annotated[float, Field(gt=1)] = 2.0
+    """What the learning rate is divided by."""
     end: Annotated[float, Field(gt=1)] = 128.0
+    """plateau ends training when the learning rate would fall to eta / ``end``."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class ExpansionConfig:
-    """More training pictures: ``shifts`` by whole pixels, ``distortions`` that turn, move and bend.
-
-    Each epoch sees other ones, unless they are made ``once``: four shifts of each picture, down,
-    up, right and left, or ``copies`` distortions of each. ``shift`` is the most, in pixels,
-    ``rotation`` in degrees; ``alpha`` is the strength of bending and ``sigma`` its smoothness in
-    pixels.
-    """
+    """More training pictures, other ones in each epoch unless they are made ``once``."""
 
     name: Literal["none", "shifts", "distortions"] = "none"
+    """shifts by whole pixels, or distortions that turn, move and bend."""
     once: bool = False
+    """Make them before training: four shifts of each picture, down, up, right and left, or
+    ``copies`` distortions of each."""
     copies: Size = 4
+    """Distortions of each picture that are made once."""
     shift: Annotated[int, Field(ge=0)] = 1
+    """The most that a picture is moved, in pixels."""
     rotation: NonNegative = 10.0
+    """The most that a picture is turned, in degrees."""
     alpha: NonNegative = 34.0
+    """The strength of bending."""
     sigma: Positive = 4.0
+    """The smoothness of bending, in pixels."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
-    """How the network learns.
-
-    ``dropout`` is the rate at which hidden neurons are dropped, one for all hidden layers or one
-    for each; ``input_dropout`` that of the inputs. ``momentum`` is μ: 0 for plain gradient descent,
-    above 1 or below 0 to see what goes wrong. ``target_accuracy`` (a fraction; R² where targets are
-    numbers) and ``max_seconds`` of training end a run early. ``judged_by`` says which epoch and
-    which trial is the best; accuracy, unlike the cost, is free of the regularization term.
-    ``monitor_size`` is the number of training images that cost and accuracy are measured on after
-    each epoch: null for as many as the validation set has, ``all`` for every one; ``monitor_every``
-    so many images of an epoch they are measured inside it too. With ``layer_metrics`` each layer's
-    gradient, weights and saturation are.
-    """
+    """How the network learns."""
 
     eta: Positive = 0.5
+    """η, the learning rate."""
     lmbda: NonNegative = 0.0
+    """λ, the regularization parameter, which is divided by the size of the training set."""
     mini_batch_size: Size = 10
+    """m, the examples of one step."""
     epochs: Size = 30
+    """The most passes through the training set."""
     regularizer: Literal["none", "l2", "l1"] = "l2"
+    """What λ weighs: λ/(2n) Σ w² of l2, λ/n Σ |w| of l1."""
     dropout: Rate | tuple[Rate, ...] = 0.0
+    """The rate at which hidden neurons are dropped: one for all hidden layers or one for each."""
     input_dropout: Rate = 0.0
+    """The rate at which inputs are dropped."""
     max_norm: Positive | None = None
+    """A bound on the length of each neuron's weight vector."""
     momentum: float = 0.0
+    """μ: 0 for plain gradient descent, above 1 or below 0 to see what goes wrong."""
     nesterov: bool = False
+    """Look at the gradient where momentum leads to."""
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     stopping: StoppingConfig = field(default_factory=StoppingConfig)
     target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The validation accuracy, a fraction (R² where targets are numbers), that ends a run early."""
     max_seconds: Positive | None = None
+    """The seconds of training that end a run early."""
     judged_by: Literal["validation_accuracy", "validation_cost"] = "validation_accuracy"
+    """Which epoch and which trial is the best; accuracy, unlike the cost, is free of the
+    regularization term."""
     expansion: ExpansionConfig = field(default_factory=ExpansionConfig)
     monitor_size: Size | Literal["all"] | None = None
+    """The training examples that cost and accuracy are measured on after each epoch: null for as
+    many as the validation set has, all for every one."""
     monitor_every: Size | None = None
+    """Measure inside an epoch too, after each so many examples."""
     layer_metrics: bool = False
+    """Measure each layer's gradient, weights and saturation after each epoch."""
     blas_threads: Size = 1
+    """Threads of the matrix products; other numbers give other last bits."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -170,15 +199,20 @@ class RunConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: Seed = 0
+    """What initial weights, shuffling, dropout and expansion are drawn from, a stream each."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class TrackingConfig:
-    """Where runs are shown: MLflow at ``uri`` (null: a database in the output folder), or none."""
+    """Where runs are shown."""
 
     name: Literal["mlflow", "none"] = "mlflow"
+    """In MLflow, or nowhere: the run folders are the record in any case."""
     uri: Text | None = None
+    """MLflow's tracking URI; null for a database in the output folder, or with storage=postgresql
+    there."""
     experiment: Annotated[Text, Field(min_length=1, max_length=250)] | None = None
+    """MLflow's experiment; null for the name of the dataset."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -188,72 +222,78 @@ class TrainConfig:
     run: RunConfig
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     output: Folder = "nndl-output"
+    """The folder that everything is kept in."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class StudyConfig:
-    """How a study is led.
-
-    ``n_trials`` is the total of the study, not of one start of it. ``budget`` ends this start by
-    the clock: 60s, 10m, 2h. ``lag`` is L: trial k is proposed from the results of the trials up to
-    k - L. ``enqueue`` lists configurations that are tried first. ``warm_start`` names an earlier
-    study, whose trials TPE knows from the start. ``give_up_after`` ends a study when so many first
-    trials failed and no other ended; 0 never does. ``dry_run`` shows the plan and trains nothing.
-    """
+    """How a study is led."""
 
     name: str = "auto"
+    """auto is the dataset's name and a digest of what identifies the study."""
     n_trials: Size = 80
+    """The total of one search, not of one start of it."""
     budget: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?[smh]$")] | None = None
+    """What ends this start by the clock: 60s, 10m, 2h."""
     lag: Size = 8
+    """L: trial k is proposed from the results of the trials up to k - L."""
     seed: Seed = 0
+    """Of the proposals."""
     second_objective: Literal["none", "parameters", "multiply_adds"] = "none"
+    """What is to be small besides: a search then has a Pareto front."""
     enqueue: tuple[dict[str, Any], ...] = ()
+    """Configurations that are tried first: [{training.eta: 0.5}]."""
     warm_start: str | None = None
+    """An earlier study on the same data, whose trials TPE knows from the start."""
     max_retries: Annotated[int, Field(ge=0)] = 2
+    """How often a trial is trained again that the machine broke."""
     give_up_after: Annotated[int, Field(ge=0)] = 10
+    """The number of first trials that end a study where all of them failed; 0 never does."""
     dry_run: bool = False
+    """Show the plan and train nothing."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class StrategyConfig:
-    """The stages of a study, in order.
-
-    ``stages`` of joint alone is a plain search with Optuna. ``epochs`` is the work that a study of
-    several stages may take, in epochs of a network with 100 hidden neurons on the training set;
-    ``shares`` are the parts of it that stages get, ``options`` what each stage takes.
-    """
+    """The stages of a study, in order."""
 
     name: str = "joint"
+    """What the strategy is called."""
     stages: tuple[str, ...] = ("joint",)
+    """Their names; joint alone is a plain search with Optuna."""
     epochs: Size = 4000
+    """The work that a study of several stages may take, in epochs of a network with 100 hidden
+    neurons on the training set."""
     shares: dict[str, Positive] = field(default_factory=dict)
+    """The parts of that work that stages get, relative to each other."""
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each stage takes."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class ExecutorConfig:
-    """What trains the trials: spawned processes, this process alone, or a Dask cluster.
-
-    ``address`` is that of a Dask scheduler; null for a cluster of its own.
-    """
+    """What trains the trials."""
 
     name: Literal["processes", "serial", "dask"] = "processes"
+    """Spawned processes, this process alone, or a Dask cluster."""
     address: str | None = None
+    """That of a Dask scheduler; null for a cluster of its own."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class StorageConfig:
-    """Where Optuna keeps a study: a file below the output folder, or a database at ``url``.
-
-    ``heartbeat`` is how often, in seconds, a process says that it still runs what it claimed; after
-    three times as long without a word, others take it. ``patience`` is for how many seconds a
-    database that went away in the middle of a study is waited for; a file is not.
-    """
+    """Where Optuna keeps a study."""
 
     name: Literal["sqlite", "postgresql"] = "sqlite"
+    """A file below the output folder, or a database at ``url``."""
     url: str | None = None
+    """postgresql://USER@HOST:PORT/DATABASE, without a password; null for NNDL_STORAGE_URL."""
     heartbeat: Size = 10
+    """How often, in seconds, a process says that it still runs what it claimed; after three times
+    as long without a word, others take it."""
     patience: Annotated[float, Field(ge=0)] = 300.0
+    """For how many seconds a database that went away in the middle of a study is waited for; a file
+    is not."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -262,15 +302,20 @@ class SweepConfig:
 
     run: RunConfig
     search_space: dict[str, Any]
+    """What is searched: settings, each with a range or {choices: [...]}, null for none."""
     sampler: dict[str, Any]
+    """What proposes trials, with its options."""
     pruner: dict[str, Any]
+    """What ends trials early, with its options."""
     study: StudyConfig = field(default_factory=StudyConfig)
     strategy: StrategyConfig = field(default_factory=StrategyConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     workers: Size | Literal["auto"] = "auto"
+    """How many trials run at a time: auto is one for each processor, or worker at an address."""
     output: Folder = "nndl-output"
+    """The folder that everything is kept in."""
 
 
 def parse(cls: type[T], values: Setting, prefix: str = "") -> T:

@@ -53,6 +53,11 @@ _VALUES: dict[str, Callable[[Array, Array, Array], Array]] = {
     "log_likelihood": log_likelihood,
 }
 
+_NABLA_A: dict[str, Callable[[Array, Array], Array]] = {
+    "quadratic": lambda a, y: a - y,
+}
+"""∂C_x/∂a of the costs that go with any output; with the others σ' cancels, and δ = a - y."""
+
 OUTPUTS_OF: dict[str, tuple[str, ...]] = {
     "quadratic": ("sigmoid", "tanh", "relu", "linear", "softmax"),
     "cross_entropy": ("sigmoid",),
@@ -72,8 +77,8 @@ def pair(cost: str, output: str) -> Cost:
     if output not in one_of(OUTPUTS_OF, cost, "a cost"):
         pairs = ", ".join(f"{c} with {' or '.join(outputs)}" for c, outputs in OUTPUTS_OF.items())
         raise UserError(f"the cost {cost} does not go with {output} outputs; allowed are {pairs}")
-    if cost == "quadratic":
-        backward = ACTIVATIONS[output].backward
-        return Cost(quadratic, lambda a, y: backward(a - y, a))
+    if cost in _NABLA_A:
+        nabla_a, backward = _NABLA_A[cost], ACTIVATIONS[output].backward
+        return Cost(_VALUES[cost], lambda a, y: backward(nabla_a(a, y), a))
     # Sigmoid with cross-entropy and softmax with log-likelihood: σ' cancels (equations 68, 84).
     return Cost(_VALUES[cost], lambda a, y: a - y)

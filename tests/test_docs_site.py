@@ -1,0 +1,177 @@
+"""The documentation as a site: it builds without a warning, its reference has every setting, and a
+browser that opens it asks the network for nothing."""
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+from docs_blocks import ROOT
+from pydantic import TypeAdapter
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from nndl_exp.__main__ import nndl
+from nndl_exp.cli.hydra_config import CONF, compose
+from nndl_exp.config import SweepConfig, flatten
+from nndl_exp.study.chapter3 import STAGES
+
+if not (ROOT / "mkdocs.yml").is_file():
+    pytest.skip("a source distribution has no docs", allow_module_level=True)
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = """--headless=new --no-sandbox --disable-gpu --no-first-run --lang=en-US --disable-sync
+    --disable-background-networking --disable-component-update --no-proxy-server
+    --disable-dev-shm-usage --allow-file-access-from-files"""
+DATA_GROUPS = ("search_space", "sampler", "pruner")
+"""Groups whose keys are those of Optuna or of the settings; their files are shown whole."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as CONTRIBUTING.md says."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+class Cells(HTMLParser):
+    """The rows of all tables of a page, as lists of texts."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._inside = False
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self._inside = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def described(site: Path) -> dict[str, list[str]]:
+    """The rows of the settings by their names."""
+    rows = Cells(site / "reference" / "settings.html").rows
+    return {row[0]: row for row in rows if row and row[0] != "setting"}
+
+
+def test_every_setting_of_a_dataclass_has_its_default_and_a_meaning(described):
+    schema = TypeAdapter(SweepConfig).json_schema()
+    definitions = schema["$defs"]
+
+    def walk(properties: dict, prefix: str = "") -> Iterator[str]:
+        for key, entry in properties.items():
+            if "$ref" in entry:
+                inner = definitions[entry["$ref"].rpartition("/")[2]]["properties"]
+                yield from walk(inner, "" if key == "run" else f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}"
+
+    names = list(walk(schema["properties"]))
+    assert len(names) > 80
+    for name in names:
+        assert name in described, f"{name} is not in the reference"
+        _, default, accepted, meaning = described[name]
+        assert default, name
+        assert accepted, name
+        assert len(meaning) > 3, f"{name} has no docstring below it in config.py"
+
+
+@pytest.mark.parametrize("name", ["train", "sweep"])
+def test_every_key_that_a_command_composes_is_in_the_reference(described, name):
+    for key, _ in flatten(compose(name).settings):
+        if key.split(".")[0] not in DATA_GROUPS and not key.startswith("strategy.shares."):
+            assert any(key == n or key.startswith(f"{n}.") for n in described), key
+
+
+def test_the_options_of_each_stage_are_in_the_reference(described):
+    for stage, module in STAGES.items():
+        for key in TypeAdapter(module.Options).json_schema()["properties"]:
+            assert f"strategy.options.{stage}.{key}" in described
+
+
+def test_every_option_of_every_group_is_in_the_reference(site):
+    text = (site / "reference" / "groups.html").read_text()
+    for path in CONF.glob("*/*.yaml"):
+        assert f"{path.parent.name}={path.stem}" in text
+
+
+def test_every_command_is_in_the_reference(site):
+    text = html.unescape((site / "reference" / "commands.html").read_text())
+    for name in nndl.list_commands(None):
+        assert f'id="{name}"' in text
+    assert "Train RUN again from its recorded config" in text
+
+
+def test_every_page_of_the_repository_is_in_the_site(site):
+    nav = yaml.safe_load(re.sub(r"!!python\S*", "", (ROOT / "mkdocs.yml").read_text()))["nav"]
+    listed = set(re.findall(r"[\w/-]+\.md", str(nav)))
+    for path in (ROOT / "docs").rglob("*.md"):
+        assert str(path.relative_to(ROOT / "docs")) in listed
+    for name in listed:
+        assert (site / name).with_suffix(".html").is_file()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("chromium or chromedriver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    data = tmp_path_factory.mktemp("browser")
+    for flag in (*FLAGS.split(), f"--user-data-dir={data}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def test_a_browser_asks_the_network_for_nothing(site, browser):
+    """Every page from disk: no error in the console, no address but files and data in them."""
+    for page in sorted(site.rglob("*.html")):
+        browser.get(page.as_uri())
+    asked = re.findall(
+        r'"url":"([a-z-]+):', str([e["message"] for e in browser.get_log("performance")])
+    )
+    assert "file" in asked
+    assert set(asked) <= {"file", "data", "blob", "about", "chrome", "chrome-extension"}
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)], ids=["desk", "phone"])
+def test_a_page_fits_its_screen(site, browser, width, height):
+    """Nothing but tables and code, which scroll by themselves, is wider than the screen."""
+    browser.set_window_size(width, height)
+    for name in ("index", "tutorial", "tour", "reference/settings", "explanation/strategy"):
+        browser.get((site / f"{name}.html").as_uri())
+        wide = browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, name
+        for image in browser.find_elements(By.CSS_SELECTOR, "article img"):
+            assert image.get_attribute("alt")
+            assert browser.execute_script("return arguments[0].naturalWidth", image) > 0
+        if folder := os.environ.get("NNDL_SCREENSHOTS"):
+            path = Path(folder, f"site-{name.replace('/', '-')}-{width}.png")
+            assert browser.save_screenshot(str(path))
