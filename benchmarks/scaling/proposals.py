@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import optuna
 
-from benchmarks.scaling.sweeps import on_postgresql, table
+from benchmarks.scaling.sweeps import on_postgresql, stored_name, table
 from nndl_exp.api import load_study
 from nndl_exp.study.patience import Patience
 from nndl_exp.study.samplers import sampler_for
@@ -115,14 +115,13 @@ def _view(study: Study, past: Past) -> Callable[[], Proposal]:
 
 
 def _stored(study: Study, past: Past) -> Callable[[], None]:
-    """As ``Coordinator._propose`` does it."""
+    """As ``Coordinator._propose`` does it where other processes work at the study, too."""
     propose, url = _view(study, past), url_of(study.config)
     storage = Storage(url, study, Patience(url, 60.0, print))
     # One by one, claimed and settled, it would take long; Optuna alone asks for no number.
     backend = optuna.storages.RDBStorage(url)
-    optuna.load_study(study_name=study.name, storage=backend).add_trials(
-        past.frozen(study, scores=False)
-    )
+    own = optuna.load_study(study_name=stored_name(study, backend), storage=backend)
+    own.add_trials(past.frozen(study, scores=False))
     backend.engine.dispose()
     storage.read()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nndl_exp.run
-from benchmarks.scaling.sweeps import on_postgresql, table
+from benchmarks.scaling.sweeps import on_postgresql, stored_name, table
 from nndl_exp.api import load_study
 from nndl_exp.study.executors import EXECUTORS, Pool
 from nndl_exp.study.trial import run_trial  # noqa: F401  (loaded before the workers are forked)
@@ -130,8 +130,7 @@ def _counts(study: "Study") -> dict[str, int]:
     from nndl_exp.study.storage import url_of
 
     storage = optuna.storages.RDBStorage(url_of(study.config))
-    names = optuna.get_all_study_names(storage)  # on a server the output folder's id follows
-    name = next(name for name in names if name.startswith(study.name))
+    name = stored_name(study, storage)
     trials = optuna.load_study(study_name=name, storage=storage).trials
     states = [trial.state.name for trial in trials]
     storage.remove_session()

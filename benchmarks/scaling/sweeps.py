@@ -8,8 +8,14 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nndl_exp.records import Result, RunDirectory
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+    from nndl_exp.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,14 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table as Markdown."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
+
+
+def stored_name(study: "Study", backend: "RDBStorage") -> str:
+    """What Optuna's database calls a study: on a server the output folder's id follows its name."""
+    import optuna
+
+    names = optuna.get_all_study_names(backend)
+    return next(name for name in names if name.partition(" ")[0] == study.name)
 
 
 def on_postgresql() -> tuple[str, ...] | None:
