@@ -23,7 +23,7 @@ SECONDS_BETWEEN_DRAWINGS = 0.25
 WARNING = "yellow"
 """How lines are printed that warn, on a terminal."""
 
-SHARE = 0.01
+SHARE = 0.004
 """Of a processor, that drawing takes at most."""
 
 _log = logging.getLogger(__name__)
