@@ -1,5 +1,6 @@
 """``python -m nndl_exp.report STUDY``: what a study's trials say, as a page, tables and figures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,13 +64,15 @@ def show(output: str, name: str, formats: tuple[str, ...], tracking: TrackingCon
         console.print(f"the study can't be opened: {why}")
     else:
         if isinstance(study, StagedStudy):
-            parts = [show_stage(stage, formats, console) for stage in study.stages()]
+            parts = [show_stage(stage, formats, console, found) for stage in study.stages()]
         else:
             parts = [show_search(study, formats, console)]
     _show_page(found, parts, why, tracking, console)
 
 
-def show_stage(stage: "Stage", formats: tuple[str, ...], console: "Console") -> "Part":
+def show_stage(
+    stage: "Stage", formats: tuple[str, ...], console: "Console", found: "Summary"
+) -> "Part":
     """The report of one stage: what it decided, and of a search its trials."""
     from nndl_exp.report.analysis import analyse
     from nndl_exp.report.page.story import Part
@@ -81,15 +84,21 @@ def show_stage(stage: "Stage", formats: tuple[str, ...], console: "Console") -> 
     for line in words:
         console.print(f"  {line}")
     if stage.is_search:
-        part = show_search(stage, formats, console)
+        part = show_search(stage, formats, console, found)
         return Part(stage, part.trials, part.analysis, decision)
     for path in report_stage(stage, trials, formats):
         console.print(f"  {path}")
     return Part(stage, trials, analyse(stage, trials), decision)
 
 
-def show_search(study: "Study", formats: tuple[str, ...], console: "Console") -> "Part":
-    """The report of one search."""
+def show_search(
+    study: "Study", formats: tuple[str, ...], console: "Console", found: "Summary | None" = None
+) -> "Part":
+    """The report of one search.
+
+    Where it is a stage of the study ``found``, the winner is the trial that the study ended with,
+    if that is one of its trials: the last stage may recommend another than the search's best.
+    """
     from nndl_exp.report.analysis import analyse
     from nndl_exp.report.page.story import Part
     from nndl_exp.report.study_figures import missing
@@ -99,6 +108,10 @@ def show_search(study: "Study", formats: tuple[str, ...], console: "Console") ->
 
     trials = study.trials()
     analysis = analyse(study, trials)
+    best = found.best.path if found is not None and found.best is not None else None
+    won = [t.number for t in trials if study.run_directory(t.number).path == best]
+    if won:
+        analysis = replace(analysis, winner=won[0])
     for line in report_lines(study, trials, analysis):
         console.print(line)
     files = write_tables(study, trials)
