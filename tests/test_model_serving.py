@@ -65,6 +65,18 @@ def test_what_is_served_is_what_the_network_says(address, shown):
         assert answer(network, reading, x[i : i + 1]).startswith(f"{one['label']}   (")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_request_of_the_description_is_answered(address, shown):
+    text = client_of(shown.folder / "nndl-output").get_registered_model("ui").description
+    line = re.search(r"^curl .*$", text, re.M)[0].replace("http://127.0.0.1:5001", address)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", line], env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    (answered,) = json.loads(done.stdout)["predictions"]
+    assert sum(answered[f"p{i}"] for i in range(10)) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("inputs", [[[0.0] * 783], [["a"] * 784], []], ids=["short", "text", "no"])
 def test_a_request_that_does_not_fit_is_refused(address, inputs):
     with pytest.raises(OSError, match="400"):

@@ -159,8 +159,9 @@ class Page:
         self.wait(lambda: wanted in [text.split() for text in self.texts(css)], f"{css} {words}")
 
     def read(self, text: str) -> None:
-        """Wait for a text somewhere on the page."""
-        self.wait(lambda: text in "\n".join(self.texts("body")), text)
+        """Wait for a text somewhere on the page, wherever its lines break."""
+        wanted = "".join(text.split())
+        self.wait(lambda: wanted in "".join("".join(self.texts("body")).split()), text)
 
     def click(self, css: str, text: str = "") -> None:
         def click() -> bool:

@@ -108,16 +108,19 @@ def told(stage: "Stage", decision: "Decision") -> str:
 
 def champion_caption(study: "Study | StagedStudy", name: str, trial: Trial) -> Caption:
     """Of the registered model of a study, whose champion is the trial called ``name``."""
-    told = "numbers, in the unit of the target" if study.dataset.task == "numbers" else (
-        "a label and the probability of each class"
-    )  # fmt: skip
-    data = f"""curl -s http://127.0.0.1:5001/invocations -H 'Content-Type: application/json' \\
-  -d '{{"inputs": [[0.0, ...]]}}'    # rows of {study.dataset.n_in} numbers"""
+    n_in, answers = study.dataset.n_in, "a label and the probability of each class"
+    if study.dataset.task == "numbers":
+        answers = "numbers, in the unit of the target"
+    row = f"$(python -c 'print([0.5] * {n_in})')"
+    request = f'-H \'Content-Type: application/json\' -d "{{\\"inputs\\": [{row}]}}"'
     text = _paragraphs(
         f"The winner of the study {study.name}, `{name}`: "
         f"{_outcome(trial.result, study.dataset, measure_of(trial.config))}",
-        f"From rows of {study.dataset.n_in} inputs to {told}.",
-        _commands(_serve(study.config, study.name), data),
+        f"From rows of {n_in} inputs to {answers}.",
+        _commands(
+            _serve(study.config, study.name),
+            f"curl http://127.0.0.1:5001/invocations {request}",
+        ),
     )
     return Caption(study.name, text, {"dataset": study.dataset.name})
 
