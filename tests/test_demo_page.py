@@ -328,10 +328,17 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(page):
 
 
 def test_what_a_screen_reader_finds(page):
-    nameless = """return [...document.querySelectorAll('canvas, button, input, section, [role]')]
-        .filter(e => e.checkVisibility() && !e.matches('[role=row], [role=status], [role=alert]'))
-        .filter(e => !e.ariaLabel && !e.textContent.trim() && !e.labels?.length).map(e => e.id)"""
-    assert page.driver.execute_script(nameless) == []
+    tree = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree
+             if not node["ignored"]]  # fmt: skip
+    wanted = {"application": 1, "button": 3, "slider": 1, "image": 1, "grid": 1, "gridcell": 30,
+              "region": 5, "heading": 7}  # fmt: skip
+    for role, count in wanted.items():
+        names = [name for found, name in named if found == role]
+        assert len(names) == count, (role, names)
+        assert all(names), role
+    assert ("slider", "Pen") in named
+    assert ("grid", "Hidden layer 1") in named
     assert page.find("#said").get_attribute("role") == "status"
     assert page.find("#problem").get_attribute("role") == "alert"
     assert page.find("#paper").get_attribute("aria-describedby") == "keys"
