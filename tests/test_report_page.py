@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -281,6 +282,21 @@ def test_the_page_is_small_whole_and_its_figures_are_files(seen):
     assert len(ids) == len(set(ids))
 
 
+def test_a_study_that_was_stopped_between_two_stages(staged, tmp_path):
+    shutil.copytree(staged.config.output, tmp_path / "stopped")
+    study = open_study(tmp_path / "stopped", "pages")
+    for name in ("stages/joint", "stages/winner", "best.yaml"):
+        path = study.directory / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert "joint search · 0 trials" in report(study)
+    page = Page(study.directory / "report.html")
+    assert "The study is not complete: this is what has settled." in page.text
+    order = re.findall(r'<li id="stage-(\w+)">', page.source)
+    assert order == ["learning_rate", "joint"]
+    assert "not decided yet" in page.text
+    assert "pages/learning_rate/" in page.text, "the best so far is shown"
+
+
 def test_a_page_that_would_be_too_large_does_without_charts(hostile, monkeypatch):
     path = hostile.directory / "report.html"
     whole = path.read_bytes()
@@ -503,7 +519,12 @@ def test_nothing_of_a_strangers_runs(browser, hostile):
 def test_the_picture_for_the_documentation(browser, cli):
     """Its top and its charts side by side, of what `python -m nndl_exp.sweep` leaves: it takes
     minutes."""
-    cli.ok("nndl_exp.sweep", "study.name=digits")
+    sweeping = cli.start("nndl_exp.sweep", "study.name=digits")
+    try:
+        _, said = sweeping.communicate(timeout=1500)
+    finally:
+        sweeping.kill()
+    assert sweeping.returncode == 0, said
     cli.ok("nndl_exp.report", "digits")
     browser.emulate()
     browser.open(cli.folder / "nndl-output/studies/digits/report.html")

@@ -83,7 +83,7 @@ def show_stage(
     console.print(f"{stage.title} · {len(trials)} trials")
     for line in words:
         console.print(f"  {line}")
-    if stage.is_search:
+    if stage.is_search and trials:
         part = show_search(stage, formats, console, found)
         return Part(stage, part.trials, part.analysis, decision)
     for path in report_stage(stage, trials, formats):
