@@ -26,14 +26,15 @@ def notebook(tmp_path, monkeypatch):
     ran = nbformat.read(PATH, as_version=4)
     folder = tmp_path / "empty"
     folder.mkdir()
-    client = NotebookClient(ran, timeout=600, resources={"metadata": {"path": str(folder)}})
-    client.execute()
+    where = {"metadata": {"path": str(folder)}}
+    NotebookClient(ran, timeout=600, coalesce_streams=True, resources=where).execute()
     return ran
 
 
 @pytest.mark.timeout(900)  # as a whole, with the kernel's start
 def test_it_runs_and_prints_what_was_saved(notebook):
     saved = nbformat.read(PATH, as_version=4)
+    assert not [output for output in outputs(notebook) if output.get("name") == "stderr"]
     if os.environ.get("NNDL_WRITE_DOCS"):
         write(notebook)
         return
