@@ -35,7 +35,10 @@ def first_layer(w: Array, shape: tuple[int, int], name: str) -> Figure:
     figure = Figure(figsize=(7.2, 6.8))
     figure.subplots_adjust(left=0.02, right=0.94, bottom=0.02, top=0.93)
     axes = figure.subplots()
-    picture = axes.imshow(tiled(shown, shape, columns), cmap="RdBu_r", vmin=-most, vmax=most)
+    # Not smoothed: a weight is a square of one colour, and the file less than half as large.
+    picture = axes.imshow(
+        tiled(shown, shape, columns), "RdBu_r", interpolation="nearest", vmin=-most, vmax=most
+    )
     axes.set_axis_off()
     figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02)
     of = f"{len(shown)} of {len(w)}" if len(shown) < len(w) else f"{len(w)}"
