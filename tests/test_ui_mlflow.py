@@ -128,9 +128,9 @@ def check_artifacts(page: Page) -> None:
         page.see(f"[artifact-name='{name}']", name)
     for name in ("learning_curves.png", "first_layer_weights.png"):
         page.click(f"[artifact-name='{name}']", name)
-        loaded = f"""return [...document.querySelectorAll("img[alt='{name}']")].some(
-            image => image.complete && image.naturalWidth > 0)"""
-        page.wait(lambda loaded=loaded: page.driver.execute_script(loaded), name)
+        seen = f"""return [...document.querySelectorAll("img[alt='{name}']")].some(image =>
+            image.naturalWidth > 0 && image.getBoundingClientRect().height > 100)"""
+        page.wait(lambda seen=seen: page.driver.execute_script(seen), name)
     page.picture("mlflow-artifacts.png")
 
 
