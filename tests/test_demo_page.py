@@ -25,7 +25,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from nndl_exp.api import load_config, load_dataset, run
+from nndl_exp.api import RunDirectory, load_config, load_dataset, run
 
 pytestmark = needs_chromium
 PATIENCE = 30  # seconds until what doesn't appear counts as missing
@@ -387,10 +387,10 @@ def test_the_picture_for_the_documentation(driver, tmp_path):
         media(driver, "light")
         assert page.draw_anew(DIGITS["3"][0]) == "3"
         answer = page.answer(page.sent())
-        active = max(range(100), key=lambda i: answer["layers"][0][i])
-        page.find(f"[data-neuron='{active}']").click()
+        weights = RunDirectory(tmp_path / "runs" / "digits").network().weights[1][3]
+        page.find(f"[data-neuron='{(weights * answer['layers'][0]).argmax()}']").click()
         page.wait(lambda: page.find("#incoming").is_displayed(), "the weights")
-        driver.set_window_size(1500, 1000)
+        driver.set_window_size(1500, 1070)
         time.sleep(0.5)  # until it is drawn
         folder = Path(os.environ["NNDL_SCREENSHOTS"])
         folder.mkdir(parents=True, exist_ok=True)
