@@ -1,5 +1,5 @@
 """The documentation as a site: it builds without a warning, its reference has every setting, and a
-browser that opens it asks the network for nothing."""
+browser that looks at it asks no other server for anything."""
 
 import html
 import json
@@ -8,8 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -150,18 +153,35 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     driver.quit()
 
 
-def test_a_browser_asks_the_network_for_nothing(site, browser):
-    """Every page from disk: no error in the console, no address but files and data in them."""
-    pages = set(site.rglob("*.html")) - {site / "404.html"}  # that one is for servers
-    for page in sorted(pages):
-        browser.get(page.as_uri())
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files without a word."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """The site as a server on loopback shows it, where its search works."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_browser_asks_no_other_server_for_anything(site, address, browser):
+    """Every page: no error in the console, no address but those of the site and data in it."""
+    pages = [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
+    for page in pages:
+        browser.get(address + page)
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [m for m in messages if m["method"] == "Network.requestWillBeSent"]
+    sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     # Chromium's own first page asks for its parts, too.
-    ours = [m["params"] for m in sent if m["params"]["documentURL"].startswith("file:")]
-    asked = {params["request"]["url"] for params in ours}
+    asked = {m["request"]["url"] for m in sent if m["documentURL"].startswith(address)}
     assert len(asked) > len(pages)
-    assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+    assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
     assert browser.get_log("browser") == []
 
 

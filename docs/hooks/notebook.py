@@ -14,6 +14,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     notebook = nbformat.read(path, as_version=4)
     resources = {"output_files_dir": "tour_files", "unique_key": "tour"}
     text, made = MarkdownExporter().from_notebook_node(notebook, resources)
+    text = text.replace("![png]", "![What the code above draws]")
     files.append(File.generated(config, "tour.md", content=text))
     for name, content in made["outputs"].items():
         files.append(File.generated(config, name, content=content))
