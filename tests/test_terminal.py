@@ -54,7 +54,7 @@ ONE = [*SMALL, "strategy=joint", "study.n_trials=8"]
 STAGED = [
     "tracking=none", "dataset.training_size=1000", "dataset.validation_size=200", "study.name=s",
     "workers=2", "pruner=none", "training.epochs=20", "training.stopping.name=none",
-    "strategy.stages=[any_learning,learning_rate,joint,winner]", "strategy.epochs=600",
+    "strategy.stages=[any_learning,learning_rate,joint,winner]", "strategy.epochs=250",
 ]  # fmt: skip
 ESCAPE, HIDE, SHOW = "\x1b", "\x1b[?25l", "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d)(?:;\d+)*m")
