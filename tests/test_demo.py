@@ -381,7 +381,8 @@ def test_a_study_stands_for_its_winner(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["strategy=joint", "study.n_trials=2", "training.epochs=1", "executor=serial"]
     words += ["dataset.training_size=100", "tracking=none", "study.name=s"]
-    sweep.main(words)
+    with pytest.raises(SystemExit, match="0"):
+        sweep.main(words)
     tracking, study = TrackingConfig(), tmp_path / "nndl-output" / "studies" / "s"
     references = ("s", str(study), str(study / "best.yaml"))
     found = [find_run(reference, "nndl-output", tracking) for reference in references]

@@ -48,6 +48,7 @@ README_WITH = {
     r"study\.name=S": f"{SMALL} {SERIAL} strategy=joint study.n_trials=3",
     r"sweep( training\.eta=10 training\.lmbda=1000)?$": "study.dry_run=true",
     r"train ": SMALL,
+    r"nndl_exp\.demo": "--help",  # it serves until Ctrl-C: tests/test_demo_page.py draws in it
 }
 """What is added to a command in which a pattern is found, the first that is; None: the words are
 left out. The full digits, a database and a cluster may not be here: those are only composed."""
@@ -104,7 +105,7 @@ def as_run(line: str) -> str:
         if re.search(pattern, line) and "nndl_exp" in line:
             if words is None:
                 return as_run(re.sub(pattern, "", line))
-            if re.search(r"nndl_exp\.(train|sweep)", line):
+            if re.search(r"nndl_exp\.(train|sweep|demo)", line):
                 return f"{line} {words}"
     return line
 

@@ -41,7 +41,8 @@ def test_a_study_in_postgresql_is_that_in_sqlite(cli, monkeypatch, postgres, sto
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name("mnist_5k")
     runs = client.search_runs([experiment.experiment_id])
-    assert {run.info.run_name for run in runs} == {"kept", "kept/0", "kept/1", "kept/2"}
+    names = {run.data.tags["nndl.run"] for run in runs}
+    assert names == {"kept", "kept/0", "kept/1", "kept/2"}
     assert "mlflow ui --workers 1 --backend-store-uri 'postgresql+psycopg://nndl@" in printed
     name = storage.rpartition("/")[2]
     assert postgres.execute("SELECT count(*) FROM optuna.trials WHERE state = 'COMPLETE'", name)

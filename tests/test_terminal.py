@@ -167,8 +167,8 @@ def test_without_a_terminal_it_is_a_line_a_trial_and_no_escape(cli):
     assert TRIAL.findall(done.stdout) == [str(number) for number in range(8)]
     first = [line.split()[0] for line in done.stdout.splitlines() if line and line[0] != " "]
     assert first == [
-        "study", "data", "search", "plan", "trials", "winner", "saved", "decides", "report",
-        "reproduce", "evaluate",
+        "study", "data", "search", "plan", "trials", "winner", "saved", "decides", "dashboard",
+        "report", "reproduce", "evaluate",
     ]  # fmt: skip
     logged = done.stderr.splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in logged)

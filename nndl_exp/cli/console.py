@@ -20,7 +20,11 @@ from nndl_exp.report.screen import Screen, Verbosity
 
 def make_console() -> Console:
     """Plain text: no markup, no colours of its own, no wrapping of lines that one may copy."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    # Notebooks set FORCE_COLOR for what they run, which is no terminal all the same.
+    terminal = sys.stdout.isatty()
+    return Console(
+        highlight=False, markup=False, emoji=False, soft_wrap=True, force_terminal=terminal
+    )
 
 
 def make_screen(verbosity: Verbosity = Verbosity.NORMAL) -> Screen:

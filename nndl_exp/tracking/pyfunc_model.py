@@ -1,6 +1,7 @@
 """A network as MLflow loads it: the ``loader_module`` of the models that ``model.py`` writes."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,4 +41,16 @@ class NetworkModel:
 
 def _load_pyfunc(path: str) -> NetworkModel:
     """What MLflow calls with the folder of the model's data."""
+    _step_back(Path(path).resolve().parent / "code")
     return NetworkModel(Path(path))
+
+
+def _step_back(code: Path) -> None:
+    """Put the model's code behind the package that is installed, if one is.
+
+    MLflow puts it in front, where processes that this one starts would find it and no more: a study
+    led after a model was loaded had no workers.
+    """
+    before = [entry for entry in sys.path if Path(entry).resolve() != code]
+    if len(before) < len(sys.path):
+        sys.path[:] = [*before, str(code)]
