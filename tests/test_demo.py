@@ -383,6 +383,7 @@ def test_a_study_stands_for_its_winner(tmp_path, monkeypatch, capsys):
     words += ["dataset.training_size=100", "tracking=none", "study.name=s"]
     with pytest.raises(SystemExit, match="0"):
         sweep.main(words)
+    capsys.readouterr()
     tracking, study = TrackingConfig(), tmp_path / "nndl-output" / "studies" / "s"
     references = ("s", str(study), str(study / "best.yaml"))
     found = [find_run(reference, "nndl-output", tracking) for reference in references]

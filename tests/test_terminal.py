@@ -53,7 +53,7 @@ SMALL = [
 ONE = [*SMALL, "strategy=joint", "study.n_trials=8"]
 STAGED = [
     "tracking=none", "dataset.training_size=1000", "dataset.validation_size=200", "study.name=s",
-    "workers=2", "pruner=none", "training.epochs=20", "training.stopping.name=none",
+    "workers=2", "pruner=none", "training.epochs=80", "training.stopping.name=none",
     "strategy.stages=[any_learning,learning_rate,joint,winner]", "strategy.epochs=250",
 ]  # fmt: skip
 ESCAPE, HIDE, SHOW = "\x1b", "\x1b[?25l", "\x1b[?25h"
@@ -308,7 +308,7 @@ def test_a_study_in_stages_on_a_screen_that_is_resized(tmux):
     assert terminal.cursor_is_on
     terminal.widen(60)
     shown = terminal.wait(r"^\[3/4\] joint search .*trials? · \d:\d\d")
-    terminal.wait(r"^ +\d+  [\d.]* +[▁▂▃▄▅▆▇█]+ +epoch \d+ of 20  eta")
+    terminal.wait(r"^ +\d+  [\d.]* +[▁▂▃▄▅▆▇█]+ +epoch \d+ of 80  eta")
     terminal.widen(200)
     terminal.wait(r"^\[4/4\] the winner .*trials? · \d:\d\d")
     terminal.wait(r"^status 0$")
