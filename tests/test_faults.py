@@ -30,6 +30,7 @@ from nndl_exp.records import RunDirectory
 KINDS = ("SIGKILL of a worker", "SIGKILL of the coordinator", "SIGKILL of everything", "SIGTERM",
          "Ctrl-C")  # fmt: skip
 DATABASES = ("sqlite", "postgresql")
+OUTAGES = ("MLflow hangs", "MLflow down, and back", "MLflow answers 500")
 CELLS = [(kind, DATABASES[(i + j) % 2]) for j in range(2) for i, kind in enumerate(KINDS)]
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
@@ -43,6 +44,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("kind", "database", "kills"), cells)
     if "seconds_away" in metafunc.fixturenames:
         metafunc.parametrize("seconds_away", (0, 5, 60) if n >= 100 else (0, 5))
+    if "outage" in metafunc.fixturenames:  # half a minute each
+        metafunc.parametrize("outage", OUTAGES if n >= 100 else OUTAGES[:2])
+    if "database_of_two" in metafunc.fixturenames:
+        metafunc.parametrize("database_of_two", DATABASES if n >= 100 else DATABASES[1:])
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +131,8 @@ def test_what_was_stopped_longer_than_its_heartbeat_goes_on(
 
 
 @pytest.mark.fault("two sweeps at once")
-@pytest.mark.parametrize("database", DATABASES)
-def test_two_sweeps_of_one_name_started_at_once(tmp_path, whole, moments, request, database):
+def test_two_sweeps_of_one_name_started_at_once(tmp_path, whole, moments, request, database_of_two):
+    database = database_of_two
     words = words_of(database, request)
     case = Case("two sweeps at once", tmp_path / "out", words, whole, moments)
     sweeps = [Leader(case.folder, *SMALL[1:], *words, "workers=1", sweep=True) for _ in range(2)]
@@ -226,19 +231,18 @@ def gate(tmp_path_factory):
         yield gate
 
 
-@pytest.mark.fault("MLflow answers 500", "MLflow hangs", "MLflow down, and back")
-@pytest.mark.parametrize("fault", ["MLflow answers 500", "MLflow hangs", "MLflow down, and back"])
-def test_an_outage_of_mlflow_does_not_touch_the_study(tmp_path, whole, moments, fault, gate, cli):
+@pytest.mark.fault(*OUTAGES)
+def test_an_outage_of_mlflow_does_not_touch_the_study(tmp_path, whole, moments, outage, gate, cli):
     gate.open()
-    case = Case(fault, tmp_path / "out", faults.STUDY, whole, moments)
+    case = Case(outage, tmp_path / "out", faults.STUDY, whole, moments)
     # One server for all of these: an experiment each, but for sync, which has no such setting.
-    experiment = "mnist_5k" if "down" in fault else fault.replace(" ", "_")
+    experiment = "mnist_5k" if "down" in outage else outage.replace(" ", "_")
     words = (*SMALL[1:], *faults.STUDY, f"tracking.uri={gate.uri}", "workers=2",
              f"tracking.experiment={experiment}")  # fmt: skip
     impatient = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
     sweep = Leader(case.folder, *words, sweep=True, **impatient)
     case.wait_for_a_moment(sweep, first=1, last=9)
-    gate.fail(fault.removeprefix("MLflow "))
+    gate.fail(outage.removeprefix("MLflow "))
     case.remember()
     said = sweep.end()
     assert "MLflow did not answer (" in said
@@ -247,7 +251,7 @@ def test_an_outage_of_mlflow_does_not_touch_the_study(tmp_path, whole, moments, 
     case.check()
     gate.open()
     for _ in range(2):
-        if "down" in fault:
+        if "down" in outage:
             cli.ok("nndl_exp.sync", "--output", str(case.folder), "--tracking-uri", gate.uri)
         else:
             patient = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "120"}  # a busy machine is no outage

@@ -136,12 +136,13 @@ def command(output: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "nndl_exp.sweep", *SMALL, *words, f"output={output}"]
 
 
-def test_a_study_killed_in_each_stage_ends_like_one_never_killed(tmp_path, whole):
-    """Killed a moment after each stage began, then led to its end."""
+def test_a_study_killed_in_its_stages_ends_like_one_never_killed(tmp_path, whole):
+    """Killed a moment after half of its stages began, drawn anew each time, then led to its end."""
     seed = random.SystemRandom().randrange(10**6)
     print(f"kill times drawn from seed {seed}")  # shown when the test fails
     times, killed = random.Random(seed), []
-    for position in range(1, len(STAGES) + 1):
+    struck = sorted(times.sample(range(1, len(STAGES) + 1), (len(STAGES) + 1) // 2))
+    for position in struck:
         process = subprocess.Popen(command(tmp_path, *NO_TRACKING, "workers=2"), text=True,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
         for line in process.stdout:
@@ -154,7 +155,7 @@ def test_a_study_killed_in_each_stage_ends_like_one_never_killed(tmp_path, whole
                 process.send_signal(how)
                 break
         process.communicate(timeout=60)
-    assert len(killed) >= len(STAGES) // 2
+    assert len(killed) >= len(struck) // 2
     done = subprocess.run(command(tmp_path, *NO_TRACKING, "workers=2"), capture_output=True,
                           text=True, check=False, timeout=120)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,7 +21,7 @@ from nndl_exp.records import RunDirectory
 
 COMMON = ("strategy=joint", "pruner=none", "training.stopping.name=none")
 CASES = {
-    "5,000 digits": ("dataset=mnist_5k", "study.n_trials=60"),
+    "5,000 digits": ("dataset=mnist_5k", "study.n_trials=120"),
     "full digits": ("dataset=mnist", "study.n_trials=16", "training.epochs=15"),
 }
 """A study of each dataset, in which only eta and lmbda vary."""
