@@ -20,13 +20,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults (tests/test_faults.py)")
     group.addoption("--faults", type=int, default=5, help="how many kills at random moments")
     group.addoption("--faults-seed", type=int, help="what the moments are drawn from")
+    group.addoption("--long", action="store_true", help="run all tests that take long")
     group.addoption("--reliability", type=Path, help="the page to write what was seen into")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(name, ...): the faults that a test is about")
+    config.addinivalue_line("markers", "long: takes many seconds; a run of all tests draws some")
     if config.option.faults_seed is None:
         config.option.faults_seed = random.SystemRandom().randrange(10**6)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the faults and of the tests that take long, a run of all tests has two in five, drawn from
+    the seed: with all of them it takes a quarter of an hour and more. ``--long`` runs them all, and
+    so does whoever names their files."""
+    long = [i for i in items if i.get_closest_marker("fault") or i.get_closest_marker("long")]
+    if len(items) < 1000 or config.option.long:
+        return
+    left_out = set(random.Random(config.option.faults_seed).sample(long, len(long) * 3 // 5))
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -97,6 +97,7 @@ def test_workers_that_sleep_write_the_records_of_one_that_does_not(tmp_path, sto
     assert len(list(Path(tmp_path).glob("asleep/studies/*/trials/*/weights.npz"))) == 8
 
 
+@pytest.mark.long
 def test_two_workers_train_the_same_as_one_and_are_compared():
     words = (*TINY[:3], "tracking=none", "study.n_trials=4")
     speeds = workers.measure(words)

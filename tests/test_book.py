@@ -162,6 +162,7 @@ def test_a_study_never_monitors_the_test_set():
             load_study([f"strategy={strategy}", "dataset.monitor=test"])
 
 
+@pytest.mark.long
 def test_the_list_names_every_script():
     done = subprocess.run([sys.executable, "-m", "experiments"], cwd=ROOT, text=True,
                           capture_output=True, check=True)  # fmt: skip

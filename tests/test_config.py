@@ -216,6 +216,7 @@ def test_every_experiment_trains_for_an_epoch(option, tmp_path, data_dir):
 
 
 @pytest.mark.parametrize("option", sorted(STUDIES))
+@pytest.mark.long
 def test_every_experiment_that_is_a_study_can_be_led(option, tmp_path, data_dir):
     from nndl_exp.study.strategy import StagedStudy
 

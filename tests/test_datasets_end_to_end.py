@@ -155,6 +155,7 @@ def test_rules_that_speak_of_accuracy_speak_of_r2(folder):
     assert winner(study, study.trials()).result.validation_cost == min(c for c in costs if c)
 
 
+@pytest.mark.long
 def test_numbers_on_the_command_line_from_training_to_prediction(cli, folder):
     printed = cli.ok("nndl_exp.train", *PRICE, *QUICK)
     name = re.search(r"run      (houses-\w{6})", printed)[1]
@@ -185,6 +186,7 @@ def test_numbers_on_the_command_line_from_training_to_prediction(cli, folder):
     assert metrics["test/root_mean_square_error"] == pytest.approx(float(look[2]), rel=1e-3)
 
 
+@pytest.mark.long
 def test_a_study_of_numbers_and_its_model(cli, folder):
     printed = cli.ok("nndl_exp.sweep", *PRICE, *QUICK, "study.n_trials=3", "study.name=s", *SEARCH)
     assert re.search(r"#  R² +best", printed)
@@ -228,6 +230,7 @@ def test_classes_of_a_table_are_told_by_name(cli, folder):
     assert "no such file: none.csv" in cli.refused("nndl_exp.predict", name, "none.csv")
 
 
+@pytest.mark.long
 def test_data_that_have_changed_or_gone_are_refused_in_one_line(cli, folder):
     words = [*PRICE, *QUICK, "tracking=none"]
     name = re.search(r"run      (\S+)", cli.ok("nndl_exp.train", *words))[1]
@@ -275,6 +278,7 @@ def test_a_file_that_changes_during_a_study_ends_it(folder):
     assert other.name != study.name, "another file is another study"
 
 
+@pytest.mark.long
 def test_a_mistake_in_a_file_leaves_nothing(cli, folder):
     files = set(folder.iterdir())
     for words, message in (

@@ -62,6 +62,7 @@ def test_default_weights_are_ahead_after_an_epoch_and_keep_neurons_from_saturati
         assert row.verdict == "agrees"
 
 
+@pytest.mark.long
 def test_l1_brings_weights_to_zero_l2_shrinks_the_large_ones_and_dropout_gains(run):
     rows = run("dropout_and_l1", "seeds=2")
     zero = {name: rows[f"{name}: weights below 0.001 (%)"].mean for name in ("none", "L2", "L1")}
@@ -78,6 +79,7 @@ def test_l1_brings_weights_to_zero_l2_shrinks_the_large_ones_and_dropout_gains(r
     assert cost["dropout"] < cost["none"]
 
 
+@pytest.mark.long
 def test_shifted_pictures_improve_the_accuracy(run):
     rows = run("expanding_the_data", "seeds=2")
     assert len(rows["gain by the shifts (points)"].here) == 2
@@ -85,6 +87,7 @@ def test_shifted_pictures_improve_the_accuracy(run):
     assert rows["15,000 images: validation accuracy, best epoch (%)"].mean > 90
 
 
+@pytest.mark.long
 def test_accuracy_rises_with_the_number_of_images(run):
     rows = run("more_data", "seeds=2", "training.epochs=15", "network.initializer=default")
     network, machine = (
@@ -152,6 +155,7 @@ def test_softmax_and_sigmoid_outputs_learn_equally_well(run):
     assert off[sigmoid] > 0.1
 
 
+@pytest.mark.long
 def test_large_rotations_confuse_6_and_9_and_small_ones_help(run, monkeypatch):
     rotations = importlib.import_module("experiments.rotations")
     monkeypatch.setattr(rotations, "ANGLES", (0, 15, 180))

@@ -213,6 +213,7 @@ def test_mistakes_are_one_line_and_quick(led, cli):
     assert (time.monotonic() - start) / 4 < 2, "nothing heavy is imported for an error"
 
 
+@pytest.mark.long
 def test_nndl_report_is_the_same_command(led, cli):
     printed = cli.ok("nndl_exp", "report", led.name, "--output", led.config.output)
     assert printed.startswith(f"study    {led.name}")

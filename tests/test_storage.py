@@ -16,6 +16,7 @@ SWEEP = (*SMALL[1:], "storage=postgresql", "study.name=kept", "study.n_trials=3"
          "search_space.network.hidden=null")  # fmt: skip
 
 
+@pytest.mark.long
 def test_several_processes_may_start_on_an_empty_database(cli, postgres, storage):
     started = [cli.start("nndl_exp.init_storage", "--url", storage) for _ in range(3)]
     for process in started:
@@ -30,6 +31,7 @@ def test_several_processes_may_start_on_an_empty_database(cli, postgres, storage
     assert postgres.execute("SELECT count(*) FROM optuna.version_info", name) == [(1,)]
 
 
+@pytest.mark.long
 def test_a_study_in_postgresql_is_that_in_sqlite(cli, monkeypatch, postgres, storage):
     """With the password in NNDL_STORAGE_URL: it is found nowhere in what the sweep leaves."""
     monkeypatch.delenv("PGPASSWORD")
@@ -122,6 +124,7 @@ def test_a_heartbeat_keeps_the_trials_that_it_names(tmp_path, postgres, storage)
     kept.close()
 
 
+@pytest.mark.long
 def test_what_is_wrong_is_said_in_one_line(cli, monkeypatch, postgres, storage):
     def refused(url: str, *words: str) -> str:
         said = cli.refused("nndl_exp.sweep", *SWEEP, "tracking=none", f"storage.url={url}", *words)

@@ -126,6 +126,7 @@ def test_a_study_in_stages_is_led_from_python(tmp_path, whole):
     assert (study.directory / "stages" / STAGES[0] / "decision.yaml").is_file()
 
 
+@pytest.mark.long
 def test_two_workers_give_the_same_stages(tmp_path, whole):
     study = study_of(tmp_path, *NO_TRACKING, "workers=2")
     lead(study)
@@ -136,6 +137,7 @@ def command(output: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "nndl_exp.sweep", *SMALL, *words, f"output={output}"]
 
 
+@pytest.mark.long
 def test_a_study_killed_in_its_stages_ends_like_one_never_killed(tmp_path, whole):
     """Killed a moment after half of its stages began, drawn anew each time, then led to its end."""
     seed = random.SystemRandom().randrange(10**6)
@@ -163,6 +165,7 @@ def test_a_study_killed_in_its_stages_ends_like_one_never_killed(tmp_path, whole
     assert record(study) == record(whole)
 
 
+@pytest.mark.long
 def test_several_processes_run_the_stages_together(tmp_path, whole):
     processes = [
         subprocess.Popen(command(tmp_path, *NO_TRACKING, "workers=1"), text=True,
@@ -175,6 +178,7 @@ def test_several_processes_run_the_stages_together(tmp_path, whole):
     assert record(study_of(tmp_path, *NO_TRACKING)) == record(whole)
 
 
+@pytest.mark.long
 def test_one_process_alone_trains_where_seconds_decide(tmp_path):
     words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
              "storage.heartbeat=1", *NO_TRACKING, *SERIAL)  # fmt: skip
@@ -220,6 +224,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
                           check=False, timeout=120)  # fmt: skip
 
 
+@pytest.mark.long
 def test_the_whole_study_and_its_winner_are_reproduced(whole):
     output = whole.config.output
     done = run("nndl_exp.reproduce", "small", "--output", output)
@@ -245,6 +250,7 @@ def test_a_record_that_was_changed_is_noticed(tmp_path):
     assert done.stdout.endswith("DIFFERENT\n")
 
 
+@pytest.mark.long
 def test_the_terminal_tells_each_stage_and_what_to_type_next(tmp_path):
     words = ("strategy.stages=[learning_rate,winner]", "training.eta=0.5", "training.lmbda=0")
     done = run("nndl_exp.sweep", *SMALL, *words, *NO_TRACKING, f"output={tmp_path}")
@@ -260,6 +266,7 @@ def test_the_terminal_tells_each_stage_and_what_to_type_next(tmp_path):
     assert best.stdout.endswith("IDENTICAL\n"), best.stdout + best.stderr
 
 
+@pytest.mark.long
 def test_a_start_from_which_nothing_learns_ends_with_words(tmp_path):
     words = ("training.eta=1e-40", "strategy.options.any_learning.rounds=1", *NO_TRACKING)
     done = run("nndl_exp.sweep", *SMALL, *words, f"output={tmp_path}")
@@ -270,6 +277,7 @@ def test_a_start_from_which_nothing_learns_ends_with_words(tmp_path):
     assert "resume" not in after, "the same command would end the same way"
 
 
+@pytest.mark.long
 def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
     from mlflow.tracking import MlflowClient
 
@@ -403,6 +411,7 @@ def test_the_forecast_measures_the_larger_of_the_networks(tmp_path, monkeypatch)
     assert measured == [(100,), (400,)]
 
 
+@pytest.mark.long
 def test_the_report_tells_what_each_stage_decided_and_draws_it(whole):
     done = run("nndl_exp.report", "small", "--output", whole.config.output)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -59,6 +59,7 @@ def test_a_folder_without_studies_says_what_makes_one(tmp_path, capsys):
     assert "python -m nndl_exp.sweep makes one" in said(capsys, "--output", str(tmp_path))
 
 
+@pytest.mark.long
 def test_a_study_that_is_being_led_is_running(cli):
     words = ("strategy=joint", "study.name=now", "tracking=none", "workers=1", "study.n_trials=200")
     process = cli.start("nndl_exp.sweep", *words)
@@ -159,6 +160,7 @@ def test_mistakes_are_one_line(output, words, message, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.long
 def test_a_study_is_deleted_everywhere_and_can_be_led_again(cli):
     words = ("strategy=joint", "study.name=gone", "study.n_trials=3", "executor=serial",
              "dataset.training_size=300", "training.epochs=2")  # fmt: skip

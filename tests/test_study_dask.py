@@ -73,6 +73,7 @@ def test_a_call_is_made_again_and_equal_calls_are_not_merged(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["SIGINT", "SIGKILL"])
+@pytest.mark.long
 def test_a_local_cluster_ends_with_its_study(cli, kind):
     """Ctrl-C goes to all processes of the terminal; the workers end their epochs first."""
     process = cli.start(
@@ -148,6 +149,7 @@ def cluster(scheduler):
     return address, [worker(), worker()]
 
 
+@pytest.mark.long
 def test_a_cluster_that_exists_gives_the_same_table(tmp_path, alone, cluster, monkeypatch):
     """Its workers run elsewhere, in another folder; one of them is ended in the middle."""
     address, workers = cluster
@@ -175,6 +177,7 @@ def test_a_cluster_that_is_busy_with_another_study_is_asked_all_the_same(tmp_pat
         pool.close()
 
 
+@pytest.mark.long
 def test_workers_that_can_not_give_the_same_bits_are_refused(tmp_path, scheduler):
     """One without the package, one with other BLAS kernels, one with two threads."""
     address, worker = scheduler

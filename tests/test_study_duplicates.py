@@ -106,6 +106,7 @@ def test_a_damaged_original_is_refused_in_one_line(tmp_path, alone):
         lead(study)
 
 
+@pytest.mark.long
 def test_a_killed_study_takes_over_the_same(tmp_path, alone):
     command = [sys.executable, "-m", "nndl_exp.sweep", *SMALL, *SIX_POINTS, "workers=2",
                f"output={tmp_path}"]  # fmt: skip

@@ -56,6 +56,7 @@ def join(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.long
 def test_three_processes_run_one_study(tmp_path, alone, database, request):
     words = ("workers=1", "executor=serial")
     if database == "postgresql":
@@ -73,6 +74,7 @@ def test_three_processes_run_one_study(tmp_path, alone, database, request):
         assert postgres.execute(ended_, name) == counted
 
 
+@pytest.mark.long
 def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
     words = (*SMALL[1:], *JOINED, "workers=1", "executor=serial", "pruner=none")
     folder = cli.folder / "nndl-output"

@@ -12,6 +12,7 @@ from nndl_exp.tracking.client import connect
 SWEEP = (*SMALL[1:], "study.n_trials=8", "study.name=served", "search_space.network.hidden=null")
 
 
+@pytest.mark.long
 def test_a_sweep_tracks_to_a_server_and_leaves_no_password(cli, monkeypatch, tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     with server(folder, port) as uri:
