@@ -28,7 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(name, ...): the faults that a test is about")
     config.addinivalue_line("markers", "long: takes many seconds; a run of all tests draws some")
     if config.option.faults_seed is None:
-        config.option.faults_seed = random.SystemRandom().randrange(10**6)
+        drawn = str(random.SystemRandom().randrange(10**6))
+        # By the environment, so that it is the same in all of xdist's processes.
+        config.option.faults_seed = int(os.environ.setdefault("NNDL_FAULTS_SEED", drawn))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
