@@ -22,12 +22,14 @@ ONLY_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
+def chromium(profile: Path, *more: str, console: str = "ALL") -> Iterator[webdriver.Chrome]:
+    """A browser with a profile of its own, ended by its driver; of flags the last one counts.
+    ``console`` is what is kept of what its console says."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS.split(), ONLY_LOOPBACK, f"--user-data-dir={profile}"):
+    for flag in (*FLAGS.split(), ONLY_LOOPBACK, f"--user-data-dir={profile}", *more):
         options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": console, "performance": "ALL"})
     driver = webdriver.Chrome(options, Service(DRIVER))
     try:
         yield driver

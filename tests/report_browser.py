@@ -3,25 +3,21 @@
 import base64
 import io
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from chromium import chromium
 from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 PATIENCE = 60  # seconds until what doesn't appear counts as missing
-FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --lang=en-US
-    --disable-background-networking --disable-component-update --disable-sync --no-proxy-server
-    --disable-dev-shm-usage --window-size=1280,900 --force-prefers-reduced-motion"""
+FLAGS = ("--window-size=1280,900", "--force-prefers-reduced-motion")
 
 CONTRASTS = """
 // [ratio, needed, text] of every text, by the relative luminance of WCAG 2.1.
@@ -136,16 +132,10 @@ class Browser:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser with a profile of its own, ended by its driver."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = str(CHROMIUM)
-        for flag in (*FLAGS.split(), f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options, Service(DRIVER))
-        try:
-            yield Browser(driver)
-        finally:
-            driver.quit()
+def browsing() -> Iterator[Browser]:
+    """A browser for pages from disk."""
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        chromium(Path(profile), *FLAGS) as driver,
+    ):
+        yield Browser(driver)

@@ -5,7 +5,6 @@ import html
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,10 +16,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from chromium import CHROMIUM, DRIVER, chromium
 from docs_blocks import ROOT
 from pydantic import TypeAdapter
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from nndl_exp.__main__ import nndl
@@ -31,10 +30,6 @@ from nndl_exp.study.chapter3 import STAGES
 if not (ROOT / "mkdocs.yml").is_file():
     pytest.skip("a source distribution has no docs", allow_module_level=True)
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = """--headless=new --no-sandbox --disable-gpu --no-first-run --lang=en-US --disable-sync
-    --disable-background-networking --disable-component-update --no-proxy-server
-    --disable-dev-shm-usage --allow-file-access-from-files"""
 DATA_GROUPS = ("search_space", "sampler", "pruner")
 """Groups whose keys are those of Optuna or of the settings; their files are shown whole."""
 
@@ -142,15 +137,9 @@ def test_every_page_of_the_repository_is_in_the_site(site):
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     if not (CHROMIUM and DRIVER):
         pytest.skip("chromium or chromedriver is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    data = tmp_path_factory.mktemp("browser")
-    for flag in (*FLAGS.split(), f"--user-data-dir={data}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, Service(DRIVER))
-    yield driver
-    driver.quit()
+    profile = tmp_path_factory.mktemp("browser")
+    with chromium(profile, "--allow-file-access-from-files") as driver:
+        yield driver
 
 
 class Quiet(SimpleHTTPRequestHandler):

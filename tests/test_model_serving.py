@@ -218,15 +218,19 @@ def test_the_model_brings_its_own_code_and_says_what_it_needs(shown, tmp_path):
             "data/dataset.json", "code/nndl_exp/nn/network.py"} <= names  # fmt: skip
     assert not [name for name in names if "__pycache__" in name]
     assert f"mlflow=={mlflow.__version__}" in (folder / "requirements.txt").read_text().split()
-    script = """import sys, mlflow.pyfunc
+    script = """import importlib.util, multiprocessing, sys, mlflow.pyfunc
 model = mlflow.pyfunc.load_model(sys.argv[1])
 import nndl_exp
-print(nndl_exp.__file__, model.metadata.run_id, model.metadata.model_id)"""
+pool = multiprocessing.get_context("spawn").Pool(1)
+worker = pool.apply(importlib.util.find_spec, ["nndl_exp.study.trial"]).origin
+pool.terminate()
+print(nndl_exp.__file__, worker, model.metadata.run_id, model.metadata.model_id)"""
     command = [sys.executable, "-B", "-c", script, str(folder)]
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    code, run_id, model_id = done.stdout.split()
+    code, worker, run_id, model_id = done.stdout.split()
     (model,) = client.get_run(version.run_id).outputs.model_outputs
     assert Path(code) == folder / "code/nndl_exp/__init__.py"
+    assert folder not in Path(worker).parents, "workers started later have the whole package"
     assert (run_id, model_id) == (version.run_id, model.model_id)

@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
+from chromium import needs_chromium
 from selenium import webdriver
-from ui import TRIALS, Page, Shown, needs_browser, request, serving
+from ui import TRIALS, Page, Shown, request, serving
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.study.dashboard import dashboard_command
@@ -33,7 +34,7 @@ def test_it_has_the_study_with_every_trial(address, shown):
     assert detail["best_trials"][0]["number"] == shown.winner
 
 
-@needs_browser
+@needs_chromium
 def test_its_page_draws_the_history_of_the_study(browser: webdriver.Chrome, address):
     page = Page(browser, address)
     page.driver.get(address)

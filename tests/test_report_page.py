@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from chromium import CHROMIUM, DRIVER
 from PIL import Image
-from report_browser import CHROMIUM, CONTRASTS, DRIVER, Browser, chromium
+from report_browser import CONTRASTS, Browser, browsing
 from report_pages import (
     HOSTILE,
     STAGED,
@@ -388,7 +389,7 @@ def test_the_table_of_trials_is_that_of_the_study(hostile):
 def browser():
     if not (CHROMIUM and DRIVER):
         pytest.skip("chromium or chromedriver is not installed")
-    with chromium() as opened:
+    with browsing() as opened:
         yield opened
 
 

@@ -11,6 +11,10 @@ import pytest
 import yaml
 from studies import SERIAL, SMALL, run_small, study_of, table
 
+from nndl_exp.study.coordinator import Coordinator
+from nndl_exp.study.patience import Patience
+from nndl_exp.study.storage import Storage, sqlite_url
+
 JOINED = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
           "study.name=joined", "storage.heartbeat=1")  # fmt: skip
 
@@ -97,3 +101,24 @@ def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
     champion = client.get_run(version.run_id).data.tags
     best = yaml.safe_load((folder / "studies/joined/best.yaml").read_text())["origin"]["trial"]
     assert (champion["nndl.run"], champion["best"]) == (f"joined/{best}", "true")
+
+
+def test_a_trial_that_was_proposed_unseen_is_taken_up(tmp_path, alone):
+    """By a process that came and went before this one looked who else was there."""
+    study = study_of(tmp_path, *JOINED, *SERIAL)
+    url, said = sqlite_url(tmp_path), []
+    coordinator = Coordinator(study, url)
+    trials = iter(coordinator)
+    next(trials)
+    other = Storage(url, study, Patience(url, 60.0, said.append))
+    other.read()
+    proposals, view = other.proposals(), study.proposer()
+    settled = [study.settled(trial) for trial in study.trials()]
+    view.restore(proposals, settled)
+    unseen = view.ask(settled)
+    assert other.add(unseen, study.space.distributions)
+    other.close()
+    assert [unseen.number, *(trial.number for trial in trials)][-1] == len(alone) - 1
+    assert table(study).equals(alone)
+    assert unseen.number == len(proposals)
+    assert said == []

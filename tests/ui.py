@@ -7,31 +7,26 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from chromium import chromium
 from conftest import CommandLine
 from mlflow_server import free_port
 from selenium import webdriver
 from selenium.common import exceptions
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-needs_browser = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"
-)
 PATIENCE = 60  # seconds until what doesn't appear counts as missing
 TRIALS = 6
 SWEEP = (
@@ -39,12 +34,8 @@ SWEEP = (
     "pruner=none", "training.stopping.name=none", "executor=serial",
 )  # fmt: skip
 QUIET = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true"
-# The blink settings are a mouse: without one, charts always show their tools.
-FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --lang=en-US
-    --disable-background-networking --disable-component-update --disable-sync --no-proxy-server
-    --disable-dev-shm-usage --window-size=1500,950
-    --blink-settings=primaryHoverType=2,availableHoverTypes=2"""
-ONLY_LOOPBACK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+MOUSE = "--blink-settings=primaryHoverType=2,availableHoverTypes=2"
+"""Without one, charts always show their tools."""
 IN_FLUX = (  # React has replaced an element, or something still lies above it: look again
     exceptions.StaleElementReferenceException,
     exceptions.ElementNotInteractableException,
@@ -135,6 +126,9 @@ class Page:
 
     def __init__(self, driver: webdriver.Chrome, address: str) -> None:
         self.driver, self.address = driver, address
+        # The page before may ask for its server, which has ended since, until it is left.
+        driver.get("about:blank")
+        driver.get_log("browser")
 
     def remember(self, items: dict[str, str]) -> None:
         """Set what a page keeps in the browser, from /health, where its code doesn't run."""
@@ -187,16 +181,6 @@ class Page:
             self.driver.set_window_size(1500, 950)
 
 
-@contextmanager
-def browsing(profile: Path) -> Iterator[webdriver.Chrome]:
-    """A browser, which reaches loopback and nothing else."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
-    for flag in (*FLAGS.split(), ONLY_LOOPBACK, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options, Service(DRIVER))
-    try:
-        yield driver
-    finally:
-        driver.quit()
+def browsing(profile: Path) -> AbstractContextManager[webdriver.Chrome]:
+    """A browser with a mouse, whose console keeps errors."""
+    return chromium(profile, MOUSE, console="SEVERE")

@@ -16,7 +16,7 @@ from nndl_exp.training.epoch import Epoch, Moment
 TRAINING, VALIDATION = "#E69F00", "#0072B2"
 
 
-_SETS = (("training", TRAINING, "--"), ("validation", VALIDATION, "-"))
+SETS = (("training", TRAINING, "--"), ("validation", VALIDATION, "-"))
 
 
 class LearningCurves:
@@ -35,7 +35,7 @@ class LearningCurves:
         self._lines, self._best = {}, []
         labels = ("cost C", "accuracy (%)" if measure.is_fraction else measure.name)
         for (kind, axes), label in zip(self._axes.items(), labels, strict=True):
-            for name, colour, style in _SETS:
+            for name, colour, style in SETS:
                 (line,) = axes.plot([], [], style, color=colour, label=name)
                 self._lines[f"{name}_{kind}"] = line
             axes.set(xlabel="epoch", ylabel=label)

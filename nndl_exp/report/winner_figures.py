@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from nndl_exp.datasets import Reading
 from nndl_exp.nn.arrays import Array, Indices
 from nndl_exp.nn.network import Network
-from nndl_exp.report.figures import TRAINING, VALIDATION
+from nndl_exp.report.figures import SETS, TRAINING, VALIDATION
 from nndl_exp.report.history import Climb
 from nndl_exp.report.scale import Scale
 from nndl_exp.report.told import Calibration, Told
@@ -29,7 +29,6 @@ _FEW = 10
 """Examples of a bin below which its accuracy is mostly chance."""
 _INK = "#1a1a1a"  # on a coloured ground, which stays as it is where black text is made light
 Histories = Sequence[Sequence[Epoch]]
-SETS = (("training", TRAINING, "--"), ("validation", VALIDATION, "-"))
 
 
 def band(histories: Histories, name: str, scale: float = 1.0) -> tuple[Array, Array, Array]:

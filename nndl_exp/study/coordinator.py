@@ -300,7 +300,7 @@ class Coordinator:
         elif isinstance(ended, BaseException):
             raise ended
         elif ended.result is not None:
-            self._settle(Trial(number, self._configs[number], ended.result))
+            self._settle(Trial(number, self._configs.pop(number), ended.result))
         elif ended.elsewhere:
             self._claims.release(number)
             self._elsewhere.add(number)

@@ -14,6 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from nndl_exp.report.analysis import Analysis, Parameter
+from nndl_exp.report.figures import SETS
 from nndl_exp.report.history import Climb
 from nndl_exp.report.labels import SECOND, label
 from nndl_exp.report.marks import log_ticks
@@ -44,7 +45,7 @@ from nndl_exp.report.parameter_figures import (
     ticks_of,
 )
 from nndl_exp.report.scale import Scale
-from nndl_exp.report.winner_figures import SETS, Histories, band
+from nndl_exp.report.winner_figures import Histories, band
 from nndl_exp.training.accuracy import Measure
 
 _ROOM = 0.06  # between two labels of an upright axis, of its length
