@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,10 +163,14 @@ def log_look(found: Found, look: Look, output: str, tracking: TrackingConfig) ->
         TrackingOutage: it stopped answering.
     """
     from nndl_exp.run import measure_of
+    from nndl_exp.study.study import load_settings
     from nndl_exp.tracking.mlflow_view import MlflowView
 
     config = found.directory.config()
     measure = measure_of(config)
+    if found.study is not None:
+        kept, _ = load_settings(found.study / "study.yaml", output)
+        tracking = replace(tracking, experiment=kept.tracking.experiment)
     view = MlflowView(output, tracking, config.dataset.title, measure)
     run = view.find(found.name)
     if run is not None:

@@ -9,7 +9,7 @@ import click
 
 from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
-from nndl_exp.cli.options import output_option
+from nndl_exp.cli.options import output_of_group, output_option
 from nndl_exp.cli.runs import default_output, find_study, name_of
 from nndl_exp.errors import UserError
 
@@ -37,7 +37,7 @@ def command(context: click.Context, output: str) -> None:
 
 @command.command()
 @click.argument("study")
-@click.pass_obj
+@output_of_group
 def show(output: str, study: str) -> None:
     """Show STUDY: what each stage decided and why, its best run, and what to type next."""
     from nndl_exp.report.text import when
@@ -64,7 +64,7 @@ def show(output: str, study: str) -> None:
 @command.command()
 @click.argument("first")
 @click.argument("second")
-@click.pass_obj
+@output_of_group
 def compare(output: str, first: str, second: str) -> None:
     """Compare the best runs of two studies, image by image of their validation set.
 
@@ -99,7 +99,7 @@ def compare(output: str, first: str, second: str) -> None:
 @click.option("--csv", type=click.Path(dir_okay=False), help="All trials, as CSV.")
 @click.option("--parquet", type=click.Path(dir_okay=False), help="All trials, as Parquet.")
 @click.option("--yaml", type=click.Path(dir_okay=False), help="The best run's configuration.")
-@click.pass_obj
+@output_of_group
 def export(output: str, study: str, csv: str | None, parquet: str | None, yaml: str | None) -> None:
     """Write the trials of STUDY, or the configuration of its best run, into files."""
     from nndl_exp.config import to_mapping, to_yaml
@@ -128,7 +128,7 @@ def export(output: str, study: str, csv: str | None, parquet: str | None, yaml: 
 @command.command()
 @click.argument("study")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.pass_obj
+@output_of_group
 def delete(output: str, study: str, yes: bool) -> None:
     """Delete STUDY: its folder with every run, and what the databases of the output folder say of
     it. A copy that an MLflow server or a PostgreSQL database has stays there."""

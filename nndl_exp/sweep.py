@@ -121,10 +121,11 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     from nndl_exp.study import executors
     from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.storage import url_of
-    from nndl_exp.study.study import Study, Trial
+    from nndl_exp.study.study import Study, Trial, shown_as_before
 
     study = Study(config)
     study.verify()
+    study.config = shown_as_before(config, study.directory)
     if config.study.dry_run:
         Presentation(study, screen).plan(executors.workers_of(config))
         return 0
@@ -164,9 +165,11 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
     from nndl_exp.study import executors
     from nndl_exp.study.forecast import seconds_of
     from nndl_exp.study.strategy import StagedStudy, ending
+    from nndl_exp.study.study import shown_as_before
 
     study = StagedStudy(config)
     study.verify()
+    study.config = shown_as_before(config, study.directory)
     workers = executors.workers_of(config)
     show = StagedPresentation(study, screen)
     forecast = seconds_of(study.work(), config.run, study.dataset, workers)
@@ -179,7 +182,7 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
     start = time.monotonic()
     region = StudyRegion(Pace(study.work() / forecast, _budget(config)))
     try:
-        views = StagedViews(study, pool, leads=leadership.take())
+        views = StagedViews(study, leads=leadership.take())
         with screen.live(region):
             led = _lead_stages(study, pool, show, views, screen, region)
             decision, stuck = led.decision, led.decision is not None and led.decision.stop

@@ -47,7 +47,8 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
     names = study_names(output)
     for name in names:
         study = open_study(output, name)
-        study.config = replace(study.config, tracking=tracking)
+        there = replace(tracking, experiment=study.config.tracking.experiment)
+        study.config = replace(study.config, tracking=there)
         if isinstance(study, StagedStudy):
             show_stages(study)
             continue
@@ -74,11 +75,9 @@ def show_stages(study: "StagedStudy") -> None:
         UserError: MLflow stopped answering.
     """
     from nndl_exp.cli.staged_tracking import StagedViews
-    from nndl_exp.study import executors
 
-    with closing(executors.pool_of(study.config)) as pool:
-        views = StagedViews(study, pool)
-        views.show_all()
+    views = StagedViews(study)
+    views.show_all()
     if views.outage:
         raise UserError(f"MLflow stopped answering ({views.outage}); try again later")
 

@@ -8,7 +8,8 @@ pytest.importorskip("benchmarks", reason="needs the repository's benchmarks/")
 
 from benchmarks.scaling import overhead, proposals, sleeping, workers
 from benchmarks.scaling.__main__ import PARTS
-from benchmarks.scaling.bare import Bare, train_again
+from benchmarks.scaling.bare import train_again
+from benchmarks.scaling.counted import Counted
 from benchmarks.scaling.sweeps import Sweep, table
 from nndl_exp.api import load_study
 
@@ -44,31 +45,36 @@ def test_trainings_are_the_same_without_a_study(led, monkeypatch):
         bare, "initial_network", lambda *args: networks.append(made(*args)) or networks[-1]
     )
     for directory, result in led.trained():
-        alone = train_again(directory)
-        assert alone.clock > 0 and alone.processor > 0
+        train_again(directory)
         assert networks.pop().digest() == result.weights["last"]
 
 
 def test_overhead_is_what_is_not_training(led):
-    around = overhead.Around(starting=0.5, reports=0.2)
-    alone = [Bare(6.0, 3.0), Bare(2.0, 1.0)]
-    found = overhead.compare(led, Sweep(9.0, 6.0, led.folder), around, alone, workers=2)
+    tracked = overhead.Led(led, Counted(2, 4.0, 8.0), reports=0.2, mlflow=0.1)
+    alone = Sweep(9.0, 6.0, led.folder)
+    untracked = overhead.Led(alone, Counted(2, 3.0, 6.0), reports=0.3, mlflow=0.0)
+    found = overhead.compare(tracked, untracked, starting=0.5, workers=2)
     assert (found.trainings, found.training) == (2, 4.0)
     assert found.whole == pytest.approx(8 / 4 - 1)
-    assert found.tracking == pytest.approx((8 - 6) / 4)
-    assert (found.starting, found.reports) == pytest.approx((0.5 / 4, 0.2 / 4))
-    assert found.together == pytest.approx(1 - 0.125 - 0.05)
+    assert found.tracking == pytest.approx((4.0 - 0.2 - 0.1 - (3.0 - 0.3)) / 4)
+    assert (found.starting, found.reports) == pytest.approx((0.6 / 4, 0.2 / 4))
+    assert found.together == pytest.approx(1 - 0.15 - 0.05)
     assert found.search == pytest.approx(found.together - found.tracking)
     assert found.clock == pytest.approx(2 * 10 / 8 - 1)
-    assert found.clock_untracked == pytest.approx(2 * 9 / 8 - 1)
+    assert found.clock_untracked == pytest.approx(2 * 9 / 6 - 1)
 
 
-def test_reports_are_made_again(tmp_path):
-    words = ("strategy.stages=[epochs]", "strategy.epochs=4", "study.name=s", f"output={tmp_path}")
-    study = load_study([*TINY[:-1], *words])
-    list(study.run())
-    assert overhead.report_again(study.directory) > 0
-    assert list(study.directory.glob("stages/epochs/figures/*.png"))
+@pytest.mark.long
+def test_trainings_are_counted_where_they_are_trained(tmp_path):
+    words = (*TINY[:3], "strategy.stages=[epochs]", "strategy.epochs=4", "workers=1")
+    led = overhead.lead(words, tmp_path / "output")
+    trained = led.sweep.trained()
+    assert led.training.times == len(trained) > 0
+    seconds = sum(result.seconds for _, result in trained)
+    assert seconds < led.training.clock < led.sweep.clock, "measuring counts too"
+    assert 0 < led.training.processor + led.reports + led.mlflow < led.sweep.processor
+    assert led.reports > 0
+    assert led.mlflow > 0
     assert overhead.import_worker() > 0
 
 

@@ -32,6 +32,7 @@ def test_it_has_the_study_with_every_trial(address, shown):
     values = [trial["values"][0] for trial in detail["trials"]]
     assert max(values) == shown.best["origin"]["validation_accuracy"]
     assert detail["best_trials"][0]["number"] == shown.winner
+    assert detail["objective_names"] == ["validation_accuracy"]
 
 
 @needs_chromium

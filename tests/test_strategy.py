@@ -281,13 +281,19 @@ def test_a_start_from_which_nothing_learns_ends_with_words(tmp_path):
 def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
     from mlflow.tracking import MlflowClient
 
-    words = ("strategy.stages=[learning_rate,epochs,winner]", "training.eta=0.5", *SERIAL)
-    done = run("nndl_exp.sweep", *SMALL, *words, f"output={tmp_path}")
+    stages = ("strategy.stages=[learning_rate,epochs,winner]", "training.eta=0.5", *SERIAL)
+    words, shown = (*SMALL, *stages, f"output={tmp_path}"), "tracking.experiment=lesson 3"
+    done = run("nndl_exp.sweep", *words, shown)
     assert done.returncode == 0, done.stdout + done.stderr
+    done = run("nndl_exp.sweep", *words, "tracking.experiment=lesson 4")
+    assert done.returncode == 2
+    assert "must be that in which the study small is shown (lesson 3): got lesson 4" in done.stderr
+    assert run("nndl_exp.sweep", *words).returncode == 0, "it stays where it was"
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
 
     def runs():
         (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
+        assert experiment.name == "lesson 3"
         return {r.data.tags["nndl.run"]: r for r in client.search_runs([experiment.experiment_id])}
 
     def check():
@@ -317,6 +323,11 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         return len(by_name)
 
     count = check()
+    assert run("nndl_exp.report", "small", "--output", str(tmp_path)).returncode == 0
+    assert run("nndl_exp.evaluate", "small", "--output", str(tmp_path)).returncode == 0
+    root = runs()["small"]
+    assert "report.html" in {file.path for file in client.list_artifacts(root.info.run_id)}
+    assert "test/accuracy" in runs()[root.data.tags["nndl.winner"]].data.metrics
     done = run("nndl_exp.sync", "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert check() == count, "nothing is shown twice"

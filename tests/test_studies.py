@@ -90,6 +90,12 @@ def test_a_study_shows_what_was_decided_and_its_best_run_is_there(output, capsys
     assert find_run(name, str(output), TrackingConfig()).directory.path == found.best.path.resolve()
 
 
+def test_the_output_folder_is_told_before_or_after_the_command(output, capsys):
+    assert said(capsys, "show", "plain", "--output", str(output)) == said(
+        capsys, "--output", str(output), "show", "plain"
+    )
+
+
 def test_the_difference_of_two_studies_is_that_of_their_best_runs(output, capsys):
     plain, weak = (summary(output, name) for name in ("plain", "weak"))
     gain = plain.result.validation_accuracy - weak.result.validation_accuracy

@@ -1,19 +1,15 @@
 """What search, storage and tracking take beside training, in whole sweeps of the real command.
 
-Training is what the sweep's trainings take, each measured after every epoch as it is there, with
-nothing around them: the recorded runs are trained again, by as many processes. All that the sweep
-takes besides is a share of that: of the processors, by the seconds that all its processes used,
-from the command's first line to its exit; and by the clock times the workers, where waiting counts
-too. Its parts: tracking is by how much it is less with tracking=none; starting is what the plan
-takes (study.dry_run=true) and what each worker imports; reports are the tables and figures of all
-stages, made again in a new process; the rest is search, storage and records.
-
-A stage decides by elapsed time, so the sweep without tracking may train other networks. What its
-trainings take is that of the first, times the ratio of the seconds that both recorded.
+All is in seconds of processor, of all the processes of one and the same sweep, from the command's
+first line to its exit. Training is what they spend in the trainings, each measured after every
+epoch (counted.py counts it); all the rest is overhead, as a share of that. Its parts: tracking is
+by how many seconds it is less with tracking=none; starting is what the plan takes
+(study.dry_run=true), what each worker imports, and MLflow's import and opening; reports are the
+tables and figures of all stages; what remains is search, storage and records. By the clock, times
+the workers, waiting counts too.
 """
 
 import importlib
-import math
 import statistics
 import tempfile
 import time
@@ -23,12 +19,14 @@ from dataclasses import astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.scaling.bare import Bare, train_again
+from benchmarks.scaling.counted import REPORT, STARTING, TRAINING, Counted, read
 from benchmarks.scaling.sweeps import Sweep, sweep, table
 
+LONG = "full digits, 1,050 epochs of work"
+"""What takes half an hour is measured once."""
 CASES: dict[str, tuple[str, ...]] = {
     "the default sweep (5,000 digits)": (),
-    "full digits, 1,050 epochs of work": ("dataset=mnist", "strategy.epochs=1050"),
+    LONG: ("dataset=mnist", "strategy.epochs=1050"),
 }
 WORKERS = 2
 
@@ -60,31 +58,42 @@ class Overhead:
 
 
 @dataclass(frozen=True)
-class Around:
-    """What starting and reporting take, in seconds of processor."""
+class Led:
+    """A sweep; what its trainings took, and in seconds of processor its reports and MLflow."""
 
-    starting: float
+    sweep: Sweep
+    training: Counted
     reports: float
+    mlflow: float
+
+    @property
+    def other(self) -> float:
+        """Seconds of processor that were not training."""
+        return self.sweep.processor - self.training.processor
+
+
+def lead(words: tuple[str, ...], folder: Path) -> Led:
+    """A sweep that is counted."""
+    file = folder.with_suffix(".counted")
+    done = sweep(words, folder, "benchmarks.scaling.counted", COUNTED=str(file))
+    reports, mlflow = read(file, REPORT).processor, read(file, STARTING).processor
+    return Led(done, read(file, TRAINING), reports, mlflow)
 
 
 def measure(words: tuple[str, ...], workers: int = WORKERS) -> Overhead:
-    """One round: the sweep, the sweep without tracking, its plan, its trainings alone."""
+    """One round: the sweep, the sweep without tracking, its plan."""
     words = (*words, f"workers={workers}")
     with tempfile.TemporaryDirectory() as folder:
-        tracked = sweep(words, Path(folder) / "tracked")
-        untracked = sweep([*words, "tracking=none"], Path(folder) / "untracked")
-        plan = sweep([*words, "study.dry_run=true"], Path(folder) / "plan")
-        runs = [directory for directory, _ in tracked.trained()]
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            alone = list(pool.map(train_again, runs))
+        tracked = lead(words, Path(folder) / "tracked")
+        untracked = lead((*words, "tracking=none"), Path(folder) / "untracked")
+        plan = sweep((*words, "study.dry_run=true"), Path(folder) / "plan")
         starting = plan.processor + workers * _in_new_process(import_worker)
-        around = Around(starting, _in_new_process(report_again, untracked.folder))
-        return compare(tracked, untracked, around, alone, workers)
+        return compare(tracked, untracked, starting, workers)
 
 
-def _in_new_process(action: Callable[..., float], *arguments: object) -> float:
+def _in_new_process(action: Callable[[], float]) -> float:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(action, *arguments).result()
+        return pool.submit(action).result()
 
 
 def import_worker() -> float:
@@ -93,52 +102,30 @@ def import_worker() -> float:
     return time.process_time()
 
 
-def report_again(folder: Path) -> float:
-    """Seconds of processor for the tables and figures of a study's stages."""
-    from nndl_exp.study.strategy import StagedStudy
-    from nndl_exp.study.study import load_settings
-
-    config, _ = load_settings(folder / "study.yaml", folder.parents[1])
-    stages = [(stage, stage.trials()) for stage in StagedStudy(config).stages()]
-    before = time.process_time()
-    from nndl_exp.report.study_files import report_stage
-
-    for stage, trials in stages:
-        report_stage(stage, trials)
-    return time.process_time() - before
-
-
-def compare(
-    tracked: Sweep, untracked: Sweep, around: Around, alone: list[Bare], workers: int
-) -> Overhead:
-    """The shares, of what two sweeps, what is around, and the first's trainings alone took."""
-    training = Bare(math.fsum(b.clock for b in alone), math.fsum(b.processor for b in alone))
-    other = _recorded(untracked) / _recorded(tracked)
-    without = untracked.processor / (training.processor * other) - 1
-    starting = around.starting / training.processor
-    reports = around.reports / training.processor
+def compare(tracked: Led, untracked: Led, starting: float, workers: int) -> Overhead:
+    """The shares, of two sweeps and of what starting took."""
+    training, reports = tracked.training, tracked.reports
+    more = tracked.other - untracked.other
+    tracking = more - (reports - untracked.reports) - tracked.mlflow
+    starting += tracked.mlflow
     return Overhead(
-        trainings=len(alone),
+        trainings=training.times,
         training=training.processor,
-        search=without - starting - reports,
-        tracking=tracked.processor / training.processor - 1 - without,
-        starting=starting,
-        reports=reports,
-        clock=workers * tracked.clock / training.clock - 1,
-        clock_untracked=workers * untracked.clock / (training.clock * other) - 1,
-        window=workers * tracked.window() / training.clock - 1,
+        search=(tracked.other - tracking - starting - reports) / training.processor,
+        tracking=tracking / training.processor,
+        starting=starting / training.processor,
+        reports=reports / training.processor,
+        clock=workers * tracked.sweep.clock / training.clock - 1,
+        clock_untracked=workers * untracked.sweep.clock / untracked.training.clock - 1,
+        window=workers * tracked.sweep.window() / training.clock - 1,
     )
-
-
-def _recorded(done: Sweep) -> float:
-    return math.fsum(result.seconds for _, result in done.trained())
 
 
 def measured(rounds: int) -> str:
     """The table."""
     rows = []
     for title, words in CASES.items():
-        found = [measure(words) for _ in range(rounds)]
+        found = [measure(words) for _ in range(1 if title == LONG else rounds)]
         columns = zip(*(astuple(one) for one in found), strict=True)
         m = Overhead(*(statistics.median(column) for column in columns))
         shares = (m.together, m.search, m.tracking, m.starting, m.reports, m.whole, m.clock,

@@ -40,14 +40,16 @@ class Sweep:
         return max(r.ended for r in results) - min(r.started for r in results)
 
 
-def sweep(words: Sequence[str], output: Path) -> Sweep:
-    """Run ``python -m nndl_exp.sweep`` into a new output folder.
+def sweep(
+    words: Sequence[str], output: Path, module: str = "nndl_exp.sweep", **environment: str
+) -> Sweep:
+    """Run ``python -m nndl_exp.sweep``, or a module that does, into a new output folder.
 
     Raises:
         subprocess.CalledProcessError: it did not end well.
     """
-    command = [sys.executable, "-m", "nndl_exp.sweep", *words, f"output={output}", "study.name=s"]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-m", module, *words, f"output={output}", "study.name=s"]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", **environment}
     before, start = _processor(), time.perf_counter()
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
     clock = time.perf_counter() - start

@@ -16,6 +16,20 @@ output_option = click.option(
     show_default="nndl-output, or NNDL_OUTPUT",
     help="The folder that the runs are kept in.",
 )
+
+
+def output_of_group(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--output`` of a command in a group that has it too: typed before or after its name."""
+
+    @click.option("--output", default=None, help="The folder that the runs are kept in.")
+    @click.pass_obj
+    @functools.wraps(command)
+    def placed(kept: str, /, *args: Any, output: str | None, **kwargs: Any) -> Any:
+        return command(output or kept, *args, **kwargs)
+
+    return placed
+
+
 tracking_option = click.option(
     "--tracking-uri",
     envvar="NNDL_TRACKING_URI",

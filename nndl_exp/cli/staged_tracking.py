@@ -9,7 +9,7 @@ from nndl_exp.config import flatten, to_mapping
 from nndl_exp.report.captions import champion_caption, stage_caption, staged_caption, table, told
 from nndl_exp.report.study_files import report_stage
 from nndl_exp.run import measure_of
-from nndl_exp.study import executors
+from nndl_exp.study.executors import SerialExecutor
 from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy, ending
 from nndl_exp.study.study import Trial
@@ -21,13 +21,13 @@ from nndl_exp.tracking.study_view import StudyView
 class StagedViews:
     """A study in stages in MLflow: its run, below it one for each stage, below that the trials.
 
-    MLflow is opened when the first trial has settled, since it takes seconds to start. ``pool``
-    draws, between the stages, when it has nothing to train. Where another process ``leads`` nothing
-    is shown, unless that one has gone when the study is complete.
+    MLflow is opened when the first trial has settled, since it takes seconds to start. This process
+    draws: until a worker has imported what draws it is done. Where another process ``leads``
+    nothing is shown, unless that one has gone when the study is complete.
     """
 
-    def __init__(self, study: StagedStudy, pool: executors.Pool, *, leads: bool = True) -> None:
-        self._study, self._pool, self._leads = study, pool, leads
+    def __init__(self, study: StagedStudy, *, leads: bool = True) -> None:
+        self._study, self._leads = study, leads
         self._root: StudyView | None = None
         self._views: dict[str, StudyView] = {}
         self._story: list[str] = []
@@ -62,16 +62,12 @@ class StagedViews:
         if not self._tracked:
             report_stage(stage, trials)
             return
-        executor, best = self._pool.open(), winner(stage, trials)
-        pictures = draw_best(executor, stage, best, weights=False)
-        files = report_stage(stage, trials, executor=executor)
+        best, files = winner(stage, trials), report_stage(stage, trials)
         if decision is not None:
             stage.conclude(decision)  # also where the study was killed before it was written down
             files.append(stage.directory / "decision.yaml")
             self._story.append(told(stage, decision))
         view = self._stage(stage)
-        if best is not None:
-            show_best(view, best, pictures)
         view.log_files(stage.directory, files)
         caption = stage_caption(stage, trials, decision)
         view.close(complete=decision is not None, caption=caption, metrics=best_metrics(best))
@@ -94,7 +90,7 @@ class StagedViews:
 
     def _crown(self, stage: Stage, trial: Trial) -> None:
         view, name = self._stage(stage), f"{stage.name}/{trial.number}"
-        show_best(view, trial, draw_best(self._pool.open(), stage, trial))
+        show_best(view, trial, draw_best(SerialExecutor(), stage, trial))
         caption = champion_caption(self._study, name, trial)
         view.log_model(trial.number, stage.run_directory(trial.number), caption)
 

@@ -105,18 +105,13 @@ def own_files(folder: Path) -> list[Path]:
     return [path for name in _FILES if (path := folder / name).is_file()]
 
 
-def draw_best(
-    executor: Executor, study: Study, best: Trial | None, *, weights: bool = True
-) -> "list[Future[Path]]":
-    """Have the pictures of the best trial drawn: of the others the UI draws curves by itself.
-
-    ``weights``: of a winner those of the first layer, too.
-    """
+def draw_best(executor: Executor, study: Study, best: Trial | None) -> "list[Future[Path]]":
+    """Have the pictures of the best trial drawn: of the others the UI draws curves by itself."""
     if best is None:
         return []
     directory, name = study.run_directory(best.number), f"{study.name}/{best.number}"
     pictures = [executor.submit(draw, directory, name)]
-    if weights and study.dataset.shape is not None:
+    if study.dataset.shape is not None:
         pictures.append(executor.submit(draw_weights, directory))
     return pictures
 

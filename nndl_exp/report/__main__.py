@@ -55,6 +55,7 @@ def show(output: str, name: str, formats: tuple[str, ...], tracking: TrackingCon
     from nndl_exp.study.summary import summary
 
     found, console = summary(output, name), make_console()
+    tracking = replace(tracking, experiment=found.config.tracking.experiment)
     parts: list[Part] = []
     why = ""
     try:

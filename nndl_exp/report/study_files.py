@@ -56,22 +56,16 @@ def start_drawing(
 
 
 def report_stage(
-    stage: Study,
-    trials: Sequence[Trial],
-    formats: Sequence[str] = ("png",),
-    executor: Executor | None = None,
+    stage: Study, trials: Sequence[Trial], formats: Sequence[str] = ("png",)
 ) -> list[Path]:
-    """Write the tables of a stage and its pictures: all of a search, else those that tell.
-
-    ``executor`` draws them, None for this process.
-    """
+    """Write the tables of a stage and its pictures: all of a search, else those that tell."""
     if not trials:
         return []
     from nndl_exp.report.stage_figures import draw_picture
 
     analysis, files = analyse(stage, trials), write_tables(stage, trials)
     names = tuple(FIGURES) if stage.is_search else ("slices",)
-    drawings = start_drawing(executor or SerialExecutor(), analysis, stage, formats, names)
+    drawings = start_drawing(SerialExecutor(), analysis, stage, formats, names)
     for drawing in drawings:
         files += drawing.result()
     return files + draw_picture(stage, trials, formats)

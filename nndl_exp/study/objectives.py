@@ -22,6 +22,11 @@ def directions(judged_by: str, second: str) -> tuple[StudyDirection, ...]:
     return (first,) if second == "none" else (first, StudyDirection.MINIMIZE)
 
 
+def names(judged_by: str, second: str) -> tuple[str, ...]:
+    """What the objectives are called."""
+    return (judged_by,) if second == "none" else (judged_by, second)
+
+
 def settled(
     config: RunConfig, sizes: Sequence[int], result: Result, history: Sequence[Epoch], second: str
 ) -> Settled:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import SweepConfig, parse, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, SweepConfig, parse, to_mapping, to_yaml
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import atomic
@@ -38,6 +38,7 @@ class ScriptedStage(Study):
         self, config: SweepConfig, parent: str, key: str, module: "StageModule", facts: Facts
     ) -> None:
         self.key, self.module = key, module
+        self._configs: list[RunConfig] = []  # of settled trials, which are asked for often
         self.title = module.TITLE
         self.one_at_a_time = bool(getattr(module, "ONE_AT_A_TIME", False))
         self.options = stage_options(module, key, config)
@@ -47,6 +48,7 @@ class ScriptedStage(Study):
         self.dataset = check(start)
         self.space = SearchSpace(module.space(self.facts, self.options))
         self.directions = objectives.directions(start.training.judged_by, "none")
+        self.objective_names = objectives.names(start.training.judged_by, "none")
         self.plan = Plan(
             identity=f"{parent}/{key}",
             space=self.space,

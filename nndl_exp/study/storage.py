@@ -2,6 +2,7 @@
 
 import functools
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -148,6 +149,15 @@ class _Backend(optuna.storages.RDBStorage):
             raise _ProposedError(trial.number)
         return trial
 
+    def _set_trial_param_without_commit(
+        self, session: Any, trial_id: int, name: str, value: float, distribution: Any, _: Any = None
+    ) -> None:
+        # Optuna looks for an earlier trial's distribution, to compare it: a query for each
+        # parameter. Ours come from one search space.
+        super()._set_trial_param_without_commit(
+            session, trial_id, name, value, distribution, distribution
+        )
+
 
 class _ProposedError(Exception):
     """Another process has proposed the trial, or this one did and did not hear of it."""
@@ -194,6 +204,12 @@ class Storage:
                 directions=list(study.directions),
                 load_if_exists=True,
             )
+            if self._study.metric_names is None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                    self._study.set_metric_names(
+                        list(study.objective_names)
+                    )  # as dashboards call them
         self._storage = self._study._storage  # remembers trials that have ended
         self._id = self._study._study_id
 

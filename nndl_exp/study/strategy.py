@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from nndl_exp.config import RunConfig, SweepConfig, seconds, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, SweepConfig, seconds, to_mapping
 from nndl_exp.datasets import Dataset, Labelled
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
-from nndl_exp.records import atomic
 from nndl_exp.run import data_of, sizes_of
 from nndl_exp.study import executors, warm_start
 from nndl_exp.study.chapter3 import STAGES
@@ -34,6 +33,7 @@ from nndl_exp.study.study import (
     data_of_study,
     load_settings,
     other_settings,
+    save_settings,
 )
 from nndl_exp.study.trial import Original
 
@@ -94,12 +94,8 @@ class StagedStudy:
         self.verify()
         self.directory.mkdir(parents=True, exist_ok=True)
         warm_start.save(self.rows, self.rows_path)
-        settings = {key: to_mapping(self.config)[key] for key in SAVED}
-        settings["study"] |= {"name": self.name, "dry_run": False}
-        settings["data"] = self.dataset.sha256
-        header = f"# the study {self.name}: what identifies it\n"
         path = self.directory / "study.yaml"
-        atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
+        save_settings(path, self.config, self.name, self.dataset.sha256)
 
     def lead(self, pool: Pool) -> Iterator[tuple[Stage, Coordinator]]:
         """Each stage with what leads it; to be iterated to its end before the next is asked for.

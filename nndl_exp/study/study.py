@@ -68,12 +68,14 @@ class Study:
 
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
+        self._configs: list[RunConfig] = []  # of settled trials, which are asked for often
         self.dataset = data_of_study(config)
         self.space = SearchSpace.parse(config.search_space, config.run)
         self._check_mini_batch_size()
         second = config.study.second_objective
         pruner = {"name": "none"} if second != "none" else config.pruner
         self.directions = objectives.directions(config.run.training.judged_by, second)
+        self.objective_names = objectives.names(config.run.training.judged_by, second)
         enqueue = tuple(self.space.params_of(settings) for settings in config.study.enqueue)
         identity = self._identity(pruner)
         self.name = self._name(identity)
@@ -176,11 +178,7 @@ class Study:
         path = self.directory / "study.yaml"
         self.directory.mkdir(parents=True, exist_ok=True)
         warm_start.save(self.rows, self.rows_path)
-        settings = {key: to_mapping(self.config)[key] for key in SAVED}
-        settings["study"] |= {"name": self.name, "dry_run": False}
-        settings["data"] = self.dataset.sha256
-        header = f"# the study {self.name}: what identifies it, and its total of trials\n"
-        atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
+        save_settings(path, self.config, self.name, self.dataset.sha256)
 
     def run(self) -> Iterator[Trial]:
         """Lead the study to its end, or on from where it stopped; yields every trial in order."""
@@ -261,7 +259,9 @@ class Study:
     def _settled_prefix(self) -> Iterator[Trial]:
         number = 0
         while (result := (directory := self.run_directory(number)).result()) is not None:
-            yield Trial(number, directory.config(), result)
+            if number == len(self._configs):
+                self._configs.append(directory.config())
+            yield Trial(number, self._configs[number], result)
             number += 1
 
     def _name(self, identity: str) -> str:
@@ -347,6 +347,39 @@ def check_name(name: str, dataset: str, identity: str) -> str:
             f"start with a letter or digit: got {name!r}"
         )
     return name
+
+
+def save_settings(path: Path, config: SweepConfig, name: str, data: str) -> None:
+    """Keep what identifies a study, its total of trials, the SHA-256 of its data, and MLflow's
+    experiment where that is not the dataset's."""
+    everything = to_mapping(config)
+    settings = {key: everything[key] for key in SAVED}
+    settings["study"] |= {"name": name, "dry_run": False}
+    settings["data"] = data
+    if config.tracking.experiment is not None:
+        settings["tracking"] = {"experiment": config.tracking.experiment}
+    header = f"# the study {name}: what identifies it, and its total of trials\n"
+    atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
+
+
+def shown_as_before(config: SweepConfig, directory: Path) -> SweepConfig:
+    """With the MLflow experiment that a study, if it exists, has been shown in so far.
+
+    Raises:
+        UserError: another one is asked for.
+    """
+    path = directory / "study.yaml"
+    if not path.is_file():
+        return config
+    saved, _ = load_settings(path, config.output)
+    then, now = saved.tracking.experiment, config.tracking.experiment
+    if now is not None and now != then:
+        shown = then or f"{config.run.dataset.title}, the dataset's"
+        raise UserError(
+            f"tracking.experiment must be that in which the study {directory.name} is shown "
+            f"({shown}): got {now}"
+        )
+    return replace(config, tracking=replace(config.tracking, experiment=then))
 
 
 def load_settings(path: Path, output: Path | str) -> tuple[SweepConfig, str | None]:

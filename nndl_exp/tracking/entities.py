@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import flatten
+from nndl_exp.config import RunConfig, flatten
 from nndl_exp.datasets import Dataset
 from nndl_exp.masking import masked
 from nndl_exp.records import Result, RunDirectory
@@ -29,11 +29,11 @@ def params(settings: Mapping[str, Any]) -> "list[Param]":
     return [Param(name, masked(str(value))) for name, value in flatten(dict(settings))]
 
 
-def metrics(directory: RunDirectory, result: Result) -> "Iterator[Metric]":
+def metrics(directory: RunDirectory, result: Result, config: RunConfig) -> "Iterator[Metric]":
     """Every number of every epoch, with times that are the same whenever this is done again."""
     from mlflow.entities import Metric
 
-    elapsed, shown = 0.0, measure_of(directory.config()).renamed
+    elapsed, shown = 0.0, measure_of(config).renamed
     for epoch in directory.epochs():
         elapsed += epoch.seconds
         time = int((result.started + elapsed) * 1000)

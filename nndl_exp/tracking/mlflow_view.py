@@ -175,11 +175,13 @@ class MlflowView:
     ) -> None:
         result = directory.result()
         assert result is not None
-        params = entities.params(to_mapping(directory.config()))
-        metrics = list(entities.metrics(directory, result))
+        config = directory.config()
+        params = entities.params(to_mapping(config))
+        metrics = list(entities.metrics(directory, result, config))
         self._client.log_inputs(child.run_id, [entities.dataset_input(dataset)])
         self._artifacts(child).log_artifacts(str(directory.path))
-        self._client.log_batch(child.run_id, metrics[_METRICS_AT_ONCE:])
+        if len(metrics) > _METRICS_AT_ONCE:
+            self._client.log_batch(child.run_id, metrics[_METRICS_AT_ONCE:])
         status, ended = _STATUS[result.state], int(result.ended * 1000)
         self._client.set_terminated(child.run_id, status, ended)
         # MLflow writes the tags last: what was cut short before is done again.

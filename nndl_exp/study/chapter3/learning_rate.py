@@ -86,7 +86,11 @@ def script(facts: Facts, options: Options) -> Script:
     # Where a stage is to choose lambda, those before it had better not have one that is far off.
     lmbda = 0.0 if "regularization" in facts.later else facts.base.training.lmbda
     config = settings.training(facts.base, eta=threshold / 2, lmbda=lmbda)
-    spread = f"{number(min(thresholds))} to {number(max(thresholds))} over {options.seeds} seeds"
+    spread = "by one seed"
+    if options.seeds > 1:
+        spread = (
+            f"{number(min(thresholds))} to {number(max(thresholds))} over {options.seeds} seeds"
+        )
     words = (
         f"the training cost falls up to eta {number(threshold)} ({spread}); half of it is taken",
     )
