@@ -212,7 +212,8 @@ class TrackingConfig:
     """MLflow's tracking URI; null for a database in the output folder, or with storage=postgresql
     there."""
     experiment: Annotated[Text, Field(min_length=1, max_length=250)] | None = None
-    """MLflow's experiment; null for the name of the dataset."""
+    """MLflow's experiment; null for the name of the dataset, or for that in which a study that is
+    there is shown."""
 
 
 @dataclass(frozen=True, config=STRICT)

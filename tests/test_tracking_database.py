@@ -71,3 +71,21 @@ def test_without_a_cache_mlflow_makes_its_tables_in_the_folder(tmp_path, cache_o
     client = connect(tmp_path / "output", TrackingConfig())
     assert [experiment.name for experiment in client.search_experiments()] == ["Default"]
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["mlflow.db"]
+
+
+def test_what_a_deleted_database_left_is_not_taken_for_part_of_the_new_one(
+    tmp_path, cache_of_its_own
+):
+    file = tmp_path / "mlflow.db"
+    log = file.with_name("mlflow.db-wal")
+    empty_database.put(file, "file:///x", Tables())
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("INSERT INTO experiments (experiment_id, name) VALUES (7, 'old')")
+        connection.commit()
+        left = log.read_bytes()
+    assert left, "written ahead"
+    assert not log.exists(), "and into the database when it is closed"
+    file.unlink()
+    log.write_bytes(left)  # as a process leaves it that is killed
+    empty_database.put(file, "file:///x", Tables())
+    assert [name for name, _ in experiments(file)] == ["Default"]

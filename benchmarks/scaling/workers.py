@@ -22,7 +22,7 @@ from nndl_exp.records import RunDirectory
 COMMON = ("strategy=joint", "pruner=none", "training.stopping.name=none")
 CASES = {
     "5,000 digits": ("dataset=mnist_5k", "study.n_trials=120"),
-    "full digits": ("dataset=mnist", "study.n_trials=16", "training.epochs=15"),
+    "full digits": ("dataset=mnist", "study.n_trials=32", "training.epochs=15"),
 }
 """A study of each dataset, in which only eta and lmbda vary."""
 FIXED = ("network.hidden=[100]", "training.mini_batch_size=10")

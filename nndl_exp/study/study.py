@@ -373,8 +373,8 @@ def shown_as_before(config: SweepConfig, directory: Path) -> SweepConfig:
         return config
     saved, _ = load_settings(path, config.output)
     then, now = saved.tracking.experiment, config.tracking.experiment
-    if now is not None and now != then:
-        shown = then or f"{config.run.dataset.title}, the dataset's"
+    shown = then or config.run.dataset.title
+    if now not in (None, shown):
         raise UserError(
             f"tracking.experiment must be that in which the study {directory.name} is shown "
             f"({shown}): got {now}"

@@ -98,14 +98,15 @@ class MlflowView:
         if inside is not None:
             tags["mlflow.parentRunId"] = inside
         with outages():
-            parents = self._search(_tagged(RUN_TAG, name))
-            run = next(parents, None) or self._client.create_run(
-                self._experiment, int(started * 1000), tags, run_name=caption.shown_name
-            )
-            run_id = str(run.info.run_id)
-            self._client.update_run(run_id, status="RUNNING", name=caption.shown_name)
-            self._client.log_batch(run_id, params=entities.params(settings))
-            children = {
+            run = next(self._search(_tagged(RUN_TAG, name)), None)
+            if run is None:
+                run = self._client.create_run(
+                    self._experiment, int(started * 1000), tags, run_name=caption.shown_name
+                )
+            else:
+                self._client.update_run(run.info.run_id, status="RUNNING", name=caption.shown_name)
+            self._client.log_batch(run.info.run_id, params=entities.params(settings))
+            children = {  # also below a new one: somebody may have deleted the old one alone
                 child.data.tags[RUN_TAG]: _child(child)
                 for child in self._search(_tagged(STUDY_TAG, name))
             }
