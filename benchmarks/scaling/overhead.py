@@ -131,8 +131,9 @@ def measured(rounds: int) -> str:
         shares = (m.together, m.search, m.tracking, m.starting, m.reports, m.whole, m.clock,
                   m.clock_untracked, m.window)  # fmt: skip
         cells = [f"{share:.1%}" for share in shares]
+        cells[0] += f" ({', '.join(f'{one.together:.1%}' for one in found)})"
         rows.append([title, f"{m.trainings:.0f}", f"{m.training:.0f} s", *cells])
-    headings = ["", "trainings", "training", "search, storage, tracking", "of it search, storage",
-                "tracking", "starting", "reports", "all of it", "all by the clock",
-                "without tracking", "between first and last trial"]  # fmt: skip
+    headings = ["", "trainings", "training", "search, storage, tracking (of each round)",
+                "of it search, storage", "tracking", "starting", "reports", "all of it",
+                "all by the clock", "without tracking", "between first and last trial"]  # fmt: skip
     return table(headings, rows)
