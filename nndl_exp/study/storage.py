@@ -207,9 +207,7 @@ class Storage:
             if self._study.metric_names is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                    self._study.set_metric_names(
-                        list(study.objective_names)
-                    )  # as dashboards call them
+                    self._study.set_metric_names(list(study.objective_names))  # for dashboards
         self._storage = self._study._storage  # remembers trials that have ended
         self._id = self._study._study_id
 
