@@ -2,6 +2,7 @@
 
     python -m pip install -e '.[bench]'
     NNDL_DATA_DIR=... python -m benchmarks.training    # writes benchmarks/README.md
+    python -m benchmarks.training --fit                # only the constants of estimated seconds
 
 Each contender runs in a process of its own, one after another in alternation, so that a change in
 the machine's speed hits all of them; medians over the rounds. A contender that is not installed is
@@ -11,6 +12,7 @@ left out with a line. Cross-entropy, L2, float32 (the book's loop: float64).
 import argparse
 import importlib.util
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -27,6 +29,11 @@ from benchmarks.readme import write_section
 CASES = [((784, 30, 10), 10), ((784, 100, 10), 10), ((784, 100, 10), 100), ((784, 800, 10), 100),
          ((784, 100, 100, 10), 100), ((784, 100, 10), 1000)]  # fmt: skip
 ETA, LMBDA, N = 0.1, 5.0, 50_000
+FITTED = [((n_in, *hidden, 10), m)
+          for n_in in (30, 64, 784)
+          for hidden in ((), (30,), (100,), (400,), (100, 100))
+          for m in (1, 5, 10, 20, 50, 100, 500)]  # fmt: skip
+FITTED_N = 3000
 Step = Callable[[int], None]
 """Trains on mini-batch number i."""
 
@@ -275,15 +282,65 @@ def _installed(name: str, module: str | None) -> bool:
     return False
 
 
+def fit() -> str:
+    """``CONSTANTS`` of ``nndl_exp.training.update_time`` as a table, and how well they fit.
+
+    Least squares of the logarithm over ``FITTED``, in which single outliers count less.
+    """
+    from scipy.optimize import least_squares
+
+    from nndl_exp.nn.blas import blas_threads
+    from nndl_exp.training.update_time import CONSTANTS, time_terms
+
+    with blas_threads(1):
+        times = np.log([update_seconds(sizes, m) for sizes, m in FITTED])
+    terms = np.array([time_terms(sizes, m) for sizes, m in FITTED], dtype=float)
+    found = least_squares(lambda logs: np.log(terms @ np.exp(logs)) - times, np.log(CONSTANTS),
+                          loss="soft_l1", f_scale=0.3).x  # fmt: skip
+    ratios = np.exp(np.log(terms @ np.exp(found)) - times)
+    quantiles = np.quantile(ratios, (0.5, 0.1, 0.9))
+    cells = [f"{value:.3g}" for value in np.exp(found)] + [f"{value:.2f}" for value in quantiles]
+    return "\n".join(
+        [
+            "| UPDATE | WEIGHT | PRODUCT | NEURON | estimated / measured: median | 10 % | 90 % |",
+            "|---" * 7 + "|",
+            "| " + " | ".join(cells) + " |",
+        ]
+    )
+
+
+def update_seconds(sizes: tuple[int, ...], m: int) -> float:
+    """Processor seconds of an update in epochs of ``train``; the median of five epochs."""
+    from nndl_exp.nn.network import Network, Parts
+    from nndl_exp.training import Streams, train
+
+    rng = np.random.default_rng(0)
+    x = rng.random((FITTED_N, sizes[0]), dtype=np.float32)
+    y = np.eye(sizes[-1], dtype=np.float32)[rng.integers(sizes[-1], size=FITTED_N)]
+    network = Network(*weights(sizes, "float32"), Parts())
+    epochs = train(network, (x, y), (x[:1], y[:1]), eta=ETA, mini_batch_size=m, epochs=6,
+                   lmbda=LMBDA, monitor_size=1, order=Streams(0).order)  # fmt: skip
+    times = []
+    for _ in range(6):
+        start = time.process_time()
+        next(epochs)
+        times.append(time.process_time() - start)
+    return statistics.median(times[1:]) / math.ceil(FITTED_N / m)
+
+
 def main() -> None:
     """Measure on one thread and on all, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--fit", action="store_true", help="only fit the time of an update")
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         name, m, *sizes = arguments.measure
         print(json.dumps(measure(name, tuple(map(int, sizes)), int(m))))
+        return
+    write_section("time of an update", fit())
+    if arguments.fit:
         return
     for section, threads in (("one thread", 1), ("all threads", os.cpu_count() or 1)):
         print(f"{section}: {threads}", flush=True)

@@ -19,12 +19,13 @@ from nndl_exp.errors import UserError
 from nndl_exp.study import executors, forecast
 from nndl_exp.study.strategy import StagedStudy, is_staged, open_study
 from nndl_exp.sweep import sweep_config
+from nndl_exp.training.update_time import epoch_seconds
 
-STAGES = ("any_learning", "learning_rate", "epochs", "regularization", "architecture", "schedule",
-          "joint", "winner")  # fmt: skip
+STAGES = ("any_learning", "learning_rate", "epochs", "regularization", "mini_batch_size",
+          "architecture", "schedule", "joint", "winner")  # fmt: skip
 SMALL = (
     "strategy=chapter3",
-    f"strategy.stages=[{','.join(STAGES)}]",  # all but the one that decides by seconds
+    f"strategy.stages=[{','.join(STAGES)}]",
     "strategy.epochs=60",
     "strategy.options.any_learning.images=200",
     "strategy.options.learning_rate.epochs=3",
@@ -178,45 +179,33 @@ def test_several_processes_run_the_stages_together(tmp_path, whole):
     assert record(study_of(tmp_path, *NO_TRACKING)) == record(whole)
 
 
-@pytest.mark.long
-def test_one_process_alone_trains_where_seconds_decide(tmp_path):
-    words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
-             "storage.heartbeat=1", *NO_TRACKING, *SERIAL)  # fmt: skip
-    processes = [
-        subprocess.Popen(command(tmp_path, *words), text=True, stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT)
-        for _ in range(2)
-    ]  # fmt: skip
-    for process in processes:
-        output, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, output
-    (stage,) = study_of(tmp_path, *words).stages()
-    spans = sorted((t.result.started, t.result.ended) for t in stage.trials())
-    assert len(spans) > 4
-    assert all(before[1] <= after[0] for before, after in pairwise(spans))
-
-
-def test_the_stage_that_counts_seconds_decides_again_by_those_recorded(tmp_path):
+def test_no_decision_depends_on_measured_seconds(tmp_path):
+    """The same study, with other seconds in its records, decides the same."""
     words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
              *NO_TRACKING, *SERIAL)  # fmt: skip
     lead(study_of(tmp_path, *words))
     (stage,) = study_of(tmp_path, *words).stages()
-    decision = stage.decision()
-    assert decision.config.training.mini_batch_size in (5, 10, 20, 50, 100)
-    before = decision.config
-    for trial in stage.trials():  # as if another size had been the fastest
+    before = stage.decision()
+    assert before.config.training.mini_batch_size in (5, 10, 20, 50, 100)
+    slowest = before.config.training.mini_batch_size
+    for trial in stage.trials():
         path = stage.run_directory(trial.number).path / "epochs.jsonl"
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        factor = 1e-6 if trial.config.training.mini_batch_size == 5 else 1e3
+        factor = 1e6 if trial.config.training.mini_batch_size == slowest else 1e-6
         lines = [{**line, "seconds": line["seconds"] * factor} for line in lines]
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     (stage,) = study_of(tmp_path, *words).stages()
-    accuracies = {t.config.training.mini_batch_size: t.result.validation_accuracy
-                  for t in stage.trials()}  # fmt: skip
-    if accuracies[5] >= sorted(accuracies.values())[2]:
-        assert stage.decision().config.training.mini_batch_size == 5
-    else:
-        assert stage.decision().config == before
+    after = stage.decision()
+    assert after.config == before.config
+    assert after.numbers["estimated"] == before.numbers["estimated"]
+    assert after.numbers["measured"] != before.numbers["measured"]
+    assert "measured time would choose" in after.words[1]
+
+
+def test_other_constants_of_the_estimated_time_make_another_study(tmp_path, monkeypatch):
+    name = study_of(tmp_path).name
+    monkeypatch.setattr("nndl_exp.study.strategy.CONSTANTS", (1.0, 1.0, 1.0, 1.0))
+    assert study_of(tmp_path).name != name
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -461,12 +450,13 @@ def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
     (stage,) = study_of(tmp_path, *words).stages()
     trials = stage.trials()
     (axes,) = against_time(stage, trials).axes
-    assert axes.get_xlabel() == "training time (s)"
+    assert axes.get_xlabel() == "estimated training time (s)"
     assert axes.get_ylabel() == "best validation accuracy (%) so far"
     assert [line.get_label() for line in axes.lines] == [f"m = {m}" for m in (5, 10, 20, 50, 100)]
     for line, trial in zip(axes.lines, trials, strict=True):
         assert line.get_ydata()[-1] == pytest.approx(100 * trial.result.validation_accuracy)
-        assert line.get_xdata()[-1] == pytest.approx(trial.result.seconds)
+        epoch = epoch_seconds((784, 8, 10), trial.config.training.mini_batch_size, 300)
+        assert line.get_xdata()[-1] == pytest.approx(epoch * trial.result.epochs)
 
 
 def test_a_joint_search_whose_ranges_grow_is_reproduced(tmp_path):

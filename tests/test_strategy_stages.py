@@ -18,6 +18,7 @@ from nndl_exp.study.script import Decision, Facts, Seen, play
 from nndl_exp.study.search_space import SearchSpace
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import paired_interval
+from nndl_exp.training.update_time import CONSTANTS, epoch_seconds
 
 BASE = RunConfig(
     network=NetworkConfig(hidden=(30,)), training=TrainingConfig(eta=10.0, lmbda=1000.0)
@@ -223,9 +224,8 @@ def test_no_regularization_stays_none_where_it_only_harms():
     assert len(seen) <= 8
 
 
-def test_the_mini_batch_size_is_the_fastest_to_a_common_accuracy():
-    """By the recorded seconds: 20 needs fewer of them, though 5 needs fewer epochs."""
-    seconds = {5: 3.0, 10: 2.0, 20: 0.5, 50: 0.4, 100: 0.3}
+def mini_batch_sizes(seconds):
+    """The stage played out where a training with m takes so many ``seconds`` an epoch."""
 
     def outcome(config):
         m = config.training.mini_batch_size
@@ -234,11 +234,33 @@ def test_the_mini_batch_size_is_the_fastest_to_a_common_accuracy():
         return history(accuracies, seconds=seconds[m]), "complete"
 
     base = RunConfig(training=TrainingConfig(eta=0.2, mini_batch_size=10))
-    decision, seen = play_out("mini_batch_size", outcome, facts(base))
+    return play_out("mini_batch_size", outcome, facts(base))
+
+
+def test_the_mini_batch_size_is_the_fastest_to_a_common_accuracy_in_estimated_time():
+    """20 needs less time than 5, which needs fewer epochs."""
+    decision, seen = mini_batch_sizes({5: 3.0, 10: 2.0, 20: 0.5, 50: 0.4, 100: 0.3})
     assert decision.config.training.mini_batch_size == 20
     assert decision.config.training.eta == pytest.approx(0.4), "η is scaled with m"
     assert [t.config.training.eta for t in seen] == pytest.approx([0.1, 0.2, 0.4, 1.0, 2.0])
-    assert STAGES["mini_batch_size"].ONE_AT_A_TIME
+    assert len(decision.words) == 1, "measured time chooses the same"
+
+
+def test_measured_time_does_not_change_the_mini_batch_size_but_is_told():
+    decision, _ = mini_batch_sizes({5: 0.1, 10: 2.0, 20: 0.5, 50: 0.4, 100: 0.3})
+    assert decision.config.training.mini_batch_size == 20
+    assert decision.words[1].startswith("measured time would choose 5 (5: 0.2 s, 10: 6 s,")
+    assert decision.numbers["measured"][20] == pytest.approx(2.0)
+    sizes, m = (784, 100, 10), 20
+    assert decision.numbers["estimated"][20] == pytest.approx(4 * epoch_seconds(sizes, m, 5_000))
+
+
+@pytest.mark.parametrize(("n", "m", "updates"), [(100, 10, 10), (101, 10, 11), (9, 10, 1)])
+def test_the_estimated_time_of_an_epoch_counts_updates_weights_products_and_neurons(n, m, updates):
+    sizes = (4, 3, 2)
+    update, weight, product, neuron = CONSTANTS
+    one = update + 18 * weight + m * (18 * product + 5 * neuron)
+    assert epoch_seconds(sizes, m, n) == pytest.approx(updates * one)
 
 
 def test_the_architecture_grows_while_that_gains():

@@ -16,8 +16,9 @@ from nndl_exp.report.marks import log_ticks
 from nndl_exp.report.saving import save_drawing
 from nndl_exp.report.scale import Scale
 from nndl_exp.report.text import plain
-from nndl_exp.run import measure_of
+from nndl_exp.run import measure_of, sizes_of
 from nndl_exp.study.study import Study, Trial
+from nndl_exp.training.update_time import epoch_seconds
 
 # Told apart in grey by the dashes, and by the colour-blind (Okabe and Ito).
 _LINES = (
@@ -27,13 +28,16 @@ _LINES = (
 
 
 def against_time(stage: Study, trials: Sequence[Trial]) -> Figure:
-    """The best validation accuracy so far of each trial against the seconds it has trained."""
-    figure, axes = _figure(f"{stage.name}: accuracy against elapsed time")
+    """The best validation accuracy so far of each trial against its estimated training time."""
+    figure, axes = _figure(f"{stage.name}: accuracy against estimated time")
     for trial, style in zip(trials, _styles(len(trials)), strict=True):
-        epochs = stage.run_directory(trial.number).epochs()
-        seconds = list(accumulate(epoch.seconds for epoch in epochs))
-        axes.plot(seconds, _best_so_far(stage, trial), **style, label=_named(stage, trial, 1))
-    axes.set(xlabel="training time (s)", ylabel=f"best {_accuracy(stage)} so far", xscale="log")
+        best = _best_so_far(stage, trial)
+        sizes, m = sizes_of(trial.config, stage.dataset), trial.config.training.mini_batch_size
+        epoch = epoch_seconds(sizes, m, len(stage.dataset.training))
+        seconds = epoch * np.arange(1, len(best) + 1)
+        axes.plot(seconds, best, **style, label=_named(stage, trial, 1))
+    axes.set(xlabel="estimated training time (s)", xscale="log")
+    axes.set(ylabel=f"best {_accuracy(stage)} so far")
     axes.xaxis.set_major_locator(FixedLocator(log_ticks(*axes.get_xlim())))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

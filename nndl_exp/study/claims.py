@@ -82,11 +82,6 @@ class Leadership:
                 return False
         return True
 
-    @property
-    def held(self) -> bool:
-        """Whether this process leads already."""
-        return bool(self._lock.is_locked)
-
     def release(self) -> None:
         """Let another process lead."""
         self._lock.release()

@@ -57,11 +57,10 @@ class Coordinator:
         self._proposals: list[Proposal] = []
         self._configs: dict[int, RunConfig] = {}  # of the trials that run: read back it is slower
         self._unsure = False
-        # Where seconds decide, those of another stage, with other work beside it, don't tell.
-        self._ledger = Ledger(study, {} if study.one_at_a_time else earlier or {})
+        self._ledger = Ledger(study, earlier or {})
         self._waiting: list[int] = []
         self._elsewhere: set[int] = set()
-        self._looked, self._leading = 0.0, False
+        self._looked = 0.0
         self._running = Running(self._pool, study.config.study.max_retries)
         self._patience = Patience(
             storage_url, study.config.storage.patience, lambda line: self.say(line)
@@ -70,8 +69,6 @@ class Coordinator:
     def __iter__(self) -> Iterator[Trial]:
         study = self.study
         study.create()
-        leadership = study.leadership
-        self._leading = led_before = leadership.held
         budget = study.config.study.budget
         seconds = cfg.seconds(budget) if budget else None
         stop = Stop(study.directory, seconds, self._stopping)
@@ -92,8 +89,6 @@ class Coordinator:
         finally:
             if self._own_pool:
                 self._pool.close()
-            if self._leading and not led_before:
-                leadership.release()
             self._storage.close()
             self._running.account(self.report, self.workers)
 
@@ -229,13 +224,9 @@ class Coordinator:
                 _log.debug("trial %d is proposed: %s", proposal.number, proposal.params)
                 self._take_up(proposal.number)
 
-    def _leads(self) -> bool:
-        self._leading = self._leading or self.study.leadership.take()
-        return self._leading
-
     def _room(self) -> int:
         """How many trials this process may have claimed."""
-        if self.study.one_at_a_time or self.workers == 1:
+        if self.workers == 1:
             return 1
         if self._claims.alone:  # all that the lag allows, so that no worker waits for this process
             return self.workers + self.study.plan.lag
@@ -251,10 +242,6 @@ class Coordinator:
         self._wait_for(number)
 
     def _submit(self) -> None:
-        if self.study.one_at_a_time and not self._leads():
-            self._elsewhere.update(self._waiting)
-            self._waiting.clear()
-            return
         room = self._room()
         self._share(room)
         # Where an early record was lost, trials that may look at it wait until it is there again.

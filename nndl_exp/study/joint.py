@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nndl_exp.config import RunConfig, SweepConfig, flatten, to_mapping
 from nndl_exp.errors import UserError
@@ -16,9 +16,6 @@ from nndl_exp.study.view import Proposal
 from nndl_exp.study.warm_start import FILE
 from nndl_exp.study.widening import FACTORS, WIDEN_EVERY, Widening, widened
 from nndl_exp.study.winner import winner
-
-if TYPE_CHECKING:
-    from nndl_exp.study.claims import Leadership
 
 CANDIDATES = 5
 
@@ -58,13 +55,6 @@ class JointStage(Study):
                 said = settings.in_words(asked)
                 self.centred.append(f"not tried: {said} of study.enqueue lies outside these ranges")
         return tuple(first)
-
-    @property
-    def leadership(self) -> "Leadership":
-        """Held by one of the processes that run the whole study."""
-        from nndl_exp.study.claims import Leadership
-
-        return Leadership(self.directory.parents[1])
 
     @property
     def directory(self) -> Path:

@@ -21,6 +21,7 @@ from nndl_exp.run import measure_of
 from nndl_exp.study.search_space import Params
 from nndl_exp.training import Epoch
 from nndl_exp.training.epoch import JudgedBy, best_epoch, score
+from nndl_exp.training.update_time import epoch_seconds
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,18 @@ class Facts:
 
     def work(self, config: RunConfig, epochs: int) -> float:
         """Multiply-adds of training for so many epochs: three for each weight and example."""
-        sizes = (self.n_in, *config.network.hidden, self.classes)
-        n = min(config.dataset.training_size or self.n, self.n)
-        return 3.0 * count_multiply_adds(sizes) * n * epochs
+        return 3.0 * count_multiply_adds(self._sizes(config)) * self._examples(config) * epochs
+
+    def seconds_an_epoch(self, config: RunConfig) -> float:
+        """The estimated time of an epoch, in seconds."""
+        m = config.training.mini_batch_size
+        return epoch_seconds(self._sizes(config), m, self._examples(config))
+
+    def _sizes(self, config: RunConfig) -> tuple[int, ...]:
+        return (self.n_in, *config.network.hidden, self.classes)
+
+    def _examples(self, config: RunConfig) -> int:
+        return min(config.dataset.training_size or self.n, self.n)
 
     def spent(self, trials: Sequence[Seen]) -> float:
         """Multiply-adds that these trials have taken."""

@@ -19,7 +19,6 @@ from nndl_exp.study.view import Plan, Proposal, Settled
 
 if TYPE_CHECKING:
     from nndl_exp.study.chapter3 import StageModule
-    from nndl_exp.study.claims import Leadership
 
 _BARRIER = 10**9
 """A lag that no stage reaches: what may be asked for is said by the script."""
@@ -40,7 +39,6 @@ class ScriptedStage(Study):
         self.key, self.module = key, module
         self._configs: list[RunConfig] = []  # of settled trials, which are asked for often
         self.title = module.TITLE
-        self.one_at_a_time = bool(getattr(module, "ONE_AT_A_TIME", False))
         self.options = stage_options(module, key, config)
         self.facts = replace(facts, scores=self._scores)
         start = module.start(self.facts, self.options)
@@ -62,13 +60,6 @@ class ScriptedStage(Study):
         self._parent = parent
         self._seen: list[Seen] = []
         self._plays: dict[int, tuple[list[Params], Decision | None]] = {}
-
-    @property
-    def leadership(self) -> "Leadership":
-        """Held by one of the processes that run the whole study."""
-        from nndl_exp.study.claims import Leadership
-
-        return Leadership(self.directory.parents[1])
 
     @property
     def directory(self) -> Path:

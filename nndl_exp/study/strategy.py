@@ -36,6 +36,7 @@ from nndl_exp.study.study import (
     save_settings,
 )
 from nndl_exp.study.trial import Original
+from nndl_exp.training.update_time import CONSTANTS
 
 Stage = ScriptedStage | JointStage
 REFERENCE_WIDTH = 100
@@ -198,6 +199,7 @@ class StagedStudy:
             "lag": self.config.study.lag,
             "warm_start": self.config.study.warm_start,
             "data": self.dataset.sha256,
+            "update_time": list(CONSTANTS),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

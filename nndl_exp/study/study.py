@@ -63,9 +63,6 @@ class Study:
     is_search = True
     """Whether its trials are sampled from its search space, rather than chosen by a script."""
 
-    one_at_a_time = False
-    """Whether its trials may not share the machine, because their time counts."""
-
     def __init__(self, config: SweepConfig) -> None:
         self.config = config
         self._configs: list[RunConfig] = []  # of settled trials, which are asked for often

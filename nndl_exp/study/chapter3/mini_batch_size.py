@@ -2,11 +2,12 @@
 
 "Plot the validation accuracy versus time (as in, real elapsed time, not epoch!), and choose
 whichever mini-batch size gives you the most rapid improvement in performance" (chapter 3,
-"Mini-batch size"). η is scaled with m. Trials run one at a time, and the seconds that count are
-those that each recorded: a study that is played again decides by the same.
+"Mini-batch size"). η is scaled with m. Unlike in the book the time is estimated from the network
+and m (``training.update_time``), because elapsed time would make the study irreproducible. The
+measured seconds are kept beside it, and the decision says where they would choose another size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optuna.distributions import BaseDistribution, IntDistribution
 from pydantic.dataclasses import dataclass
@@ -19,7 +20,6 @@ from nndl_exp.study.search_space import Params
 from nndl_exp.training.epoch import score
 
 TITLE = "mini-batch size"
-ONE_AT_A_TIME = True
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -56,20 +56,19 @@ def script(facts: Facts, options: Options) -> Script:
     if not good:
         return Decision(facts.base, ("no mini-batch size got to the end; it stays as it was",))
     common = _common(good)
-    times = {trial.config.training.mini_batch_size: _seconds_to(trial, common) for trial in good}
-    reached = {size: seconds for size, seconds in times.items() if seconds is not None}
-    fastest = min(reached, key=lambda size: reached[size])
-    chosen = next(t for t in good if t.config.training.mini_batch_size == fastest)
+    estimated = {_size(trial): _estimated_to(facts, trial, common) for trial in good}
+    measured = {_size(trial): _measured_to(trial, common) for trial in good}
+    fastest = _fastest(estimated)
+    chosen = next(trial for trial in good if _size(trial) == fastest)
     config = settings.training(facts.base, mini_batch_size=fastest, eta=chosen.config.training.eta)
-    each = ", ".join(
-        f"{size}: {number(seconds)} s" if seconds is not None else f"{size}: never"
-        for size, seconds in times.items()
-    )
-    words = (
-        f"{fastest} is the fastest to {settings.goodness_text(facts.base, common)} ({each}); it "
-        f"ends at {judged(chosen)} with eta {number(config.training.eta)}",
-    )
-    return Decision(config, words, {"seconds": {str(k): v for k, v in times.items()}})
+    words = [
+        f"{fastest} is the fastest to {settings.goodness_text(facts.base, common)} in estimated "
+        f"time ({_each(estimated)}); it ends at {judged(chosen)} with eta "
+        f"{number(config.training.eta)}"
+    ]
+    if (otherwise := _fastest(measured)) != fastest:
+        words.append(f"measured time would choose {otherwise} ({_each(measured)})")
+    return Decision(config, tuple(words), {"estimated": estimated, "measured": measured})
 
 
 def _params(size: int, eta: float) -> Params:
@@ -81,10 +80,34 @@ def _common(trials: Sequence[Seen]) -> float:
     return sorted((trial.goodness for trial in trials), reverse=True)[(len(trials) - 1) // 2]
 
 
-def _seconds_to(trial: Seen, goodness: float) -> float | None:
-    seconds = 0.0
-    for epoch in trial.epochs:
-        seconds += epoch.seconds
-        if score(epoch, trial.judged_by) >= goodness:
-            return seconds
-    return None
+def _size(trial: Seen) -> int:
+    return trial.config.training.mini_batch_size
+
+
+def _estimated_to(facts: Facts, trial: Seen, goodness: float) -> float | None:
+    epochs = _epochs_to(trial, goodness)
+    return None if epochs is None else epochs * facts.seconds_an_epoch(trial.config)
+
+
+def _measured_to(trial: Seen, goodness: float) -> float | None:
+    epochs = _epochs_to(trial, goodness)
+    return None if epochs is None else sum(epoch.seconds for epoch in trial.epochs[:epochs])
+
+
+def _epochs_to(trial: Seen, goodness: float) -> int | None:
+    """The number of epochs until a trial was as good; None if it never was."""
+    return next(
+        (epoch.number for epoch in trial.epochs if score(epoch, trial.judged_by) >= goodness), None
+    )
+
+
+def _fastest(times: Mapping[int, float | None]) -> int:
+    """The size with the shortest time, the smallest of equals."""
+    return min((seconds, size) for size, seconds in times.items() if seconds is not None)[1]
+
+
+def _each(times: Mapping[int, float | None]) -> str:
+    return ", ".join(
+        f"{size}: never" if seconds is None else f"{size}: {number(seconds)} s"
+        for size, seconds in times.items()
+    )
