@@ -12,7 +12,6 @@ import os
 import pty
 import re
 import shlex
-import shutil
 import signal
 import struct
 import subprocess
@@ -288,8 +287,6 @@ class Tmux:
 
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[Callable[..., Tmux]]:
-    if shutil.which("tmux") is None:
-        pytest.skip("needs tmux")
     started: list[Tmux] = []
 
     def start(width: int, *words: str) -> Tmux:
