@@ -9,6 +9,7 @@ from typing import NoReturn, ParamSpec
 
 import click
 
+from nndl_exp import interrupts
 from nndl_exp.errors import UserError
 
 P = ParamSpec("P")
@@ -26,7 +27,8 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            with interrupts.unwinding():
+                command(*args, **kwargs)
         except UserError as e:
             _refuse(str(e))
         except click.ClickException as e:
@@ -41,7 +43,7 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
                 raise
             _refuse(f"{e.filename or 'a file'} can't be used: {e.strerror}")
         except (KeyboardInterrupt, click.Abort):
-            sys.exit(130)
+            sys.exit(interrupts.STATUS)
 
     return guarded
 

@@ -4,14 +4,18 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from nndl_exp.config import SweepConfig
 
 T = TypeVar("T")
+_BLAS_THREADS = (
+    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
 
 
 class SerialExecutor(Executor):
@@ -30,8 +34,10 @@ class SerialExecutor(Executor):
 def processes(workers: int) -> Executor:
     """A pool of spawned processes, each with one BLAS thread until its run says otherwise."""
     context = multiprocessing.get_context("spawn")
+    with _interrupts_ignored(), _environment({"PYTHONWARNINGS": "ignore:resource_tracker"}):
+        resource_tracker.ensure_running()  # it warns of what a process leaves that ends at once
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    with _interrupts_ignored(), _one_blas_thread():
+    with _interrupts_ignored(), _environment(dict.fromkeys(_BLAS_THREADS, "1")):
         # Each call starts one more process while none is idle; they inherit what is set here, and
         # import what they need at the same time.
         for _ in range(workers):
@@ -146,10 +152,10 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
