@@ -284,6 +284,8 @@ def _lead_stages(
             break
         led.decision = reached
         led.stages.append(stage)
+        if coordinator.stopping:  # as its last trial ended
+            break
     return led
 
 
