@@ -3,11 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from nndl_exp.config import SweepConfig
@@ -16,6 +19,11 @@ T = TypeVar("T")
 _BLAS_THREADS = (
     "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
+_NOTES = "NNDL_WORKER_NOTES"
+_UNGUARDED = (
+    "error: workers import the script that starts them, so it must start them below "
+    'if __name__ == "__main__": (or train with executor=serial)'
+)
 
 
 class SerialExecutor(Executor):
@@ -62,17 +70,35 @@ EXECUTORS: dict[str, Callable[[int, str | None], Executor]] = {
 
 
 class Pool:
-    """Workers that are started when they are first needed, and anew after they broke."""
+    """Workers that are started when they are first needed, and anew after they broke.
+
+    A worker imports the script of the process that starts it. One that gets as far as this, which
+    would start workers of its own, ends and leaves a note.
+    """
 
     def __init__(self, kind: str, workers: int, address: str | None = None) -> None:
+        if _imports_script() and _NOTES in os.environ:
+            Path(os.environ[_NOTES], "unguarded").touch()
+            os._exit(1)
         self._kind, self._workers, self._address = kind, workers, address
         self._executor: Executor | None = None
 
     def open(self) -> Executor:
-        """The workers, when all of them are up."""
+        """The workers, when all of them are up.
+
+        Raises:
+            SystemExit: they can't import the script that this process runs.
+        """
         if self._executor is None:
-            self._executor = EXECUTORS[self._kind](self._workers, self._address)
-            self._executor.submit(_ready).result()
+            with TemporaryDirectory(prefix="nndl-") as notes, _environment({_NOTES: notes}):
+                try:
+                    self._executor = EXECUTORS[self._kind](self._workers, self._address)
+                    self._executor.submit(_ready).result()
+                except Exception:
+                    if not any(Path(notes).iterdir()):
+                        raise
+                    self.drop()
+                    raise SystemExit(_UNGUARDED) from None
         return self._executor
 
     def drop(self) -> None:
@@ -86,6 +112,12 @@ class Pool:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
+
+
+def _imports_script() -> bool:
+    """Whether this is a worker that has not yet imported the script of the process above it."""
+    script = sys.modules.get("__mp_main__")
+    return script is not None and script is not sys.modules["__main__"]
 
 
 def _ready() -> None:
