@@ -8,8 +8,8 @@ import pytest
 SCRIPT = """
 from nndl_exp.api import load_study
 
-study = load_study(["dataset=digits_8x8", "tracking=none", "strategy={strategy}", "study.n_trials=2",
-                    "training.epochs=1", "workers=2", "study.name=s", "executor={executor}"])
+study = load_study(["dataset=digits_8x8", "tracking=none", "study.n_trials=2", "study.name=s",
+                    "training.epochs=1", "workers=2", "strategy={strategy}", "executor={executor}"])
 for trial in study.run():
     print(trial)
 """

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -26,6 +27,7 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        _replace_what_can_not_be_encoded()
         try:
             with interrupts.unwinding():
                 command(*args, **kwargs)
@@ -46,6 +48,13 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
             sys.exit(interrupts.STATUS)
 
     return guarded
+
+
+def _replace_what_can_not_be_encoded() -> None:
+    """Print "?" for a character that the output's encoding lacks, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
 
 
 def _refuse(message: str) -> NoReturn:
