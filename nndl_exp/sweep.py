@@ -18,6 +18,7 @@ from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import OUTAGE
 from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
+from nndl_exp.interrupts import end_at_next
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ def _lead(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> 
 
     def say(line: str) -> None:
         if coordinator.stopping:  # a second Ctrl-C ends this process at once
+            end_at_next()
             screen.calm()
         screen.tell(line, style=WARNING)
 
@@ -282,6 +284,8 @@ def _lead_stages(
             break
         led.decision = reached
         led.stages.append(stage)
+        if coordinator.stopping:  # as its last trial ended
+            break
     return led
 
 

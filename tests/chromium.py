@@ -1,20 +1,15 @@
 """A headless Chromium of the tests' own: it reaches loopback only, and says what it asked for."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+import needs
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-needs_chromium = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"
-)
 FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --lang=en-US
     --disable-background-networking --disable-component-update --disable-sync --no-proxy-server
     --disable-dev-shm-usage --window-size=1500,950"""
@@ -26,11 +21,11 @@ def chromium(profile: Path, *more: str, console: str = "ALL") -> Iterator[webdri
     """A browser with a profile of its own, ended by its driver; of flags the last one counts.
     ``console`` is what is kept of what its console says."""
     options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
+    options.binary_location = str(needs.program("chromium"))
     for flag in (*FLAGS.split(), ONLY_LOOPBACK, f"--user-data-dir={profile}", *more):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": console, "performance": "ALL"})
-    driver = webdriver.Chrome(options, Service(DRIVER))
+    driver = webdriver.Chrome(options, Service(needs.program("chromedriver")))
     try:
         yield driver
     finally:

@@ -5,11 +5,16 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
+from idx_files import set_of, small_files, write
 from postgres import postgres, storage  # noqa: F401 (fixtures)
+
+from nndl_exp.datasets import SOURCES, mnist
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -27,16 +32,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(name, ...): the faults that a test is about")
     config.addinivalue_line("markers", "long: takes many seconds; a run of all tests draws some")
+    config.addinivalue_line("markers", "needs(name, ...): what must be there; see tests/needs.py")
     if config.option.faults_seed is None:
         drawn = str(random.SystemRandom().randrange(10**6))
         # By the environment, so that it is the same in all of xdist's processes.
         config.option.faults_seed = int(os.environ.setdefault("NNDL_FAULTS_SEED", drawn))
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects by the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the faults and of the tests that take long, a run of all tests has two in five, drawn from
     the seed: with all of them it takes a quarter of an hour and more. ``--long`` runs them all, and
     so does whoever names their files."""
+    for item in items:
+        needs.declare(item)
     long = [i for i in items if i.get_closest_marker("fault") or i.get_closest_marker("long")]
     if len(items) < 1000 or config.option.long:
         return
@@ -45,11 +54,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
+@pytest.hookimpl(tryfirst=True)  # before its fixtures
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    needs.provide(item)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return f"faults: {config.option.faults} kills, --faults-seed={config.option.faults_seed}"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    needs.clean_up()
     page, option = session.config.option.reliability, session.config.option
     if page is not None:
         import faults
@@ -95,10 +110,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Chrome]":
 @pytest.fixture
 def data_dir() -> Path:
     """The folder with the full MNIST files; the test is skipped where there is none."""
-    folder = Path(os.environ.get("NNDL_DATA_DIR", ""))
-    if not (folder / "mnist" / "train-images-idx3-ubyte.gz").is_file():
-        pytest.skip("needs the full MNIST files: set NNDL_DATA_DIR")
-    return folder
+    return Path(os.environ["NNDL_DATA_DIR"])
+
+
+@pytest.fixture
+def clothes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise in the place of Fashion-MNIST, with fewer pictures."""
+    content = small_files(250, 50)
+    folder = write(tmp_path / "clothes" / "fashion-mnist", content)
+    entry = replace(SOURCES["fashion_mnist"], sizes=(200, 50, 50))
+    monkeypatch.setattr(mnist, "FASHION_MNIST", set_of("noise", folder.name, content))
+    monkeypatch.setitem(SOURCES, "fashion_mnist", entry)
+    monkeypatch.setenv("NNDL_DATA_DIR", str(folder.parent))
+    monkeypatch.setenv("NNDL_CACHE_DIR", str(tmp_path / "cache"))
 
 
 class CommandLine:

@@ -10,10 +10,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import sqlalchemy
 from studies import study_of, table
@@ -122,11 +124,10 @@ class Leader:
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""
-        parent = str(self.process.pid)
-        done = subprocess.run(
-            ["pgrep", "-P", parent, "-f", "spawn_main"], capture_output=True, text=True, check=False
-        )
-        return [int(line) for line in done.stdout.split()]
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self.process.pid).children()
+            return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return []
 
     def end(self, *statuses: int) -> str:
         """What it said, once it has ended by itself, with one of these statuses, or 0."""

@@ -9,18 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import needs
 import psycopg
 import pytest
 
 PASSWORD = "s3cret-0f-p0stgres"
-_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=os.pathsep.join([*map(str, _FOLDERS), os.environ["PATH"]]))
-    if found is None:
-        pytest.skip(f"needs PostgreSQL ({name}): apt install postgresql")
-    return found
 
 
 class PostgreSQL:
@@ -63,7 +56,7 @@ class PostgreSQL:
             return cursor.fetchall() if cursor.description else []
 
     def _run(self, program: str, *words: object) -> None:
-        command = [_program(program), *map(str, words)]
+        command = [str(needs.program(program, needs.POSTGRESQL)), *map(str, words)]
         if os.getuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
         done = subprocess.run(
@@ -79,7 +72,6 @@ class PostgreSQL:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgreSQL]:
-    _program("pg_ctl")
     server = PostgreSQL()
     yield server
     server.stop()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from needs import needs
 
 from nndl_exp.cli.hydra_config import CONF, compose, compose_all
 from nndl_exp.config import (
@@ -186,15 +187,19 @@ def file_of_one_s_own(source: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("group", "option"), [(g, o) for g in TRAIN_GROUPS for o in options(g) if g != "tracking"]
+    ("group", "option"),
+    [
+        pytest.param(group, option, marks=needs("digits") if option == "mnist" else ())
+        for group in TRAIN_GROUPS
+        for option in options(group)
+        if group != "tracking"
+    ],
 )
 def test_every_option_of_a_run_trains_for_an_epoch(group, option, tmp_path, request):
     from nndl_exp.run import run
 
-    if option in ("mnist", "fashion_mnist"):
-        request.getfixturevalue("data_dir")
-    if option == "fashion_mnist" and not Path("/usr/share/datasets/fashion-mnist").is_dir():
-        pytest.skip("needs Debian's package dataset-fashion-mnist")
+    if option == "fashion_mnist":
+        request.getfixturevalue("clothes")
     words = [f"{group}={option}", "training.epochs=1", "dataset.training_size=200",
              "dataset.validation_size=50"]  # fmt: skip
     if option in ("table", "npz"):

@@ -1,7 +1,6 @@
 """The data: real digits, cut down as the book does, and every way in which files can be wrong."""
 
 import gzip
-import hashlib
 import http.server
 import threading
 from pathlib import Path
@@ -10,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from idx_files import set_of, small_files, write
+from needs import needs
 
 from nndl_exp.datasets import load_dataset, mnist
 from nndl_exp.datasets.idx import parse_images, parse_labels, read_bytes
@@ -191,28 +192,8 @@ def test_a_truncated_gzip_is_refused(tmp_path):
 # ------------------------------------------------------------------ a small set in MNIST's format
 
 
-def small_files() -> dict[str, bytes]:
-    rng = np.random.default_rng(0)
-    files = {}
-    for part, n in (("train", 6), ("t10k", 2)):
-        header = b"".join(size.to_bytes(4, "big") for size in (0x803, n, 28, 28))
-        files[f"{part}-images-idx3-ubyte"] = header + rng.bytes(n * 784)
-        header = (0x801).to_bytes(4, "big") + n.to_bytes(4, "big")
-        files[f"{part}-labels-idx1-ubyte"] = header + bytes(i % 10 for i in range(n))
-    return files
-
-
-SMALL = small_files()
-FILES = mnist.Files(
-    "small MNIST", "small", (), {n: hashlib.sha256(c).hexdigest() for n, c in SMALL.items()}
-)
-
-
-def write(folder: Path, files: dict[str, bytes], suffix: str = ".gz") -> Path:
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        (folder / f"{name}{suffix}").write_bytes(gzip.compress(content) if suffix else content)
-    return folder
+SMALL = small_files(6, 2)
+FILES = set_of("small MNIST", "small", SMALL)
 
 
 @pytest.fixture
@@ -328,6 +309,13 @@ def test_the_full_digits_are_split_as_in_the_book(data_dir):
     assert [len(p) for p in (data.training, data.validation, data.test)] == [50000, 10000, 10000]
     assert data.training.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert data.test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+@needs("fashion_mnist")
+def test_the_clothes_of_debians_package_are_the_official_ones(empty_cache):
+    data = load_dataset("fashion_mnist", test=True)
+    assert [len(p) for p in (data.training, data.validation, data.test)] == [50000, 10000, 10000]
+    assert data.training.labels[:10].tolist() == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]
 
 
 def test_average_darkness_classifies_as_in_the_book(data_dir):

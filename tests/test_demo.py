@@ -273,7 +273,9 @@ def small(folder: Path, *words: str) -> Path:
     ],
     ids="-".join,
 )
-def test_any_network_of_pictures_can_be_shown(tmp_path, words):
+def test_any_network_of_pictures_can_be_shown(tmp_path, words, request):
+    if "dataset=fashion_mnist" in words:
+        request.getfixturevalue("clothes")
     subject = subject_of(small(tmp_path / "run", *words))
     dots = np.zeros((SIDE, SIDE), np.uint8)
     dots[40:200, 90:120] = 255

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import addresses, chromium, complaints, contrast, media, narrow, needs_chromium
+from chromium import addresses, chromium, complaints, contrast, media, narrow
 from chromium import poor_contrasts as poor
 from demo_server import demo, train_digits
 from drawn_digits import DIGITS, Points, curve
+from needs import needs
 from selenium import webdriver
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
@@ -27,7 +28,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from nndl_exp.api import RunDirectory, load_config, load_dataset, run
 
-pytestmark = needs_chromium
+pytestmark = needs("chromium")
 PATIENCE = 30  # seconds until what doesn't appear counts as missing
 # Keeps the last drawing that the page sends, to be sent again by the test, and what is read out.
 KEEP = """const real = fetch; window.told = [];

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from docs_blocks import ROOT, Page, copy_of_the_program, difference, steady, written
+from needs import needs
 from PIL import Image
 from sybil.evaluators.skip import Skipper
 
@@ -54,7 +55,13 @@ README_WITH = {
 left out. The full digits, a database and a cluster may not be here: those are only composed."""
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in ELSEWHERE])
+def named(name: str) -> object:
+    """A page as a parameter: git applies a diff in it."""
+    changes = "```diff" in (ROOT / name).read_text()
+    return pytest.param(name, marks=needs("git") if changes else ())
+
+
+@pytest.mark.parametrize("name", [named(name) for name in PAGES if name not in ELSEWHERE])
 def test_the_blocks_of_a_page(name, tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     page = Page(ROOT / name, tmp_path)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chromium import CHROMIUM, DRIVER, chromium
+from chromium import chromium
 from docs_blocks import ROOT
 from pydantic import TypeAdapter
 from selenium import webdriver
@@ -135,8 +135,6 @@ def test_every_page_of_the_repository_is_in_the_site(site):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium or chromedriver is not installed")
     profile = tmp_path_factory.mktemp("browser")
     with chromium(profile, "--allow-file-access-from-files") as driver:
         yield driver

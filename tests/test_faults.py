@@ -21,6 +21,7 @@ import mlflow
 import pytest
 from faults import Case, Leader, seen, strike, until, words_of
 from mlflow_server import SECRET, Gate, free_port, server
+from needs import FAKETIME, needs
 from studies import SERIAL, SMALL, run_small
 from test_space import disk
 
@@ -29,10 +30,12 @@ from nndl_exp.records import RunDirectory
 
 KINDS = ("SIGKILL of a worker", "SIGKILL of the coordinator", "SIGKILL of everything", "SIGTERM",
          "Ctrl-C")  # fmt: skip
-DATABASES = ("sqlite", "postgresql")
+POSTGRESQL = pytest.param("postgresql", marks=needs("postgresql"))
+DATABASES = ("sqlite", POSTGRESQL)
 OUTAGES = ("MLflow hangs", "MLflow down, and back", "MLflow answers 500")
-CELLS = [(kind, DATABASES[(i + j) % 2]) for j in range(2) for i, kind in enumerate(KINDS)]
-FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+CELLS = [
+    (kind, ("sqlite", "postgresql")[(i + j) % 2]) for j in range(2) for i, kind in enumerate(KINDS)
+]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,7 +43,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     n = metafunc.config.getoption("--faults")
     if "kills" in metafunc.fixturenames:
         share = [n // len(CELLS) + (i < n % len(CELLS)) for i in range(len(CELLS))]
-        cells = [(*cell, kills) for cell, kills in zip(CELLS, share, strict=True) if kills]
+        cells = [
+            pytest.param(*cell, kills, marks=needs("postgresql") if "postgresql" in cell else ())
+            for cell, kills in zip(CELLS, share, strict=True)
+            if kills
+        ]
         metafunc.parametrize(("kind", "database", "kills"), cells)
     if "seconds_away" in metafunc.fixturenames:
         metafunc.parametrize("seconds_away", (0, 5, 60) if n >= 100 else (0, 5))
@@ -109,7 +116,11 @@ def _leader(case: Case) -> Leader:
 @pytest.mark.fault("SIGSTOP of a process", "SIGSTOP of a worker")
 @pytest.mark.parametrize(
     ("target", "database"),
-    [("process", "sqlite"), ("process", "postgresql"), ("worker", "postgresql")],
+    [
+        ("process", "sqlite"),
+        pytest.param("process", "postgresql", marks=needs("postgresql")),
+        pytest.param("worker", "postgresql", marks=needs("postgresql")),
+    ],
 )
 def test_what_was_stopped_longer_than_its_heartbeat_goes_on(
     tmp_path, whole, moments, request, target, database
@@ -264,7 +275,10 @@ def test_an_outage_of_mlflow_does_not_touch_the_study(tmp_path, whole, moments, 
 
 
 @pytest.mark.fault("disk full", "folder read-only")
-@pytest.mark.parametrize("fault", ["disk full", "folder read-only"])
+@pytest.mark.parametrize(
+    "fault", ["disk full", pytest.param("folder read-only", marks=needs("chattr"))]
+)
+@needs("mount")
 def test_a_disk_that_takes_nothing_more_ends_the_sweep_in_one_line(tmp_path, whole, moments, fault):
     with disk(tmp_path / "small", "size=64m") as folder:
         case = Case(fault, folder / "out", faults.STUDY, whole, moments)
@@ -298,7 +312,7 @@ def _nothing_more(case: Case, fault: str) -> Iterator[None]:
         return
     trials = str(case.directory / "trials")
     if subprocess.run(["chattr", "+i", trials], capture_output=True, check=False).returncode:
-        pytest.skip("needs leave, and a file system, to make a folder immutable")
+        pytest.skip("the file system can't make a folder immutable")
     yield
     subprocess.run(["chattr", "-i", trials], check=True)
 
@@ -378,6 +392,7 @@ def _use(case: Case, directory: RunDirectory, name: str) -> None:
 
 @pytest.mark.fault("clock set back an hour")
 @pytest.mark.parametrize("database", DATABASES)
+@needs("faketime")
 def test_a_clock_that_is_set_back_changes_nothing(tmp_path, whole, moments, request, database):
     clock = _Clock(tmp_path / "clock")
     words = words_of(database, request)
@@ -393,6 +408,7 @@ def test_a_clock_that_is_set_back_changes_nothing(tmp_path, whole, moments, requ
 
 
 @pytest.mark.fault("clock set back an hour")
+@needs("faketime")
 def test_the_budget_does_not_grow_when_the_clock_is_set_back(tmp_path, whole, moments):
     clock = _Clock(tmp_path / "clock")
     words = (*faults.STUDY, "study.n_trials=1000", "training.epochs=5000", "pruner=none")
@@ -407,8 +423,6 @@ class _Clock:
     """A clock that processes are given instead of the machine's; it can be set while they run."""
 
     def __init__(self, path: Path) -> None:
-        if not FAKETIME:
-            pytest.skip("needs libfaketime: apt install faketime")
         self._path = path
         self.set("+0")
         self.environment = {

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
+from needs import needs
 from ui import Shown, request, serving
 
 from nndl_exp.api import load_dataset
@@ -65,7 +66,7 @@ def test_what_is_served_is_what_the_network_says(address, shown):
         assert answer(network, reading, x[i : i + 1]).startswith(f"{one['label']}   (")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs("curl")
 def test_the_request_of_the_description_is_answered(address, shown):
     text = client_of(shown.folder / "nndl-output").get_registered_model("ui").description
     line = re.search(r"^curl .*$", text, re.M)[0].replace("http://127.0.0.1:5001", address)

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
-from chromium import needs_chromium
 from selenium import webdriver
 from ui import TRIALS, Page, Shown, request, serving
 
@@ -35,7 +34,6 @@ def test_it_has_the_study_with_every_trial(address, shown):
     assert detail["objective_names"] == ["validation_accuracy"]
 
 
-@needs_chromium
 def test_its_page_draws_the_history_of_the_study(browser: webdriver.Chrome, address):
     page = Page(browser, address)
     page.driver.get(address)

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from chromium import CHROMIUM, DRIVER
 from PIL import Image
 from report_browser import CONTRASTS, Browser, browsing
 from report_pages import (
@@ -387,8 +386,6 @@ def test_the_table_of_trials_is_that_of_the_study(hostile):
 
 @pytest.fixture(scope="module")
 def browser():
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium or chromedriver is not installed")
     with browsing() as opened:
         yield opened
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlflow_server import SECRET, free_port, server
+from needs import needs
 from studies import SMALL
 
 from nndl_exp.cli.hydra_config import compose_all
@@ -83,6 +84,7 @@ def test_an_error_line_has_no_password(tmp_path, monkeypatch, capsys, words):
     assert err.count("\n") == 1
 
 
+@needs("git")
 def test_the_difference_to_the_commit_is_kept_without_passwords(tmp_path, monkeypatch):
     git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@y"]
     (tmp_path / "mlflow.yaml").write_text("uri: null\n")

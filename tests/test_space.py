@@ -1,6 +1,5 @@
 """Room on the disk: told beforehand, refused in one line where it is not there."""
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from needs import needs
 from studies import SERIAL, SMALL, lead, study_of
 
 from nndl_exp.cli.hydra_config import compose
@@ -26,13 +26,9 @@ TRAIN = ("training.epochs=2", "dataset.training_size=200", "tracking=none")
 
 @contextmanager
 def disk(folder: Path, options: str) -> Iterator[Path]:
-    """A small file system of its own; the test is skipped where none may be mounted."""
+    """A small file system of its own, for a test that ``needs("mount")``."""
     folder.mkdir()
-    if os.name != "posix" or os.geteuid() != 0:
-        pytest.skip("needs root, to mount a small tmpfs")
-    command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("needs leave to mount a small tmpfs")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], check=True)
     try:
         yield folder
     finally:
@@ -83,6 +79,7 @@ def test_a_study_in_stages_expects_trials(tmp_path):
     assert StagedStudy(sweep_config(compose("sweep", words))).expected_trials() == 133
 
 
+@needs("mount")
 def test_a_study_that_does_not_fit_is_refused_with_the_numbers(tmp_path, capsys):
     with disk(tmp_path / "small", "size=6m") as folder:
         line = refused(sweep, [*SMALL, f"output={folder}/out"], capsys)
@@ -99,6 +96,7 @@ def test_a_study_that_does_not_fit_is_refused_with_the_numbers(tmp_path, capsys)
         assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
+@needs("mount")
 def test_what_fits_is_trained_without_a_word(tmp_path, capsys):
     with disk(tmp_path / "small", "size=6m") as folder:
         train([*TRAIN, "network.hidden=[10]", f"output={folder}"])
@@ -117,6 +115,7 @@ def test_what_fits_is_trained_without_a_word(tmp_path, capsys):
         assert "room for 1 run" in line
 
 
+@needs("mount")
 def test_a_folder_that_can_not_be_written_is_refused(tmp_path, capsys):
     with disk(tmp_path / "small", "size=1m,ro") as folder:
         for command, words in ((train, TRAIN), (sweep, SMALL)):
@@ -126,6 +125,7 @@ def test_a_folder_that_can_not_be_written_is_refused(tmp_path, capsys):
             assert line == f"output must be a folder: got {folder}/new (Read-only file system)"
 
 
+@needs("mount")
 def test_the_error_of_a_full_disk_is_one_line(tmp_path, capsys):
     with disk(tmp_path / "small", "size=6m") as folder:
         (folder / "out").mkdir()

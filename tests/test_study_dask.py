@@ -11,6 +11,7 @@ from concurrent.futures import BrokenExecutor, wait
 from pathlib import Path
 
 import pytest
+from faults import group_exists
 from studies import SERIAL, SMALL, lead, run_small, study_of, table
 
 from nndl_exp.errors import UserError
@@ -94,7 +95,7 @@ def test_a_local_cluster_ends_with_its_study(cli, kind):
         assert "stopped  stopped" in out
         assert (trials / "0/checkpoint.npz").exists()
     deadline = time.monotonic() + 60
-    while subprocess.run(["pgrep", "-g", str(process.pid)], stdout=subprocess.PIPE).stdout:
+    while group_exists(process.pid):
         assert time.monotonic() < deadline, "workers are left"
         time.sleep(0.2)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow
 import pytest
 import yaml
+from needs import needs
 from studies import SERIAL, SMALL, run_small, study_of, table
 
 from nndl_exp.study.coordinator import Coordinator
@@ -59,7 +60,9 @@ def join(folder: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgresql", marks=needs("postgresql"))]
+)
 @pytest.mark.long
 def test_three_processes_run_one_study(tmp_path, alone, database, request):
     words = ("workers=1", "executor=serial")

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chromium import needs_chromium
+from needs import needs
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from ui import TRIALS, Page, Shown, serving
 
 from nndl_exp.report.text import plain
 
-pytestmark = [needs_chromium, pytest.mark.timeout(600)]
+pytestmark = [needs("chromium"), pytest.mark.timeout(600)]
 # What the UI would know from an earlier visit: no assistant panel.
 VISITED = {
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",

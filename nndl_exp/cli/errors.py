@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import NoReturn, ParamSpec
 
 import click
 
+from nndl_exp import interrupts
 from nndl_exp.errors import UserError
 
 P = ParamSpec("P")
@@ -25,8 +27,10 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        _replace_what_can_not_be_encoded()
         try:
-            command(*args, **kwargs)
+            with interrupts.unwinding():
+                command(*args, **kwargs)
         except UserError as e:
             _refuse(str(e))
         except click.ClickException as e:
@@ -41,9 +45,16 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
                 raise
             _refuse(f"{e.filename or 'a file'} can't be used: {e.strerror}")
         except (KeyboardInterrupt, click.Abort):
-            sys.exit(130)
+            sys.exit(interrupts.STATUS)
 
     return guarded
+
+
+def _replace_what_can_not_be_encoded() -> None:
+    """Print "?" for a character that the output's encoding lacks, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
 
 
 def _refuse(message: str) -> NoReturn:

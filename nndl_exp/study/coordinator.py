@@ -92,6 +92,14 @@ class Coordinator:
             self._storage.close()
             self._running.account(self.report, self.workers)
 
+    def raise_signal(self) -> None:
+        """Deliver the signal that ended the iteration, for a caller that does not read ``report``.
+
+        Raises:
+            KeyboardInterrupt: it was an interrupt.
+        """
+        self._stop.raise_again()
+
     @property
     def proposed(self) -> Sequence[Proposal]:
         """The trials that there are so far, as far as this process knows; it only grows."""

@@ -3,15 +3,27 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from nndl_exp.config import SweepConfig
 
 T = TypeVar("T")
+_BLAS_THREADS = (
+    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+_NOTES = "NNDL_WORKER_NOTES"
+_UNGUARDED = (
+    "error: workers import the script that starts them, so it must start them below "
+    'if __name__ == "__main__": (or train with executor=serial)'
+)
 
 
 class SerialExecutor(Executor):
@@ -30,8 +42,10 @@ class SerialExecutor(Executor):
 def processes(workers: int) -> Executor:
     """A pool of spawned processes, each with one BLAS thread until its run says otherwise."""
     context = multiprocessing.get_context("spawn")
+    with _interrupts_ignored(), _environment({"PYTHONWARNINGS": "ignore:resource_tracker"}):
+        resource_tracker.ensure_running()  # it warns of what a process leaves that ends at once
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    with _interrupts_ignored(), _one_blas_thread():
+    with _interrupts_ignored(), _environment(dict.fromkeys(_BLAS_THREADS, "1")):
         # Each call starts one more process while none is idle; they inherit what is set here, and
         # import what they need at the same time.
         for _ in range(workers):
@@ -56,17 +70,35 @@ EXECUTORS: dict[str, Callable[[int, str | None], Executor]] = {
 
 
 class Pool:
-    """Workers that are started when they are first needed, and anew after they broke."""
+    """Workers that are started when they are first needed, and anew after they broke.
+
+    A worker imports the script of the process that starts it. One that gets as far as this, which
+    would start workers of its own, ends and leaves a note.
+    """
 
     def __init__(self, kind: str, workers: int, address: str | None = None) -> None:
+        if _imports_script() and _NOTES in os.environ:
+            Path(os.environ[_NOTES], "unguarded").touch()
+            os._exit(1)
         self._kind, self._workers, self._address = kind, workers, address
         self._executor: Executor | None = None
 
     def open(self) -> Executor:
-        """The workers, when all of them are up."""
+        """The workers, when all of them are up.
+
+        Raises:
+            SystemExit: they can't import the script that this process runs.
+        """
         if self._executor is None:
-            self._executor = EXECUTORS[self._kind](self._workers, self._address)
-            self._executor.submit(_ready).result()
+            with TemporaryDirectory(prefix="nndl-") as notes, _environment({_NOTES: notes}):
+                try:
+                    self._executor = EXECUTORS[self._kind](self._workers, self._address)
+                    self._executor.submit(_ready).result()
+                except Exception:
+                    if not any(Path(notes).iterdir()):
+                        raise
+                    self.drop()
+                    raise SystemExit(_UNGUARDED) from None
         return self._executor
 
     def drop(self) -> None:
@@ -80,6 +112,12 @@ class Pool:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
             self._executor = None
+
+
+def _imports_script() -> bool:
+    """Whether this is a worker that has not yet imported the script of the process above it."""
+    script = sys.modules.get("__mp_main__")
+    return script is not None and script is not sys.modules["__main__"]
 
 
 def _ready() -> None:
@@ -146,10 +184,10 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:

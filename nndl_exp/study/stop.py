@@ -61,6 +61,17 @@ class Stop:
         """Ask running trials to stop after their epoch."""
         self.flag.touch()
 
+    def raise_again(self) -> None:
+        """Deliver the signal, if one came, to whom it would have gone without this context.
+
+        Raises:
+            KeyboardInterrupt: it was an interrupt.
+        """
+        if self.signal is not None:
+            signal.raise_signal(self.signal)
+        if self.signal == signal.SIGINT:  # and its handler has returned
+            raise KeyboardInterrupt
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
             os._exit(128 + number)

@@ -132,7 +132,11 @@ class StagedStudy:
             candidates = decision.candidates or [found]
 
     def run(self) -> Iterator[tuple[Stage, Trial]]:
-        """Lead the study to its end, or on from where it stopped; yields every trial in order."""
+        """Lead the study to its end, or on from where it stopped; yields every trial in order.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted; all that was trained is kept.
+        """
         pool = executors.pool_of(self.config)
         try:
             for stage, coordinator in self.lead(pool):
@@ -140,6 +144,7 @@ class StagedStudy:
                     yield stage, trial
                 if decision := stage.decision():
                     stage.conclude(decision)
+                coordinator.raise_signal()
         finally:
             pool.close()
 

@@ -178,11 +178,17 @@ class Study:
         save_settings(path, self.config, self.name, self.dataset.sha256)
 
     def run(self) -> Iterator[Trial]:
-        """Lead the study to its end, or on from where it stopped; yields every trial in order."""
+        """Lead the study to its end, or on from where it stopped; yields every trial in order.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted; all that was trained is kept.
+        """
         from nndl_exp.study.coordinator import Coordinator
         from nndl_exp.study.storage import url_of
 
-        yield from Coordinator(self, url_of(self.config))
+        coordinator = Coordinator(self, url_of(self.config))
+        yield from coordinator
+        coordinator.raise_signal()
 
     def run_directory(self, number: int) -> RunDirectory:
         """The record of a trial."""
