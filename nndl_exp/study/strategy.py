@@ -30,6 +30,7 @@ from nndl_exp.study.study import (
     Study,
     Trial,
     check_name,
+    check_same_data,
     data_of_study,
     load_settings,
     other_settings,
@@ -80,14 +81,15 @@ class StagedStudy:
         """Check that the study that has this name, if there is one, is this one.
 
         Raises:
-            UserError: it has other settings.
+            UserError: it has other settings, or was begun with other data.
         """
         if not self.exists():
             return
-        saved, _ = load_settings(self.directory / "study.yaml", self.config.output)
+        saved, data = load_settings(self.directory / "study.yaml", self.config.output)
         there = StagedStudy(replace(saved, study=replace(saved.study, name=self.name)))
         if there.identity != self.identity:
             raise UserError(other_settings(self.name, saved, self.config))
+        check_same_data(self.name, data, self.dataset)
 
     def create(self) -> None:
         """Make the study's folder."""
@@ -170,9 +172,13 @@ class StagedStudy:
         return self._make(key, self._facts(key, found, candidates))
 
     def _make(self, key: str, facts: Facts) -> Stage:
+        stage: Stage
         if key == "joint":
-            return JointStage(self.config, self.name, facts)
-        return ScriptedStage(self.config, self.name, key, STAGES[key], facts)
+            stage = JointStage(self.config, self.name, facts)
+        else:
+            stage = ScriptedStage(self.config, self.name, key, STAGES[key], facts)
+        check_same_data(self.name, self.dataset.sha256, stage.dataset)  # each reads them anew
+        return stage
 
     def _facts(self, key: str, found: RunConfig, candidates: list[RunConfig]) -> Facts:
         dataset, stages = data_of(found), self.config.strategy.stages
@@ -199,6 +205,8 @@ class StagedStudy:
             "warm_start": self.config.study.warm_start,
             "data": self.dataset.sha256,
         }
+        if self.config.study.enqueue:
+            identity["enqueue"] = list(self.config.study.enqueue)
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

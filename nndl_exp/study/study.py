@@ -106,7 +106,7 @@ class Study:
             raise UserError(no_such_study(output, name))
         config, data = load_settings(folder / "study.yaml", output)
         study = cls(config)
-        study._check_data(data)
+        check_same_data(name, data, study.dataset)
         return study
 
     @property
@@ -166,7 +166,7 @@ class Study:
         if path.is_file():
             saved, data = load_settings(path, self.config.output)
             self._check_same(saved)
-            self._check_data(data)
+            check_same_data(self.name, data, self.dataset)
 
     def create(self) -> None:
         """Make the study's folder.
@@ -288,14 +288,6 @@ class Study:
             return
         raise UserError(other_settings(self.name, saved, self.config))
 
-    def _check_data(self, then: str | None) -> None:
-        now = self.dataset.sha256
-        if then not in (None, now):
-            raise UserError(
-                f"the study {self.name} must have the data that it was begun with (sha256 "
-                f"{str(then)[:12]}...): the dataset has changed, it is {now[:12]}... now"
-            )
-
     def _try_out(self) -> None:
         """Propose and judge once, so that options that fail do so before anything is trained."""
         try:
@@ -331,6 +323,20 @@ def data_of_study(config: SweepConfig) -> Dataset:
     if config.run.dataset.monitor == "test":
         raise UserError("dataset.monitor must be validation in a study: got test")
     return check(config.run)
+
+
+def check_same_data(name: str, then: str | None, dataset: Dataset) -> None:
+    """Check that a study's dataset is the one with the SHA-256 ``then``, if that is known.
+
+    Raises:
+        UserError: the data have changed since the study was begun.
+    """
+    now = dataset.sha256
+    if then not in (None, now):
+        raise UserError(
+            f"the study {name} must have the data that it was begun with (sha256 "
+            f"{str(then)[:12]}...): the dataset has changed, it is {now[:12]}... now"
+        )
 
 
 def check_name(name: str, dataset: str, identity: str) -> str:
