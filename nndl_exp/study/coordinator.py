@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from nndl_exp import config as cfg
 from nndl_exp.config import RunConfig
+from nndl_exp.errors import UserError
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.study import executors
 from nndl_exp.study.claims import Claims
@@ -132,7 +133,17 @@ class Coordinator:
             self._wait_for(number)
         else:
             directory.tidy()
-            self._settle(Trial(number, directory.config(), result))
+            config = directory.config()
+            if config != self._config(number):
+                raise UserError(
+                    f"{directory.path} must hold the trial that {self.study.name} proposes: got "
+                    "one of another configuration; delete the folder, or give another study.name"
+                )
+            self._settle(Trial(number, config, result))
+
+    def _config(self, number: int) -> RunConfig:
+        params = self._proposals[number].params
+        return self.study.space.apply(self.study.config.run, params)
 
     def _wait_for(self, number: int) -> None:
         self._waiting.append(number)
@@ -277,10 +288,8 @@ class Coordinator:
 
     def _task(self, number: int) -> Task:
         self._stop.start_clock()  # the workers are up
-        proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
-        config = self.study.space.apply(self.study.config.run, proposal.params)
-        self._configs[number] = config
+        self._configs[number] = config = self._config(number)
         prunes = self.study.plan.pruner["name"] != "none"  # else nobody looks at the results
         return Task(
             number=number,

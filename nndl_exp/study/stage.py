@@ -14,7 +14,7 @@ from nndl_exp.study import objectives
 from nndl_exp.study.scores import scores
 from nndl_exp.study.script import Decision, Facts, Seen, play, write_decision
 from nndl_exp.study.search_space import Params, SearchSpace
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.study import Study, Trial, creating, new_id
 from nndl_exp.study.view import Plan, Proposal, Settled
 
 if TYPE_CHECKING:
@@ -75,12 +75,18 @@ class ScriptedStage(Study):
         """The stage's folder, in that of its study."""
         return Path(self.config.output) / "studies" / self._parent / "stages" / self.key
 
+    @property
+    def settings_path(self) -> Path:
+        """The file that says what the stage starts from."""
+        return self.directory / "stage.yaml"
+
     def create(self) -> None:
         """Make the stage's folder."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        header = f"# the stage {self.name}: the run that its trials vary\n"
-        text = header + to_yaml(to_mapping(self.config.run))
-        atomic.write(self.directory / "stage.yaml", text.encode(), durable=True)
+        with creating(self.directory):
+            header = f"# the stage {self.name}: the run that its trials vary\n"
+            settings = {**to_mapping(self.config.run), "id": self.id or new_id()}
+            text = header + to_yaml(settings)
+            atomic.write(self.settings_path, text.encode(), durable=True)
 
     def verify(self) -> None:
         """Nothing to check: the study that the stage belongs to was."""

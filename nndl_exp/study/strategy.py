@@ -31,6 +31,7 @@ from nndl_exp.study.study import (
     Trial,
     check_name,
     check_same_data,
+    creating,
     data_of_study,
     load_settings,
     other_settings,
@@ -93,11 +94,11 @@ class StagedStudy:
 
     def create(self) -> None:
         """Make the study's folder."""
-        self.verify()
-        self.directory.mkdir(parents=True, exist_ok=True)
-        warm_start.save(self.rows, self.rows_path)
-        path = self.directory / "study.yaml"
-        save_settings(path, self.config, self.name, self.dataset.sha256)
+        with creating(self.directory):
+            self.verify()
+            warm_start.save(self.rows, self.rows_path)
+            path = self.directory / "study.yaml"
+            save_settings(path, self.config, self.name, self.dataset.sha256)
 
     def lead(self, pool: Pool) -> Iterator[tuple[Stage, Coordinator]]:
         """Each stage with what leads it; to be iterated to its end before the next is asked for.

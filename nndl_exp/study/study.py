@@ -3,10 +3,14 @@
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from nndl_exp.config import (
     RunConfig,
@@ -115,6 +119,16 @@ class Study:
         return Path(self.config.output) / "studies" / self.name
 
     @property
+    def settings_path(self) -> Path:
+        """The file that says what the study is."""
+        return self.directory / "study.yaml"
+
+    @property
+    def id(self) -> str | None:
+        """Tells the study from any other that had or will have its name; None before ``create``."""
+        return id_in(self.settings_path)
+
+    @property
     def rows_path(self) -> Path:
         """Where the rows of the study that it begins with are kept."""
         return self.directory / warm_start.FILE
@@ -154,7 +168,7 @@ class Study:
 
     def exists(self) -> bool:
         """Whether the study was created before."""
-        return (self.directory / "study.yaml").is_file()
+        return self.settings_path.is_file()
 
     def verify(self) -> None:
         """Check that the study that has this name, if there is one, is this one.
@@ -162,7 +176,7 @@ class Study:
         Raises:
             UserError: it has another identity; the message says what differs.
         """
-        path = self.directory / "study.yaml"
+        path = self.settings_path
         if path.is_file():
             saved, data = load_settings(path, self.config.output)
             self._check_same(saved)
@@ -174,11 +188,10 @@ class Study:
         Raises:
             UserError: see ``verify``.
         """
-        self.verify()
-        path = self.directory / "study.yaml"
-        self.directory.mkdir(parents=True, exist_ok=True)
-        warm_start.save(self.rows, self.rows_path)
-        save_settings(path, self.config, self.name, self.dataset.sha256)
+        with creating(self.directory):
+            self.verify()
+            warm_start.save(self.rows, self.rows_path)
+            save_settings(self.settings_path, self.config, self.name, self.dataset.sha256)
 
     def run(self) -> Iterator[Trial]:
         """Lead the study to its end, or on from where it stopped; yields every trial in order."""
@@ -355,13 +368,32 @@ def check_name(name: str, dataset: str, identity: str) -> str:
     return name
 
 
+@contextmanager
+def creating(folder: Path) -> Iterator[None]:
+    """Make a study's folder; one process at a time says what study is in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".create.lock"):
+        yield
+
+
+def id_in(path: Path) -> str | None:
+    """The id of the study whose settings are in a file; None where there is none."""
+    found = read_yaml(path).get("id") if path.is_file() else None
+    return None if found is None else str(found)
+
+
+def new_id() -> str:
+    """A random id; nothing that is computed depends on it."""
+    return uuid.uuid4().hex
+
+
 def save_settings(path: Path, config: SweepConfig, name: str, data: str) -> None:
-    """Keep what identifies a study, its total of trials, the SHA-256 of its data, and MLflow's
-    experiment where that is not the dataset's."""
+    """Keep what identifies a study, its id, its total of trials, the SHA-256 of its data, and
+    MLflow's experiment where that is not the dataset's; to be called inside ``creating``."""
     everything = to_mapping(config)
     settings = {key: everything[key] for key in SAVED}
     settings["study"] |= {"name": name, "dry_run": False}
-    settings["data"] = data
+    settings |= {"data": data, "id": id_in(path) or new_id()}
     if config.tracking.experiment is not None:
         settings["tracking"] = {"experiment": config.tracking.experiment}
     header = f"# the study {name}: what identifies it, and its total of trials\n"
@@ -395,7 +427,7 @@ def load_settings(path: Path, output: Path | str) -> tuple[SweepConfig, str | No
         UserError: the file is missing or damaged.
     """
     settings = read_yaml(path)
-    data = settings.pop("data", None)
+    data, _ = settings.pop("data", None), settings.pop("id", None)
     try:
         return parse(SweepConfig, {**settings, "output": str(output)}), data
     except UserError as e:
