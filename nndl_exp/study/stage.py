@@ -132,7 +132,10 @@ class ScriptedStage(Study):
         directory = self.run_directory(number)
         result, config = directory.result(), directory.config()
         assert result is not None
-        params = self.space.params_of(self.varied(config))
+        try:
+            params = self.space.params_of(self.varied(config))
+        except UserError:
+            raise recorded_otherwise(self.name, number) from None
         seen = Seen(number, params, config, result, tuple(directory.epochs()))
         if len(seen.epochs) != result.epochs:
             self.settled(Trial(number, config, result))  # says what is wrong
@@ -166,11 +169,7 @@ class _Planned:
         planned = self._stage.planned(len(settled))
         for proposal in proposals[self._asked : len(planned)]:
             if proposal.params != planned[proposal.number]:
-                raise UserError(
-                    f"{self._stage.name} recorded other trials than it asks for now (trial "
-                    f"{proposal.number}): the program or a record has changed; give another "
-                    "study.name"
-                )
+                raise recorded_otherwise(self._stage.name, proposal.number)
         self._asked = len(proposals)
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:
@@ -178,6 +177,14 @@ class _Planned:
         proposal = Proposal(self._asked, self._stage.planned(len(settled))[self._asked])
         self._asked += 1
         return proposal
+
+
+def recorded_otherwise(name: str, number: int) -> UserError:
+    """The error line for a stage that asks for other trials than those that were recorded."""
+    return UserError(
+        f"{name} recorded other trials than it asks for now (trial {number}): the program or a "
+        "record has changed, or an earlier stage has more trials now; give another study.name"
+    )
 
 
 def stage_options(module: "StageModule", key: str, config: SweepConfig) -> Any:

@@ -21,7 +21,7 @@ from nndl_exp.study.claims import Leadership
 from nndl_exp.study.coordinator import Coordinator
 from nndl_exp.study.executors import Pool
 from nndl_exp.study.joint import JointStage
-from nndl_exp.study.script import Facts
+from nndl_exp.study.script import DECISION, Facts
 from nndl_exp.study.stage import ScriptedStage, stage_options
 from nndl_exp.study.storage import url_of
 from nndl_exp.study.study import (
@@ -113,12 +113,20 @@ class StagedStudy:
                 left = max(0.001, start + seconds(budget) - time.monotonic())
                 settings = replace(stage.config.study, budget=f"{left:.3f}s")
                 stage.config = replace(stage.config, study=settings)
+            if stage.decision() is None:
+                self._forget_decisions(stage.key)
             yield stage, Coordinator(stage, url_of(self.config), pool, earlier)
             for trial in stage.trials():
                 if trial.result.state == "complete":
                     directory = stage.run_directory(trial.number).path.resolve()
                     original = Original(directory, f"{stage.key}/{trial.number}")
                     earlier.setdefault(trial.config, original)
+
+    def _forget_decisions(self, first: str) -> None:
+        """Delete what a stage and those after it had written down, as trials are missing now."""
+        keys = self.config.strategy.stages
+        for key in keys[keys.index(first) :]:
+            (self.directory / "stages" / key / DECISION).unlink(missing_ok=True)
 
     def stages(self) -> Iterator[Stage]:
         """The stages in order; each is to be led to its decision before the next is asked for."""

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,14 +136,8 @@ class Study:
 
     @property
     def n_trials(self) -> int:
-        """How many trials the study has in all: a grid has no more than its points."""
-        n = self.config.study.n_trials
-        if self.config.sampler.get("name") == "grid":
-            points = 1
-            for values in self.space.grid().values():
-                points *= len(values)
-            return min(n, points)
-        return n
+        """How many trials the study has in all."""
+        return total_of(self.config, self.space)
 
     def total(self, settled: int) -> int:
         """How many trials there are in all, as far as the first ``settled`` ones tell."""
@@ -336,6 +331,13 @@ def data_of_study(config: SweepConfig) -> Dataset:
     if config.run.dataset.monitor == "test":
         raise UserError("dataset.monitor must be validation in a study: got test")
     return check(config.run)
+
+
+def total_of(config: SweepConfig, space: SearchSpace) -> int:
+    """How many trials a search has in all: a grid has no more than its points."""
+    if config.sampler.get("name") != "grid":
+        return config.study.n_trials
+    return min(config.study.n_trials, prod(len(values) for values in space.grid().values()))
 
 
 def check_same_data(name: str, then: str | None, dataset: Dataset) -> None:
