@@ -23,7 +23,7 @@ from nndl_exp.study.running import OF_THE_MACHINE, Report, Running
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.study.trial import Original, Outcome, Task
+from nndl_exp.study.trial import Original, Outcome, Task, mark_of
 from nndl_exp.study.view import Proposal
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,9 @@ class Coordinator:
         self._waiting: list[int] = []
         self._elsewhere: set[int] = set()
         self._looked, self._leading = 0.0, False
-        self._running = Running(self._pool, study.config.study.max_retries)
+        self._running = Running(
+            self._pool, study.config.study.max_retries, lambda line: self.say(line)
+        )
         self._patience = Patience(
             storage_url, study.config.storage.patience, lambda line: self.say(line)
         )
@@ -276,15 +278,12 @@ class Coordinator:
             number = self._waiting.pop(0)
             if not self._claims.take(number):
                 self._elsewhere.add(number)
-            elif self.study.run_directory(number).result() is None:
-                self._start(number)
-            else:
+            elif self.study.run_directory(number).result() is not None:
                 self._take_up(number)  # another process ended it a moment ago
-
-    def _start(self, number: int) -> None:
-        if not self._running.start(number, self._task):
-            self._give_back(number)
-            self.report.stopped = self._running.stuck
+            elif not self._running.start(number, self._task):
+                self._give_back(number)
+                self.report.stopped = self._running.stuck
+                return
 
     def _task(self, number: int) -> Task:
         self._stop.start_clock()  # the workers are up
@@ -321,7 +320,7 @@ class Coordinator:
         directory = self.study.run_directory(number)
         ended = directory.result() is not None
         # A worker that dies takes trials with it that wait for it: they are not to blame.
-        begun = directory.config_path.exists() or not isinstance(error, BrokenExecutor)
+        begun = mark_of(directory.path).exists() or not isinstance(error, BrokenExecutor)
         said = self._running.breaks(number, error, begun=begun and not ended)
         if ended:
             self._claims.release(number)
