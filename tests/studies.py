@@ -6,7 +6,7 @@ import pandas as pd
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.study.coordinator import Coordinator
-from nndl_exp.study.storage import sqlite_url
+from nndl_exp.study.storage import url_of
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 
@@ -28,7 +28,7 @@ def study_of(output: Path, *words: str) -> Study:
 
 def lead(study: Study) -> Coordinator:
     """Lead a study to its end in this process."""
-    coordinator = Coordinator(study, sqlite_url(study.config.output))
+    coordinator = Coordinator(study, url_of(study.config))
     numbers = [trial.number for trial in coordinator]
     assert numbers == sorted(numbers), "trials are told in the order of their numbers"
     return coordinator

@@ -107,15 +107,19 @@ def test_the_joint_search_starts_from_what_was_found(whole):
 
 
 def test_what_a_stage_trained_is_not_trained_again_by_a_later_one(whole):
-    done, taken = {}, 0
+    done, files, taken = {}, {}, 0
     for stage in whole.stages():
         for trial in stage.trials():
             name = done.get(trial.config)
+            here = {path.name for path in stage.run_directory(trial.number).path.iterdir()}
             assert (trial.result.reason == f"same as {name}") == (name is not None)
+            assert here == files.get(name, here), "a copy has what a trained trial has"
             taken += name is not None
         for trial in stage.trials():
             if trial.result.state == "complete":
-                done.setdefault(trial.config, f"{stage.key}/{trial.number}")
+                name = done.setdefault(trial.config, f"{stage.key}/{trial.number}")
+                folder = stage.run_directory(trial.number).path
+                files.setdefault(name, {path.name for path in folder.iterdir()})
     assert taken, "the joint search begins with what the stages found"
 
 

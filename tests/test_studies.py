@@ -1,5 +1,6 @@
 """``python -m nndl_exp.studies``, on studies that were really led."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,12 +14,19 @@ from test_strategy import NO_TRACKING
 from test_strategy import lead as lead_stages
 from test_strategy import study_of as stages_of
 
+from nndl_exp.cli.hydra_config import compose
 from nndl_exp.cli.runs import find_run, name_of
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.studies import command, main
 from nndl_exp.study.scores import difference
+from nndl_exp.study.strategy import StagedStudy
+from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summaries, summary
+from nndl_exp.sweep import main as sweep
+from nndl_exp.sweep import sweep_config
+from nndl_exp.tracking.caption import Caption
+from nndl_exp.tracking.mlflow_view import MlflowView
 
 STRONG = ("search_space.training.eta.low=0.5", "search_space.training.mini_batch_size.high=10")
 WEAK = ("search_space.training.eta.low=0.0001", "search_space.training.eta.high=0.001")
@@ -164,6 +172,82 @@ def test_mistakes_are_one_line(output, words, message, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
+
+
+def interrupted(trials) -> None:
+    """Lead a study until it has shown its eighth trial."""
+    for number, _ in enumerate(trials, 1):
+        if number == 8:
+            break
+    trials.close()
+
+
+SEARCH = ("strategy=joint", "dataset=digits_8x8", "study.name=more", "training.epochs=2",
+          "tracking=none", *SERIAL)  # fmt: skip
+
+
+def test_a_study_that_was_extended_is_not_complete_before_all_is_there(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        sweep([*SEARCH, "study.n_trials=3", f"output={tmp_path}"])
+    assert end.value.code == 0
+    assert summary(tmp_path, "more").state == "complete"
+    config = sweep_config(compose("sweep", [*SEARCH, "study.n_trials=10", f"output={tmp_path}"]))
+    interrupted(Study(config).run())
+    assert (summary(tmp_path, "more").trials, summary(tmp_path, "more").state) == (
+        8,
+        "not complete",
+    )
+    assert re.search(r"more .* 8 .* not complete", said(capsys, "--output", str(tmp_path)))
+    assert "not complete · 8 trials" in said(capsys, "--output", str(tmp_path), "show", "more")
+    list(Study(config).run())
+    assert summary(tmp_path, "more").state == "complete"
+
+
+def test_a_grid_is_complete_with_its_points(tmp_path):
+    grid = ("sampler=grid", "search_space=grid", "pruner=none", "search_space.training.lmbda=null",
+            "search_space.network.hidden=null", "study.n_trials=99")  # fmt: skip
+    words = [*SEARCH, *grid, f"output={tmp_path}"]
+    study = Study(sweep_config(compose("sweep", words)))
+    next(trials := study.run())
+    trials.close()
+    assert summary(tmp_path, "more").state == "not complete"
+    lead(study)
+    assert (summary(tmp_path, "more").trials, summary(tmp_path, "more").state) == (6, "complete")
+
+
+def test_a_study_in_stages_that_was_extended_is_not_complete_before_it_decides(tmp_path, capsys):
+    words = (*SEARCH[1:], "strategy.stages=[joint,winner]",
+             "strategy.epochs=400", "strategy.options.winner.seeds=2", f"output={tmp_path}",
+             "strategy.options.winner.candidates=2")  # fmt: skip
+    with pytest.raises(SystemExit) as end:
+        sweep([*words, "study.n_trials=3"])
+    assert end.value.code == 0
+    assert summary(tmp_path, "more").state == "complete"
+    with pytest.raises(SystemExit) as end:
+        sweep([*words, "study.n_trials=3"])
+    assert end.value.code == 0, "the same command again changes nothing"
+    assert summary(tmp_path, "more").state == "complete"
+    config = sweep_config(compose("sweep", [*words, "study.n_trials=12"]))
+    interrupted(StagedStudy(config).run())
+    assert summary(tmp_path, "more").state == "not complete"
+    assert "the winner" not in said(capsys, "--output", str(tmp_path), "show", "more")
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:  # its winner was of the trials before
+        sweep([*words, "study.n_trials=12"])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert "more/winner recorded other trials than it asks for now (trial " in error
+    assert error.count("\n") == 1
+    assert summary(tmp_path, "more").state == "not complete"
+
+
+def test_mlflow_does_not_say_complete_of_a_study_that_goes_on(tmp_path):
+    view = MlflowView(tmp_path, TrackingConfig(), "digits")
+    parent = view.open_study("more", {}, Caption("more"), 0.0)
+    view.close_study(parent, complete=True, caption=Caption("more"), metrics={})
+    view.open_study("more", {}, Caption("more"), 0.0)  # and nothing more of it: it is killed
+    (run,) = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
+    assert (run.info.status, run.data.tags["state"]) == ("RUNNING", "not complete")
 
 
 @pytest.mark.long

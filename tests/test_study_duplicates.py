@@ -8,11 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 from studies import SERIAL, SMALL, lead, run_small, study_of, table
 
 from nndl_exp.errors import UserError
+from nndl_exp.evaluate import main as evaluate
+from nndl_exp.predict import main as predict
+from nndl_exp.records import RunDirectory
 from nndl_exp.reproduce import main as reproduce
 
 LAG = 4  # that of SMALL
@@ -20,7 +25,6 @@ SIX_POINTS = (
     "search_space=grid", "search_space.training.lmbda=null", "search_space.network.hidden=null",
     "sampler=random", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=1",
 )  # fmt: skip
-FILES = ("epochs.jsonl", "weights.npz", "provenance.json", "config.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +59,52 @@ def test_a_copy_is_a_whole_record(alone):
         if trial.result.reason.startswith("same as trial "):
             original = int(trial.result.reason.rpartition(" ")[2])
             here, there = (alone.run_directory(n) for n in (trial.number, original))
-            for name in FILES:
+            assert names_in(here.path) == names_in(there.path)
+            for name in names_in(there.path) - {"result.json"}:
                 assert (here.path / name).read_bytes() == (there.path / name).read_bytes()
             assert here.network().digest() == trial.result.weights["best"]
             assert trial.result.weights == there.result().weights
             assert trial.result.epochs == len(here.epochs())
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_copy_predicts_what_its_original_predicts(tmp_path, alone, capsys):
+    copy = next(t for t in alone.trials() if t.result.reason.startswith("same as trial "))
+    np.savez(tmp_path / "rows.npz", x=np.linspace(0, 1, 2 * 784).reshape(2, 784))
+    answers = []
+    for number in (copy.number, copy.result.reason.rpartition(" ")[2]):
+        run = f"{alone.name}/{number}"
+        predict([run, str(tmp_path / "rows.npz"), "--output", alone.config.output])
+        answers.append(capsys.readouterr().out)
+    assert answers[0] == answers[1]
+    assert answers[0].count(" %") == 6
+
+
+def test_a_copy_is_evaluated(tmp_path, alone, capsys):
+    shutil.copytree(alone.config.output, tmp_path / "out")
+    copy = next(t for t in alone.trials() if t.result.reason.startswith("same as trial "))
+    evaluate([f"{alone.name}/{copy.number}", "--output", str(tmp_path / "out")])
+    assert f"run      {alone.name}/{copy.number}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset.json", "weights.npz", "weights_last.npz", "epochs.jsonl"]
+)
+def test_an_incomplete_original_is_refused_in_one_line(tmp_path, alone, name):
+    """Nothing of the copy is written: a record that lacks a file must not look complete."""
+    whole = next(
+        alone.run_directory(trial.number).path
+        for trial in alone.trials()
+        if (alone.run_directory(trial.number).path / name).exists()
+    )
+    shutil.copytree(whole, tmp_path / "original")
+    (tmp_path / "original" / name).unlink()
+    with pytest.raises(UserError, match=f"original/{name}"):
+        RunDirectory(tmp_path / "copy").copy(RunDirectory(tmp_path / "original"), "same")
+    assert not (tmp_path / "copy").exists()
 
 
 def test_a_copy_reproduces_and_so_does_its_study(alone, capsys):

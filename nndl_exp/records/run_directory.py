@@ -34,9 +34,11 @@ State = Literal["complete", "pruned", "diverged", "failed"]
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What a damaged JSON file of the record raises."""
 
-_COPIED = ("provenance.json", "config.yaml", "epochs.jsonl", "weights.npz", "weights_last.npz")
-RECORD = (*_COPIED, "dataset.json", "result.json")
-"""The files of a run that has ended."""
+RECORD = (
+    "provenance.json", "config.yaml", "dataset.json", "epochs.jsonl", "weights.npz",
+    "weights_last.npz", "result.json",
+)  # fmt: skip
+"""The files of a run that has ended, ``result.json`` last."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ class RunDirectory:
             return Reading.from_mapping(json.loads(self.reading_path.read_bytes()))
         except (OSError, *_DAMAGE):
             raise UserError(
-                f"{self.reading_path} is missing or damaged; train the run again"
+                f"{self.reading_path} is missing or damaged; delete the folder to train the run "
+                "again"
             ) from None
 
     def provenance(self) -> dict[str, Any]:
@@ -221,22 +224,36 @@ class RunDirectory:
         The provenance is that of the original: what was trained there. No time was spent here.
 
         Raises:
-            UserError: the original's record is damaged.
+            UserError: the original's record is damaged or lacks a file.
         """
-        original.network()
         result = original.result()
         assert result is not None
+        original._check_whole(result)
         now = time.time()
         result = replace(
             result, reason=reason, seconds=0.0, started=now - result.seconds, ended=now
         )
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in _COPIED:
+        for name in RECORD[:-1]:
             if (file := original.path / name).exists():
                 atomic.write(self.path / name, file.read_bytes(), durable=True)
         self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
         self.tidy()
         return result
+
+    def _check_whole(self, result: Result) -> None:
+        self.network()
+        self.reading()
+        has_last = (self.path / "weights_last.npz").exists()
+        for name, is_whole in {
+            "epochs.jsonl": len(self.epochs()) == result.epochs,
+            "weights_last.npz": has_last or result.weights["last"] == result.weights["best"],
+        }.items():
+            if not is_whole:
+                raise UserError(
+                    f"{self.path / name} is missing or damaged; delete the folder to train the "
+                    "run again"
+                )
 
     def tidy(self) -> None:
         """Remove what a run that has ended leaves where it was killed at that very moment."""

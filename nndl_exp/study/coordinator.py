@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from nndl_exp import config as cfg
 from nndl_exp.config import RunConfig
+from nndl_exp.errors import UserError
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.study import executors
 from nndl_exp.study.claims import Claims
@@ -22,7 +23,7 @@ from nndl_exp.study.running import OF_THE_MACHINE, Report, Running
 from nndl_exp.study.stop import Stop
 from nndl_exp.study.storage import Storage
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.study.trial import Original, Outcome, Task
+from nndl_exp.study.trial import Original, Outcome, Task, mark_of
 from nndl_exp.study.view import Proposal
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,9 @@ class Coordinator:
         self._waiting: list[int] = []
         self._elsewhere: set[int] = set()
         self._looked = 0.0
-        self._running = Running(self._pool, study.config.study.max_retries)
+        self._running = Running(
+            self._pool, study.config.study.max_retries, lambda line: self.say(line)
+        )
         self._patience = Patience(
             storage_url, study.config.storage.patience, lambda line: self.say(line)
         )
@@ -135,7 +138,17 @@ class Coordinator:
             self._wait_for(number)
         else:
             directory.tidy()
-            self._settle(Trial(number, directory.config(), result))
+            config = directory.config()
+            if config != self._config(number):
+                raise UserError(
+                    f"{directory.path} must hold the trial that {self.study.name} proposes: got "
+                    "one of another configuration; delete the folder, or give another study.name"
+                )
+            self._settle(Trial(number, config, result))
+
+    def _config(self, number: int) -> RunConfig:
+        params = self._proposals[number].params
+        return self.study.space.apply(self.study.config.run, params)
 
     def _wait_for(self, number: int) -> None:
         self._waiting.append(number)
@@ -260,22 +273,17 @@ class Coordinator:
             number = self._waiting.pop(0)
             if not self._claims.take(number):
                 self._elsewhere.add(number)
-            elif self.study.run_directory(number).result() is None:
-                self._start(number)
-            else:
+            elif self.study.run_directory(number).result() is not None:
                 self._take_up(number)  # another process ended it a moment ago
-
-    def _start(self, number: int) -> None:
-        if not self._running.start(number, self._task):
-            self._give_back(number)
-            self.report.stopped = self._running.stuck
+            elif not self._running.start(number, self._task):
+                self._give_back(number)
+                self.report.stopped = self._running.stuck
+                return
 
     def _task(self, number: int) -> Task:
         self._stop.start_clock()  # the workers are up
-        proposal = self._proposals[number]
         visible = max(0, number - self.study.plan.lag + 1)
-        config = self.study.space.apply(self.study.config.run, proposal.params)
-        self._configs[number] = config
+        self._configs[number] = config = self._config(number)
         prunes = self.study.plan.pruner["name"] != "none"  # else nobody looks at the results
         return Task(
             number=number,
@@ -307,7 +315,7 @@ class Coordinator:
         directory = self.study.run_directory(number)
         ended = directory.result() is not None
         # A worker that dies takes trials with it that wait for it: they are not to blame.
-        begun = directory.config_path.exists() or not isinstance(error, BrokenExecutor)
+        begun = mark_of(directory.path).exists() or not isinstance(error, BrokenExecutor)
         said = self._running.breaks(number, error, begun=begun and not ended)
         if ended:
             self._claims.release(number)

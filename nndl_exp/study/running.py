@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field
 
 from nndl_exp.study.executors import Pool
-from nndl_exp.study.trial import Outcome, Task, run_trial
+from nndl_exp.study.trial import Outcome, Task, mark_of, run_trial
 
 _log = logging.getLogger(__name__)
 OF_THE_MACHINE = (BrokenExecutor, MemoryError, OSError)
@@ -34,12 +34,12 @@ class Running:
 
     ``spans`` are when a worker began and ended with a trial, in seconds since 1970. ``stuck`` says
     why the machine can't go on, once workers died, or one trial was broken, more than
-    ``max_retries`` times.
+    ``max_retries`` times. ``say`` gets a line for workers that died without a trial.
     """
 
-    def __init__(self, pool: Pool, max_retries: int) -> None:
-        self._pool, self._max_retries = pool, max_retries
-        self._futures: dict[Future[Outcome], int] = {}
+    def __init__(self, pool: Pool, max_retries: int, say: Callable[[str], None]) -> None:
+        self._pool, self._max_retries, self._say = pool, max_retries, say
+        self._futures: dict[Future[Outcome], Task] = {}
         self._attempts: dict[int, int] = {}
         self._broken_starts = 0
         self.spans: list[tuple[float, float]] = []
@@ -51,29 +51,44 @@ class Running:
     def start(self, number: int, task: Callable[[int], Task]) -> bool:
         """Hand a trial over, made by ``task`` when all workers are up; False where they died."""
         try:
-            executor = self._pool.open()
-            self._futures[executor.submit(run_trial, task(number))] = number
+            executor, made = self._pool.open(), task(number)
+            mark_of(made.directory).unlink(missing_ok=True)  # of a process that was killed
+            self._futures[executor.submit(run_trial, made)] = made
             _log.debug("trial %d is handed to the workers", number)
         except BrokenExecutor as e:  # a worker died a moment ago, or while it was starting
-            self._pool.drop()
-            self._broken_starts += 1
-            if self._broken_starts > self._max_retries:
-                self.stuck = f"workers die as they start ({type(e).__name__}: {e})"
+            if not self._futures:  # else ``ended`` learns of it from them
+                self._pool.drop()
+                self._count_broken_start(e)
             return False
         return True
 
+    def _count_broken_start(self, error: BaseException) -> None:
+        """Workers died, and no trial is to blame since none had begun."""
+        self._broken_starts += 1
+        said = f"{type(error).__name__}: {error}"
+        if self._broken_starts > self._max_retries:
+            self.stuck = f"workers die as they start ({said})"
+        else:
+            self._say(f"workers died as they started ({said}); others are started")
+
     def take_back(self, room: int) -> Iterator[int]:
         """Trials that no worker has begun, until no more than ``room`` are left."""
-        for future, number in list(self._futures.items()):
+        for future, task in list(self._futures.items()):
             if len(self._futures) > room and future.cancel():
                 del self._futures[future]
-                yield number
+                yield task.number
 
     def ended(self, seconds: float | None = None) -> Iterator[tuple[int, Outcome | BaseException]]:
         """Trials that have ended, after waiting so long for one, with what their workers say."""
         done, _ = wait(self._futures, timeout=seconds, return_when=FIRST_COMPLETED)
+        deaths = [e for f in done if isinstance(e := f.exception(), BrokenExecutor)]
+        if deaths:
+            self._pool.drop()
+            done, _ = wait(self._futures)  # the others of the pool end with it
+            if not any(mark_of(self._futures[future].directory).exists() for future in done):
+                self._count_broken_start(deaths[0])
         for future in done:
-            number, error = self._futures.pop(future), future.exception()
+            number, error = self._futures.pop(future).number, future.exception()
             if error is not None:
                 yield number, error
                 continue
@@ -90,9 +105,7 @@ class Running:
         self._futures.clear()
 
     def breaks(self, number: int, error: BaseException, *, begun: bool) -> str:
-        """The machine broke a trial, which ``begun`` says had been started: what becomes of it."""
-        if isinstance(error, BrokenExecutor):
-            self._pool.drop()
+        """Count a trial that the machine broke, if it had begun; a line that says so."""
         times = self._attempts[number] = self._attempts.get(number, 0) + begun
         said = f"{type(error).__name__}: {error}"
         _log.debug("trial %d: broken by the machine, time %d (%s)", number, times, said)

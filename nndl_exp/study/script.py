@@ -68,6 +68,9 @@ class Decision:
     candidates: list[RunConfig] = field(default_factory=list)
 
 
+DECISION = "decision.yaml"
+"""The file of a stage in which its decision is written down."""
+
 Batch = Sequence[Params]
 Script = Generator[Batch, list[Seen], Decision]
 
@@ -148,4 +151,4 @@ def write_decision(folder: Path, key: str, decision: Decision) -> None:
         "numbers": decision.numbers,
         "run": to_mapping(decision.config),
     }
-    atomic.write(folder / "decision.yaml", to_yaml(record).encode(), durable=True)
+    atomic.write(folder / DECISION, to_yaml(record).encode(), durable=True)

@@ -14,7 +14,7 @@ from nndl_exp.study import objectives
 from nndl_exp.study.scores import scores
 from nndl_exp.study.script import Decision, Facts, Seen, play, write_decision
 from nndl_exp.study.search_space import Params, SearchSpace
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.study import Study, Trial, creating, new_id
 from nndl_exp.study.view import Plan, Proposal, Settled
 
 if TYPE_CHECKING:
@@ -66,12 +66,18 @@ class ScriptedStage(Study):
         """The stage's folder, in that of its study."""
         return Path(self.config.output) / "studies" / self._parent / "stages" / self.key
 
+    @property
+    def settings_path(self) -> Path:
+        """The file that says what the stage starts from."""
+        return self.directory / "stage.yaml"
+
     def create(self) -> None:
         """Make the stage's folder."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        header = f"# the stage {self.name}: the run that its trials vary\n"
-        text = header + to_yaml(to_mapping(self.config.run))
-        atomic.write(self.directory / "stage.yaml", text.encode(), durable=True)
+        with creating(self.directory):
+            header = f"# the stage {self.name}: the run that its trials vary\n"
+            settings = {**to_mapping(self.config.run), "id": self.id or new_id()}
+            text = header + to_yaml(settings)
+            atomic.write(self.settings_path, text.encode(), durable=True)
 
     def verify(self) -> None:
         """Nothing to check: the study that the stage belongs to was."""
@@ -117,7 +123,10 @@ class ScriptedStage(Study):
         directory = self.run_directory(number)
         result, config = directory.result(), directory.config()
         assert result is not None
-        params = self.space.params_of(self.varied(config))
+        try:
+            params = self.space.params_of(self.varied(config))
+        except UserError:
+            raise recorded_otherwise(self.name, number) from None
         seen = Seen(number, params, config, result, tuple(directory.epochs()))
         if len(seen.epochs) != result.epochs:
             self.settled(Trial(number, config, result))  # says what is wrong
@@ -151,11 +160,7 @@ class _Planned:
         planned = self._stage.planned(len(settled))
         for proposal in proposals[self._asked : len(planned)]:
             if proposal.params != planned[proposal.number]:
-                raise UserError(
-                    f"{self._stage.name} recorded other trials than it asks for now (trial "
-                    f"{proposal.number}): the program or a record has changed; give another "
-                    "study.name"
-                )
+                raise recorded_otherwise(self._stage.name, proposal.number)
         self._asked = len(proposals)
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:
@@ -163,6 +168,14 @@ class _Planned:
         proposal = Proposal(self._asked, self._stage.planned(len(settled))[self._asked])
         self._asked += 1
         return proposal
+
+
+def recorded_otherwise(name: str, number: int) -> UserError:
+    """The error line for a stage that asks for other trials than those that were recorded."""
+    return UserError(
+        f"{name} recorded other trials than it asks for now (trial {number}): the program or a "
+        "record has changed, or an earlier stage has more trials now; give another study.name"
+    )
 
 
 def stage_options(module: "StageModule", key: str, config: SweepConfig) -> Any:

@@ -38,6 +38,7 @@ _STUDY_ATTRS = "study_attrs"
 _OUTCOME = "outcome"
 _OWNER = "owner"
 _ID = ".id"
+_STUDY_ID = "id"
 GRACE = 3
 """After so many heartbeats without a word a process counts as gone."""
 
@@ -166,7 +167,8 @@ class _ProposedError(Exception):
 class Storage:
     """The trials of ``study`` in a database that ``url`` names, which any number of processes use.
 
-    The study is created there, with the tables, when it is not there. A database may serve several
+    The study is created there, with the tables, when it is not there; what the database has of
+    another study of that name, whose folder was deleted, is deleted. A database may serve several
     output folders. One that was there and does not answer is waited for.
 
     Raises:
@@ -198,18 +200,25 @@ class Storage:
             if engine.dialect.name != "sqlite":
                 name = f"{name} {_id_of(Path(study.config.output))}"
                 self._exclusion, self._claiming = AdvisoryExclusion(engine, name), NoExclusion()
-            self._study = optuna.create_study(
-                study_name=name,
-                storage=self._backend,
-                directions=list(study.directions),
-                load_if_exists=True,
-            )
+            self._study = self._create(name, study)
+            if self._study.user_attrs.get(_STUDY_ID) != study.id:
+                optuna.delete_study(study_name=name, storage=self._backend)
+                self._study = self._create(name, study)
+                self._study.set_user_attr(_STUDY_ID, study.id)
             if self._study.metric_names is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                     self._study.set_metric_names(list(study.objective_names))  # for dashboards
         self._storage = self._study._storage  # remembers trials that have ended
         self._id = self._study._study_id
+
+    def _create(self, name: str, study: "Study") -> optuna.Study:
+        return optuna.create_study(
+            study_name=name,
+            storage=self._backend,
+            directions=list(study.directions),
+            load_if_exists=True,
+        )
 
     def close(self) -> None:
         """Give the database's connections back."""

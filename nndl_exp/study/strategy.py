@@ -21,7 +21,7 @@ from nndl_exp.study.claims import Leadership
 from nndl_exp.study.coordinator import Coordinator
 from nndl_exp.study.executors import Pool
 from nndl_exp.study.joint import JointStage
-from nndl_exp.study.script import Facts
+from nndl_exp.study.script import DECISION, Facts
 from nndl_exp.study.stage import ScriptedStage, stage_options
 from nndl_exp.study.storage import url_of
 from nndl_exp.study.study import (
@@ -30,6 +30,8 @@ from nndl_exp.study.study import (
     Study,
     Trial,
     check_name,
+    check_same_data,
+    creating,
     data_of_study,
     load_settings,
     other_settings,
@@ -81,22 +83,23 @@ class StagedStudy:
         """Check that the study that has this name, if there is one, is this one.
 
         Raises:
-            UserError: it has other settings.
+            UserError: it has other settings, or was begun with other data.
         """
         if not self.exists():
             return
-        saved, _ = load_settings(self.directory / "study.yaml", self.config.output)
+        saved, data = load_settings(self.directory / "study.yaml", self.config.output)
         there = StagedStudy(replace(saved, study=replace(saved.study, name=self.name)))
         if there.identity != self.identity:
             raise UserError(other_settings(self.name, saved, self.config))
+        check_same_data(self.name, data, self.dataset)
 
     def create(self) -> None:
         """Make the study's folder."""
-        self.verify()
-        self.directory.mkdir(parents=True, exist_ok=True)
-        warm_start.save(self.rows, self.rows_path)
-        path = self.directory / "study.yaml"
-        save_settings(path, self.config, self.name, self.dataset.sha256)
+        with creating(self.directory):
+            self.verify()
+            warm_start.save(self.rows, self.rows_path)
+            path = self.directory / "study.yaml"
+            save_settings(path, self.config, self.name, self.dataset.sha256)
 
     def lead(self, pool: Pool) -> Iterator[tuple[Stage, Coordinator]]:
         """Each stage with what leads it; to be iterated to its end before the next is asked for.
@@ -111,12 +114,20 @@ class StagedStudy:
                 left = max(0.001, start + seconds(budget) - time.monotonic())
                 settings = replace(stage.config.study, budget=f"{left:.3f}s")
                 stage.config = replace(stage.config, study=settings)
+            if stage.decision() is None:
+                self._forget_decisions(stage.key)
             yield stage, Coordinator(stage, url_of(self.config), pool, earlier)
             for trial in stage.trials():
                 if trial.result.state == "complete":
                     directory = stage.run_directory(trial.number).path.resolve()
                     original = Original(directory, f"{stage.key}/{trial.number}")
                     earlier.setdefault(trial.config, original)
+
+    def _forget_decisions(self, first: str) -> None:
+        """Delete what a stage and those after it had written down, as trials are missing now."""
+        keys = self.config.strategy.stages
+        for key in keys[keys.index(first) :]:
+            (self.directory / "stages" / key / DECISION).unlink(missing_ok=True)
 
     def stages(self) -> Iterator[Stage]:
         """The stages in order; each is to be led to its decision before the next is asked for."""
@@ -176,9 +187,13 @@ class StagedStudy:
         return self._make(key, self._facts(key, found, candidates))
 
     def _make(self, key: str, facts: Facts) -> Stage:
+        stage: Stage
         if key == "joint":
-            return JointStage(self.config, self.name, facts)
-        return ScriptedStage(self.config, self.name, key, STAGES[key], facts)
+            stage = JointStage(self.config, self.name, facts)
+        else:
+            stage = ScriptedStage(self.config, self.name, key, STAGES[key], facts)
+        check_same_data(self.name, self.dataset.sha256, stage.dataset)  # each reads them anew
+        return stage
 
     def _facts(self, key: str, found: RunConfig, candidates: list[RunConfig]) -> Facts:
         dataset, stages = data_of(found), self.config.strategy.stages
@@ -206,6 +221,8 @@ class StagedStudy:
             "data": self.dataset.sha256,
             "update_time": list(CONSTANTS),
         }
+        if self.config.study.enqueue:
+            identity["enqueue"] = list(self.config.study.enqueue)
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

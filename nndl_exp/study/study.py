@@ -3,10 +3,15 @@
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from nndl_exp.config import (
     RunConfig,
@@ -103,7 +108,7 @@ class Study:
             raise UserError(no_such_study(output, name))
         config, data = load_settings(folder / "study.yaml", output)
         study = cls(config)
-        study._check_data(data)
+        check_same_data(name, data, study.dataset)
         return study
 
     @property
@@ -112,20 +117,24 @@ class Study:
         return Path(self.config.output) / "studies" / self.name
 
     @property
+    def settings_path(self) -> Path:
+        """The file that says what the study is."""
+        return self.directory / "study.yaml"
+
+    @property
+    def id(self) -> str | None:
+        """Tells the study from any other that had or will have its name; None before ``create``."""
+        return id_in(self.settings_path)
+
+    @property
     def rows_path(self) -> Path:
         """Where the rows of the study that it begins with are kept."""
         return self.directory / warm_start.FILE
 
     @property
     def n_trials(self) -> int:
-        """How many trials the study has in all: a grid has no more than its points."""
-        n = self.config.study.n_trials
-        if self.config.sampler.get("name") == "grid":
-            points = 1
-            for values in self.space.grid().values():
-                points *= len(values)
-            return min(n, points)
-        return n
+        """How many trials the study has in all."""
+        return total_of(self.config, self.space)
 
     def total(self, settled: int) -> int:
         """How many trials there are in all, as far as the first ``settled`` ones tell."""
@@ -151,7 +160,7 @@ class Study:
 
     def exists(self) -> bool:
         """Whether the study was created before."""
-        return (self.directory / "study.yaml").is_file()
+        return self.settings_path.is_file()
 
     def verify(self) -> None:
         """Check that the study that has this name, if there is one, is this one.
@@ -159,11 +168,11 @@ class Study:
         Raises:
             UserError: it has another identity; the message says what differs.
         """
-        path = self.directory / "study.yaml"
+        path = self.settings_path
         if path.is_file():
             saved, data = load_settings(path, self.config.output)
             self._check_same(saved)
-            self._check_data(data)
+            check_same_data(self.name, data, self.dataset)
 
     def create(self) -> None:
         """Make the study's folder.
@@ -171,11 +180,10 @@ class Study:
         Raises:
             UserError: see ``verify``.
         """
-        self.verify()
-        path = self.directory / "study.yaml"
-        self.directory.mkdir(parents=True, exist_ok=True)
-        warm_start.save(self.rows, self.rows_path)
-        save_settings(path, self.config, self.name, self.dataset.sha256)
+        with creating(self.directory):
+            self.verify()
+            warm_start.save(self.rows, self.rows_path)
+            save_settings(self.settings_path, self.config, self.name, self.dataset.sha256)
 
     def run(self) -> Iterator[Trial]:
         """Lead the study to its end, or on from where it stopped; yields every trial in order.
@@ -291,14 +299,6 @@ class Study:
             return
         raise UserError(other_settings(self.name, saved, self.config))
 
-    def _check_data(self, then: str | None) -> None:
-        now = self.dataset.sha256
-        if then not in (None, now):
-            raise UserError(
-                f"the study {self.name} must have the data that it was begun with (sha256 "
-                f"{str(then)[:12]}...): the dataset has changed, it is {now[:12]}... now"
-            )
-
     def _try_out(self) -> None:
         """Propose and judge once, so that options that fail do so before anything is trained."""
         try:
@@ -336,6 +336,27 @@ def data_of_study(config: SweepConfig) -> Dataset:
     return check(config.run)
 
 
+def total_of(config: SweepConfig, space: SearchSpace) -> int:
+    """How many trials a search has in all: a grid has no more than its points."""
+    if config.sampler.get("name") != "grid":
+        return config.study.n_trials
+    return min(config.study.n_trials, prod(len(values) for values in space.grid().values()))
+
+
+def check_same_data(name: str, then: str | None, dataset: Dataset) -> None:
+    """Check that a study's dataset is the one with the SHA-256 ``then``, if that is known.
+
+    Raises:
+        UserError: the data have changed since the study was begun.
+    """
+    now = dataset.sha256
+    if then not in (None, now):
+        raise UserError(
+            f"the study {name} must have the data that it was begun with (sha256 "
+            f"{str(then)[:12]}...): the dataset has changed, it is {now[:12]}... now"
+        )
+
+
 def check_name(name: str, dataset: str, identity: str) -> str:
     """A study's name; ``auto`` is the dataset and a digest of what identifies the study.
 
@@ -352,13 +373,32 @@ def check_name(name: str, dataset: str, identity: str) -> str:
     return name
 
 
+@contextmanager
+def creating(folder: Path) -> Iterator[None]:
+    """Make a study's folder; one process at a time says what study is in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".create.lock"):
+        yield
+
+
+def id_in(path: Path) -> str | None:
+    """The id of the study whose settings are in a file; None where there is none."""
+    found = read_yaml(path).get("id") if path.is_file() else None
+    return None if found is None else str(found)
+
+
+def new_id() -> str:
+    """A random id; nothing that is computed depends on it."""
+    return uuid.uuid4().hex
+
+
 def save_settings(path: Path, config: SweepConfig, name: str, data: str) -> None:
-    """Keep what identifies a study, its total of trials, the SHA-256 of its data, and MLflow's
-    experiment where that is not the dataset's."""
+    """Keep what identifies a study, its id, its total of trials, the SHA-256 of its data, and
+    MLflow's experiment where that is not the dataset's; to be called inside ``creating``."""
     everything = to_mapping(config)
     settings = {key: everything[key] for key in SAVED}
     settings["study"] |= {"name": name, "dry_run": False}
-    settings["data"] = data
+    settings |= {"data": data, "id": id_in(path) or new_id()}
     if config.tracking.experiment is not None:
         settings["tracking"] = {"experiment": config.tracking.experiment}
     header = f"# the study {name}: what identifies it, and its total of trials\n"
@@ -392,7 +432,7 @@ def load_settings(path: Path, output: Path | str) -> tuple[SweepConfig, str | No
         UserError: the file is missing or damaged.
     """
     settings = read_yaml(path)
-    data = settings.pop("data", None)
+    data, _ = settings.pop("data", None), settings.pop("id", None)
     try:
         return parse(SweepConfig, {**settings, "output": str(output)}), data
     except UserError as e:

@@ -10,7 +10,8 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.study.claims import Leadership
 from nndl_exp.study.names import no_such_study, study_names
-from nndl_exp.study.study import load_settings
+from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.study import load_settings, total_of
 
 State = Literal["running", "complete", "not complete"]
 
@@ -132,11 +133,11 @@ def _state(config: SweepConfig, folder: Path, parts: list[Path]) -> State:
     if _is_led(folder):
         return "running"
     if config.strategy.stages == ("joint",):
+        total = total_of(config, SearchSpace.parse(config.search_space, config.run))
         there = all(
-            RunDirectory(folder / "trials" / str(i)).result() is not None
-            for i in range(config.study.n_trials)
+            RunDirectory(folder / "trials" / str(i)).result() is not None for i in range(total)
         )
-        return "complete" if there or (folder / ".shown").is_file() else "not complete"
+        return "complete" if there else "not complete"
     return "complete" if (parts[-1] / "decision.yaml").is_file() else "not complete"
 
 

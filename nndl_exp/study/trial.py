@@ -74,11 +74,22 @@ def run_trial(task: Task) -> Outcome:
     """
     started = time.time()
     _check_shared(task)
+    mark = mark_of(task.directory)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
     try:
         result = _result(task)
     except Timeout:
         return Outcome(task.number, None, started, time.time(), elsewhere=True)
+    finally:
+        mark.unlink(missing_ok=True)
     return Outcome(task.number, result, started, time.time())
+
+
+def mark_of(directory: Path) -> Path:
+    """The file beside a trial's folder that is there while a worker runs the trial, and stays where
+    the worker dies: from the data's being loaded on, before there is a folder."""
+    return directory.with_name(f".{directory.name}.begun")
 
 
 def _check_shared(task: Task) -> None:

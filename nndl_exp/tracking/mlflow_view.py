@@ -105,6 +105,7 @@ class MlflowView:
                 )
             else:
                 self._client.update_run(run.info.run_id, status="RUNNING", name=caption.shown_name)
+                self._client.set_tag(run.info.run_id, "state", "not complete")
             self._client.log_batch(run.info.run_id, params=entities.params(settings))
             children = {  # also below a new one: somebody may have deleted the old one alone
                 child.data.tags[RUN_TAG]: _child(child)
