@@ -10,6 +10,7 @@ from typing import NoReturn, ParamSpec
 import click
 
 from nndl_exp.errors import UserError
+from nndl_exp.escaping import printable
 
 P = ParamSpec("P")
 
@@ -47,11 +48,5 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _refuse(message: str) -> NoReturn:
-    print(f"error: {_plain(message)}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(2)
-
-
-def _plain(message: str) -> str:
-    """A message on one line, with what a terminal would obey, or can't show, as escapes."""
-    line = " ".join(message.split())
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
