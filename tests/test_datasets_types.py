@@ -247,9 +247,8 @@ def test_numbers_that_are_missing_are_counted_however_they_are_written(tmp_path,
                  y=["u", "v"] * 30)  # fmt: skip
     with pytest.raises(UserError, match="column age must have no missing values: got 6"):
         load(path)
-    lines = plan(in_process, path, "dataset.missing=impute")
-    assert "         missing values, imputed · age 6, town 1" in lines
     data = load(path, missing="impute")
+    assert data.notes[1] == "missing values, imputed · age 6, town 1"
     assert data.encoding["inputs"]["numeric"] == ["age"]
     lines = plan(in_process, path, "dataset.missing=impute", "dataset.missing_values=[NA,53]")
     assert "         missing values, imputed · age 7, town 30" in lines
@@ -486,27 +485,45 @@ SUSPICIOUS = {
 
 
 @pytest.mark.parametrize("case", SUSPICIOUS)
-def test_the_plan_warns_of_suspicious_columns(in_process, tmp_path, case):
+def test_suspicious_columns_are_warned_of(tmp_path, case):
     values, expected = SUSPICIOUS[case]
     path = write(tmp_path / "t.csv", good=np.arange(N) * 7 % 13, odd=values, y=["u", "v"] * 30)
-    lines = plan(in_process, path)
-    warnings = [line for line in lines if line.startswith("warning")]
-    assert len(warnings) == 1
-    assert re.fullmatch("warning  column odd " + re.escape(expected).replace("@", r"\d") + ".*",
-                        warnings[0])  # fmt: skip
-    assert any(re.search(r"^ {9}\d+ inputs · numbers: good", line) for line in lines)
-    assert "         the target y · 2 classes from text: u, v" in lines
-    status, out, _ = in_process(train.main, *table_words(path), *QUICK, "-q")
-    assert status == 0 and warnings[0] in out.splitlines()
+    data = load(path)
+    assert len(data.warnings) == 1
+    assert re.fullmatch("column odd " + re.escape(expected).replace("@", r"\d") + ".*",
+                        data.warnings[0])  # fmt: skip
+    assert re.match(r"\d+ inputs · numbers: good", data.notes[0])
+    assert data.notes[-1] == "the target y · 2 classes from text: u, v"
     # A column of a type that was given is meant so; one that was left out is no concern.
-    typed = plan(in_process, path, "dataset.types={odd: text}")
-    left = plan(in_process, path, "dataset.ignore=[odd]")
-    assert not [line for line in left if line.startswith("warning")]
-    if case not in ("constant", "constant text"):
-        assert not [line for line in typed if line.startswith("warning")]
+    assert load(path, ignore=("odd",)).warnings == ()
+    constant = case.startswith("constant")
+    assert bool(load(path, types={"odd": "text"}).warnings) == constant
 
 
-def test_the_plan_warns_of_names(in_process, tmp_path):
+def test_the_plan_shows_what_columns_are_taken_for(in_process, tmp_path):
+    path = write(tmp_path / "t.csv", good=np.arange(N) * 7 % 13, is_=["true", "false"] * 30,
+                 odd=SUSPICIOUS["dates"][0], y=["u", "v"] * 30)  # fmt: skip
+    expected = [
+        "         38 inputs · numbers: good · true/false: is_ · text: odd 36",
+        "         the target y · 2 classes from text: u, v",
+        "warning  column odd (text, 36 inputs): looks like dates, such as '2026-01-01'",
+    ]
+    stages = [word for word in PLAN if not word.startswith(("strategy", "search_space"))]
+    for main, words in (
+        (sweep.main, PLAN),
+        (sweep.main, ["strategy.stages=[regularization,winner]", *stages]),
+        (train.main, QUICK),
+    ):
+        status, out, _ = in_process(main, *table_words(path), *words)
+        assert status == 0
+        lines = out.splitlines()
+        at = next(i for i, line in enumerate(lines) if line.startswith("data     "))
+        assert lines[at + 1 : at + 4] == expected
+    status, out, _ = in_process(train.main, *table_words(path), *QUICK, "-q")
+    assert status == 0 and out.startswith(expected[2])
+
+
+def test_suspicious_names_are_warned_of(tmp_path):
     body = "".join(f"{i % 7},{i % 5},{'pq'[i % 2]}\n" for i in range(N))
     path = tmp_path / "t.csv"
     for header, expected in (
@@ -518,8 +535,7 @@ def test_the_plan_warns_of_names(in_process, tmp_path):
         ("a,b,y", []),
     ):  # fmt: skip
         path.write_text(f"{header}\n{body}")
-        lines = plan(in_process, path)
-        assert [line[9:] for line in lines if line.startswith("warning")] == expected
+        assert list(load(path).warnings) == expected
     path.write_text("0,1,2\n" + body)  # as pandas names columns that have no names
     assert not load(path, "2").warnings
     path.write_text(body)

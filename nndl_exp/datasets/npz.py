@@ -47,29 +47,35 @@ def prepare(path: Path, options: FileOptions, sha256: str) -> Prepared:
                 f"dataset.{name} goes with dataset=table: in an npz file x are the inputs, y is "
                 "the target"
             )
-    arrays = read_arrays(path)
-    x, y, sizes = _joined(arrays, path)
-    target = read_target(y, options.task, f"y in {path}")
-    parts = _parts(target, sizes, options, f"y in {path}")
-    kwargs: dict[str, Any] = {"sha256": sha256, "where": f"y in {path}"}
-    told = target_note(target, "the target y")
+    x, y, sizes = _joined(read_arrays(path), path)
+    where = f"y in {path}"
+    target = read_target(y, options.task, where)
+    parts = _parts(target, sizes, options, where)
+    shape, notes = None, [target_note(target, "the target y")]
     if x.ndim == 3:
         inputs, shape = _scale(x[parts[0]], options), (x.shape[1], x.shape[2])
         rows = _grey(x, inputs, path, _MEND)
-        made = assemble(rows, inputs, target, parts, shape=shape, **kwargs)
-        return replace(made, notes=(_scale_note(inputs, shape, options), told))
-    if options.white is not None:
+        notes.insert(0, _scale_note(inputs, shape, options))
+    elif options.white is not None:
         raise UserError(
             f"dataset.white goes with pictures, x of shape (n, height, width): got {x.shape}"
         )
+    else:
+        rows, inputs = _standardised(x, parts[0], options, path)
+    made = assemble(rows, inputs, target, parts, sha256=sha256, where=where, shape=shape)
+    return replace(made, notes=tuple(notes))
+
+
+def _standardised(
+    x: NDArray[Any], training: Indices, options: FileOptions, path: Path
+) -> tuple[Array, dict[str, Any]]:
+    """Rows of features as inputs, and how they became that, in plain values."""
     names = _names(x.shape[1], path)
     columns = x.astype(np.float64)
-    numeric = Numeric.fit(columns, parts[0], missing=options.missing, names=names)
+    numeric = Numeric.fit(columns, training, missing=options.missing, names=names)
     if not numeric.standard.deviation.any():
         raise UserError(f"x in {path} must vary: every column is constant in the training rows")
-    inputs = numeric.to_mapping()
-    made = assemble(numeric.encode(columns, names), inputs, target, parts, **kwargs)
-    return replace(made, notes=(told,))
+    return numeric.encode(columns, names), numeric.to_mapping()
 
 
 def read_new(path: Path, inputs: Mapping[str, Any], n_in: int) -> NewRows:

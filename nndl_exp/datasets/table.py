@@ -1,7 +1,7 @@
 """A user's table, CSV or Parquet: columns of numbers and of text, one of them to be predicted."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,33 +57,45 @@ def prepare(path: Path, options: FileOptions, sha256: str) -> Prepared:
     """
     if options.white is not None:
         raise UserError("dataset.white goes with pictures in an npz file: got it with a table")
+    read = _read(path, options)
+    where = f"the target {options.target}"
+    target = read_target(read.target, options.task, where)
+    parts = split_target(target, options, where)
+    inputs = _fit(read.columns, read.types, options, parts[0])
+    if not any(inputs["deviation"]) and all(len(c) < 2 for c in inputs["categories"].values()):
+        raise UserError(f"{path} must have a column that varies: all are constant in training rows")
+    x, _ = _encoded(read.columns, inputs)
+    made = assemble(x, inputs, target, parts, sha256=sha256, where=where)
+    notes = (*_notes(read.columns, inputs, x.shape[1]), target_note(target, where))
+    doubts = [
+        *suspicions.of_header(read.names, raw_header(path, read.names), options.ignore),
+        *_doubts(read, inputs, options, len(made.classes)),
+    ]
+    return replace(made, notes=notes, warnings=tuple(suspicions.lines(doubts)))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What a file holds: the ``names`` of all its columns, those that are inputs, the target."""
+
+    names: list[str]
+    types: dict[str, Type]
+    columns: dict[str, NDArray[Any]]
+    target: NDArray[Any]
+
+
+def _read(path: Path, options: FileOptions) -> _Table:
+    """The columns of a file, of the types that all of it shows."""
     inferred = read_frame(path, None, options.missing_values)
     _check_names(inferred, options, path)
     types = _types(inferred, options, path)
     target_type: dict[str, Type] = {str(options.target): "text"}
     frame = read_frame(path, {**types, **target_type}, options.missing_values)
-    values = _target(frame[str(options.target)], options, path)
+    target = _target(frame[str(options.target)], options, path)
     if not len(frame):
         raise UserError(f"{path} must have at least one row below its header: got none")
-    where = f"the target {options.target}"
-    target = read_target(values, options.task, where)
-    parts = split_target(target, options, where)
     columns = _columns(frame, types, options.missing_values)
-    inputs = _fit(columns, types, options, parts[0])
-    if not any(inputs["deviation"]) and all(len(c) < 2 for c in inputs["categories"].values()):
-        raise UserError(f"{path} must have a column that varies: all are constant in training rows")
-    x, _ = _encoded(columns, inputs)
-    made = assemble(x, inputs, target, parts, sha256=sha256, where=where)
-    names = list(inferred.columns)
-    doubts = [
-        *suspicions.of_header(names, raw_header(path, names), options.ignore),
-        *_doubts(columns, inputs, options),
-    ]
-    if values.dtype == object and not options.type_of(str(options.target)):
-        taken = f"the target, {len(made.classes)} classes"
-        doubts += suspicions.of_text(str(options.target), values, taken)
-    notes = (*_notes(columns, inputs, x.shape[1]), target_note(target, where))
-    return replace(made, notes=notes, warnings=tuple(suspicions.lines(doubts)))
+    return _Table(list(inferred.columns), types, columns, target)
 
 
 def read_new(path: Path, inputs: Mapping[str, Any], n_in: int) -> NewRows:
@@ -228,18 +240,21 @@ def _encoded(columns: Columns, inputs: Mapping[str, Any]) -> tuple[Array, tuple[
 
 
 def _doubts(
-    columns: Columns, inputs: Mapping[str, Any], options: FileOptions
+    read: _Table, inputs: Mapping[str, Any], options: FileOptions, classes: int
 ) -> Iterator[Suspicion]:
     """What is suspicious about the columns whose type the user has not given."""
     varies = dict(zip(inputs["numeric"], np.array(inputs["deviation"]) > 0, strict=True))
-    for name, type_ in inputs["types"].items():
+    for name, type_ in read.types.items():
         n = len(inputs["categories"].get(name, ["a number"]))
         taken = f"{_WORDS[type_]}, {n} input{'s' if n > 1 else ''}"
         if not varies.get(name, n > 1):
             yield Suspicion(name, taken, "the same in all training rows")
         elif not options.type_of(name):
             check = suspicions.of_text if type_ == "text" else suspicions.of_numbers
-            yield from check(name, columns[name], taken)
+            yield from check(name, read.columns[name], taken)
+    target = str(options.target)
+    if read.target.dtype == object and not options.type_of(target):
+        yield from suspicions.of_text(target, read.target, f"the target, {classes} classes")
 
 
 def _notes(columns: Columns, inputs: Mapping[str, Any], n_in: int) -> Iterator[str]:
