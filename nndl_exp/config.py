@@ -420,10 +420,13 @@ def _check_structure(text: str) -> None:
 
 
 def flatten(mapping: Setting, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf of nested mappings with its dotted name; nothing is dropped."""
+    """Every leaf of nested mappings with its dotted name; nothing is dropped.
+
+    The types of a table's columns are one leaf: their keys are a user's names, not settings.
+    """
     for key, value in mapping.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and key != "types":
             yield from flatten(value, f"{name}.")
         else:
             yield name, value

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -194,6 +195,29 @@ def test_labels_stay_as_they_are_written(tmp_path, values, task, classes):
     again = load(write(tmp_path / "again.csv", x=np.arange(len(repeated)) % 11, y=repeated),
                  task=data.task)  # fmt: skip
     assert again.classes == classes and again.encoding.get("target") == data.encoding.get("target")
+
+
+def test_types_of_oddly_named_columns_are_shown_in_mlflow(in_process, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("Größe (cm),y\n" + "1,a\n2,b\n" * 40)
+    words = [*table_words(path), *QUICK[:2], r"dataset.types={Größe \(cm\): text}"]
+    status, out, err = in_process(train.main, *words)
+    assert (status, err) == (0, ""), err
+    assert "2 inputs · text: Größe (cm) 2" in out
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/nndl-output/mlflow.db")
+    experiment = client.get_experiment_by_name("t")
+    logged = client.search_runs([experiment.experiment_id])[0].data.params
+    assert logged["dataset.types"] == "{'Größe (cm)': 'text'}"
+    assert logged["dataset.target"] == "y"
+
+
+def test_labels_that_floats_and_utf8_would_merge_stay_apart(tmp_path):
+    big = np.array([2**53, 2**53 + 1] * 20)
+    pd.DataFrame({"x": np.arange(40) % 7, "y": big}).to_parquet(tmp_path / "t.parquet")
+    assert load(tmp_path / "t.parquet").classes == ("9007199254740992", "9007199254740993")
+    latin = np.array(["\xe9".encode("latin-1"), "\xe8".encode("latin-1")] * 20)
+    x = np.random.default_rng(0).random((40, 3))
+    assert load_npz(npz(tmp_path / "x.npz", x=x, y=latin)).classes == ("\\xe8", "\\xe9")
 
 
 def test_given_types_decide(tmp_path, in_process):

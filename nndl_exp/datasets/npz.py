@@ -212,7 +212,7 @@ def _checked_y(y: NDArray[Any], name: str, path: Path) -> NDArray[Any]:
     if y.ndim not in (1, 2):
         raise UserError(f"{name} in {path} must have the shape (n,) or (n, n_out): got {y.shape}")
     if y.dtype.kind == "S":
-        return np.char.decode(y, "utf-8", "replace")
+        return np.char.decode(y, "utf-8", "backslashreplace")
     return y
 
 

@@ -165,7 +165,9 @@ def _target(values: "pd.Series[Any]", options: FileOptions, path: Path) -> NDArr
         return values.to_numpy(dtype=bool)
     numbers = column(values, "number", options.missing_values, where, _GIVEN)
     _check_known(int(np.isnan(numbers).sum()), where)
-    return numbers.astype(np.int64) if pd.api.types.is_integer_dtype(values) else numbers
+    if pd.api.types.is_integer_dtype(values):
+        return values.to_numpy(dtype=np.int64)  # exactly: they may be identifiers of classes
+    return numbers
 
 
 def _check_known(absent: int, where: str) -> None:
@@ -265,7 +267,7 @@ def _notes(columns: Columns, inputs: Mapping[str, Any], n_in: int) -> Iterator[s
         for type_ in _WORDS
     }
     parts = [f"{_WORDS[type_]}: {_some(names)}" for type_, names in kinds.items() if names]
-    yield f"{n_in} inputs · {' · '.join(parts)}"
+    yield f"{n_in} input{'s' if n_in > 1 else ''} · {' · '.join(parts)}"
     counts = {name: _absent(values) for name, values in columns.items()}
     if missing := [f"{name} {count}" for name, count in counts.items() if count]:
         yield f"missing values, imputed · {_some(missing)}"
