@@ -333,6 +333,12 @@ def test_whole_pictures_are_divided_by_256_or_by_their_largest(tmp_path, most, o
     x[:2, 1:] = 0
     new = read_new("npz", data.reading, npz(tmp_path / "new.npz", x=x[:2])).x
     assert new.max() == np.float32(most / white)
+    # Other numbers are pictures that have been scaled before.
+    np.savez(tmp_path / "new.npz", x=x[:2] / most)
+    new = read_new("npz", data.reading, tmp_path / "new.npz").x
+    np.testing.assert_array_equal(new, np.float32(x[:2] / most).reshape(2, -1))
+    with pytest.raises(UserError, match="must be numbers from 0 to 1, as in training"):
+        read_new("npz", data.reading, npz(tmp_path / "new.npz", x=x[:2] * 2.0))
     assert framing_of("npz", data.reading).peak == (255 / 256 if white == 256 else 1)
 
 
