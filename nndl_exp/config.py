@@ -65,10 +65,21 @@ class DatasetConfig:
     a category of its own for text."""
     ignore: tuple[str, ...] = ()
     """Columns of a table that are left out."""
+    types: dict[str, Literal["number", "text"]] | None = None
+    """Columns of a table that are text, or numbers, whatever they look like: {COLUMN: text}. By
+    itself a column is text if one of its values is no number or has a leading zero; a target also
+    if whole numbers have exponents or more than 15 digits."""
+    missing_values: tuple[str | int | float, ...] = ()
+    """Further values of a table that mean that a value is missing. The empty cell always does; NA,
+    NaN, N/A, null and ? do in columns of numbers."""
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)
     """The parts of the file that are the training, validation and test set."""
     split_seed: Seed = 0
     """Which example is in which of them; not the seed of a run, so that all runs see the same."""
+    white: Positive | None = None
+    """The grey value that becomes 1, of pictures in an npz; null for 256 where they are whole
+    numbers with a maximum above 16 in the training set, for that maximum where it is smaller, and
+    for 1 where they are other numbers."""
 
     @property
     def title(self) -> str:
@@ -409,10 +420,13 @@ def _check_structure(text: str) -> None:
 
 
 def flatten(mapping: Setting, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf of nested mappings with its dotted name; nothing is dropped."""
+    """Every leaf of nested mappings with its dotted name; nothing is dropped.
+
+    The types of a table's columns are one leaf: their keys are a user's names, not settings.
+    """
     for key, value in mapping.items():
         name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and key != "types":
             yield from flatten(value, f"{name}.")
         else:
             yield name, value

@@ -11,6 +11,7 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option, tracking_option
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
+from nndl_exp.escaping import printable
 from nndl_exp.nn.arrays import Array
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ def read_examples(path: Path, source: str, reading: "Reading") -> list[tuple[str
 
     n_in = reading.n_in
     if source in FILES:
-        x = read_new(source, reading, path)
-        return [(f"{path}[{i}]", x[i : i + 1]) for i in range(len(x))]
+        rows = read_new(source, reading, path)
+        for warning in rows.warnings:
+            click.echo(printable(f"warning: {path}: {warning}"), err=True)
+        return [(f"{path}[{i}]", rows.x[i : i + 1]) for i in range(len(rows.x))]
     if path.suffix == ".npz":
         return _read_npz(path, n_in)
     from nndl_exp.datasets.pictures import read_picture
@@ -88,7 +91,7 @@ def _read_npz(path: Path, n_in: int) -> list[tuple[str, Array]]:
         )
     if not np.isfinite(x).all() or x.min() < 0 or x.max() > 1:
         raise UserError(
-            f"x in {path} must lie between 0 and 1 (grey value / 256): "
+            f"x in {path} must lie between 0 and 1, scaled as the training pictures were: "
             f"got {x.min():g} to {x.max():g}"
         )
     return [(f"{path}[{i}]", x[i : i + 1]) for i in range(len(x))]

@@ -62,11 +62,11 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
     from nndl_exp.report.curves import draw
     from nndl_exp.report.sparkline import sparkline
     from nndl_exp.report.text import (
-        dataset_text,
         headings_text,
         measured_text,
         result_text,
         run_text,
+        show_dataset,
     )
     from nndl_exp.run import Run, check, measure_of, sizes_of
 
@@ -80,7 +80,7 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
     network, training = run_text(config.run)
     judged_by = config.run.training.judged_by
     screen.print(f"run      {name}")
-    screen.print(f"data     {dataset_text(dataset)}")
+    show_dataset(screen, dataset)
     screen.print(f"network  {network}\ntraining {training}\n")
     screen.print(f" epoch   {headings_text(measure)}       s")
     with Run(config.run, directory, dataset) as run, progress(screen) as bar:

@@ -13,7 +13,8 @@ import nndl_exp
 PACKAGE = Path(nndl_exp.__file__).parent
 # A room may import its own and those before it. Commands and the API come last.
 ORDER = (
-    "interrupts", "masking", "errors", "nn", "training", "datasets", "config", "records", "run",
+    "interrupts", "masking", "escaping", "errors", "nn", "training", "datasets", "config",
+    "records", "run",
     "database", "tracking", "study", "report", "demo", "cli", "book",
 )  # fmt: skip
 ROOM_OF_LIBRARY = {

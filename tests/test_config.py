@@ -70,7 +70,7 @@ def test_no_setting_is_lost_when_flattened():
     assert flat["seed"] == 0
     assert flat["training.stopping.name"] == "no_improvement"
     assert flat["dataset.classes"] is None
-    assert len(flat) == 51
+    assert len(flat) == 54
 
 
 def test_durations():

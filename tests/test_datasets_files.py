@@ -130,7 +130,7 @@ def test_the_split_is_stable_stratified_and_decided_by_its_seed_and_fractions(ta
 
 
 def test_the_cache_is_keyed_by_what_decides_the_arrays(table, cache):
-    folder = cache / "prepared-2"
+    folder = cache / "prepared-3"
     load(table)
     made = set(folder.iterdir())
     load(table)
@@ -237,7 +237,7 @@ def test_other_rows_are_prepared_as_the_training_rows_were(table):
     frame.iloc[rows[2]].drop(columns="label")[[*reversed(frame.columns[:-2]), "price"]].to_csv(
         new, index=False
     )
-    np.testing.assert_array_equal(read_new("table", data.reading, new), data.test.x)
+    np.testing.assert_array_equal(read_new("table", data.reading, new).x, data.test.x)
     for change, message in (
         ({"drop": "town"}, "must have the columns of the training data: got no town"),
         ({"set": ("age", "unknown")}, "column age in .*new.csv must hold numbers, as in training"),
@@ -299,11 +299,11 @@ def test_a_table_that_makes_no_sense_is_refused_in_one_line(tmp_path, case, cach
     text, options, message = BAD_TABLES[case]
     path = tmp_path / "mine.csv"
     path.write_text(text)
-    before = set((cache / "prepared-2").glob("*"))
+    before = set((cache / "prepared-3").glob("*"))
     with pytest.raises(UserError, match=message) as error:
         load(path, **{"target": "label", **options})
     assert "\n" not in str(error.value)
-    assert set((cache / "prepared-2").glob("*")) == before, "nothing is left half-written"
+    assert set((cache / "prepared-3").glob("*")) == before, "nothing is left half-written"
 
 
 def test_a_path_that_leads_nowhere_is_refused(tmp_path):
@@ -394,7 +394,7 @@ def test_arrays_are_split_and_standardised_as_a_table_is(path):
     labels = np.concatenate([part.labels for part in parts(data)])
     assert (labels[order] == (Y == "yes")[np.lexsort(X.T)]).all()
     np.savez(path.with_name("new.npz"), x=X[:3])
-    new = read_new("npz", data.reading, path.with_name("new.npz"))
+    new = read_new("npz", data.reading, path.with_name("new.npz")).x
     np.testing.assert_allclose(new * inputs["deviation"] + inputs["mean"], X[:3], rtol=1e-5)
 
 
@@ -422,7 +422,10 @@ def test_pictures_have_a_shape_and_are_grey(path):
         assert 0 <= all_rows(data).min() < all_rows(data).max() <= 255 / 256
         assert len(np.unique(all_rows(data) * 256)) == len(np.unique(grey))
     np.savez(path.with_name("new.npz"), x=grey[:2])
-    assert read_new("npz", data.reading, path.with_name("new.npz")).shape == (2, 30)
+    with pytest.raises(UserError, match="must be numbers from 0 to 1, as in training: got uint8"):
+        read_new("npz", data.reading, path.with_name("new.npz"))
+    np.savez(path.with_name("new.npz"), x=grey[:2] / 256)
+    assert read_new("npz", data.reading, path.with_name("new.npz")).x.shape == (2, 30)
 
 
 BAD_ARRAYS = {
@@ -441,8 +444,9 @@ BAD_ARRAYS = {
     "NaN target": ({"x": X, "y": np.where(X[:, 0] > 8, np.nan, 1.0)}, {}, "be finite in every"),
     "constant": ({"x": np.ones((50, 3)), "y": Y}, {}, "every column is constant"),
     "one class": ({"x": X, "y": np.ones(50, int)}, {}, "at least two classes: got only 1"),
-    "white": ({"x": np.full((50, 2, 2), 16.0), "y": Y}, {}, "or others from 0 to 1: got float64"),
-    "NaN picture": ({"x": np.full((50, 2, 2), np.nan), "y": Y}, {}, "or others from 0 to 1"),
+    "white": ({"x": np.full((50, 2, 2), 16.0), "y": Y}, {},
+              r"must be numbers from 0 to 1 \(dataset.white=N: to N\): got float64"),
+    "NaN picture": ({"x": np.full((50, 2, 2), np.nan), "y": Y}, {}, "must be numbers from 0 to 1"),
     "target": ({"x": X, "y": Y}, {"target": "y"}, "dataset.target goes with dataset=table"),
     "class of the test set only": (
         {"x_train": X[:40], "y_train": Y[:40], "x_test": X[40:], "y_test": ["maybe"] * 10}, {},

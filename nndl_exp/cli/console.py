@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -15,14 +16,27 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nndl_exp.escaping import printable
 from nndl_exp.report.screen import Screen, Verbosity
+
+
+class _PlainConsole(Console):
+    """A console that shows what a terminal would obey, in a name or a label, as escapes."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print lines of text, or what Rich draws."""
+        super().print(*(_lines(o) if isinstance(o, str) else o for o in objects), **options)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def make_console() -> Console:
     """Plain text: no markup, no colours of its own, no wrapping of lines that one may copy."""
     # Notebooks set FORCE_COLOR for what they run, which is no terminal all the same.
     terminal = sys.stdout.isatty()
-    return Console(
+    return _PlainConsole(
         highlight=False, markup=False, emoji=False, soft_wrap=True, force_terminal=terminal
     )
 

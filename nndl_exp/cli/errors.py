@@ -12,6 +12,7 @@ import click
 
 from nndl_exp import interrupts
 from nndl_exp.errors import UserError
+from nndl_exp.escaping import printable
 
 P = ParamSpec("P")
 
@@ -58,11 +59,5 @@ def _replace_what_can_not_be_encoded() -> None:
 
 
 def _refuse(message: str) -> NoReturn:
-    print(f"error: {_plain(message)}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(2)
-
-
-def _plain(message: str) -> str:
-    """A message on one line, with what a terminal would obey, or can't show, as escapes."""
-    line = " ".join(message.split())
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

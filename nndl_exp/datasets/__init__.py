@@ -13,11 +13,10 @@ import numpy as np
 from nndl_exp.datasets import digits_8x8, mnist, mnist_5k, npz, table
 from nndl_exp.datasets.cache import Prepared, Source, cached, prepared
 from nndl_exp.datasets.dataset import Dataset, Labelled, Measured, cut, from_prepared
-from nndl_exp.datasets.file import FileOptions, cache_key, digest, locate, title
+from nndl_exp.datasets.file import FileOptions, NewRows, cache_key, digest, locate, title
 from nndl_exp.datasets.framing import Framing
 from nndl_exp.datasets.reading import Reading
 from nndl_exp.errors import UserError, one_of
-from nndl_exp.nn.arrays import Array
 
 __all__ = [
     "FILES",
@@ -27,6 +26,7 @@ __all__ = [
     "Framing",
     "Labelled",
     "Measured",
+    "NewRows",
     "Reading",
     "framing_of",
     "load_dataset",
@@ -85,7 +85,7 @@ class FileEntry:
 
     suffixes: tuple[str, ...]
     prepare: Callable[[Path, FileOptions, str], Prepared]
-    read_new: Callable[[Path, Mapping[str, Any], int], Array]
+    read_new: Callable[[Path, Mapping[str, Any], int], NewRows]
 
 
 FILES: dict[str, FileEntry] = {
@@ -128,7 +128,7 @@ def load_dataset(
     return parts
 
 
-def read_new(name: str, reading: Reading, path: Path) -> Array:
+def read_new(name: str, reading: Reading, path: Path) -> NewRows:
     """Other rows, (n, n_in), for a network that was trained on a user's own file.
 
     Args:
@@ -168,7 +168,9 @@ def framing_of(name: str, reading: Reading) -> Framing:
         )
     if name in SOURCES:
         return SOURCES[name].framing
-    return Framing.like_digits(reading.shape)
+    framing = Framing.like_digits(reading.shape)
+    white = npz.white_of(reading.encoding["inputs"])
+    return framing if white == 256 else replace(framing, peak=1.0)
 
 
 def _prepared(name: str, options: FileOptions) -> Prepared:

@@ -45,6 +45,8 @@ class Prepared:
     shape (n, n_out), float32. ``sizes`` are those of the three sets, ``classes`` the names of the
     labels (none for numbers), ``shape`` the (height, width) of an example that is a picture.
     ``sha256`` is the digest of what was read, ``encoding`` how it became x and y, in plain values.
+    ``notes`` say in words what a user's own file was taken for, ``warnings`` what in it is
+    suspicious.
     """
 
     x: Array
@@ -54,6 +56,8 @@ class Prepared:
     classes: tuple[str, ...] = ()
     shape: tuple[int, int] | None = None
     encoding: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def task(self) -> Literal["classes", "numbers"]:
@@ -97,6 +101,8 @@ def cached(key: str) -> Prepared | None:
         classes=tuple(facts["classes"]),
         shape=tuple(facts["shape"]) if facts["shape"] else None,
         encoding=facts["encoding"],
+        notes=tuple(facts["notes"]),
+        warnings=tuple(facts["warnings"]),
     )
 
 
@@ -116,6 +122,8 @@ def _save(folder: Path, made: Prepared) -> None:
             "classes": made.classes,
             "shape": made.shape,
             "encoding": dict(made.encoding),
+            "notes": made.notes,
+            "warnings": made.warnings,
         }
         (new / "facts.json").write_text(json.dumps(facts))
         try:

@@ -95,7 +95,8 @@ class Dataset:
     ``test`` is None unless it was asked for: a study never holds the set that it is judged by in
     the end. ``classes`` are the names of the labels, none where the targets are numbers; ``sha256``
     is that of the source, before it was cut down. ``shape`` is the (height, width) of an example
-    that is a picture, else None. ``encoding`` says how a user's own file was made into x and y.
+    that is a picture, else None. ``encoding`` says how a user's own file was made into x and y,
+    ``notes`` what it was taken for, in words, and ``warnings`` what in it is suspicious.
     """
 
     name: str
@@ -106,6 +107,8 @@ class Dataset:
     sha256: str
     shape: tuple[int, int] | None = None
     encoding: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def task(self) -> Literal["classes", "numbers"]:
@@ -161,6 +164,8 @@ def from_prepared(name: str, source: Prepared, *, test: bool) -> Dataset:
         source.sha256,
         source.shape,
         source.encoding,
+        source.notes,
+        source.warnings,
     )
 
 

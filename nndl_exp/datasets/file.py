@@ -25,10 +25,13 @@ Task = Literal["auto", "classes", "numbers"]
 class FileOptions:
     """Where a file is and how it is read.
 
-    ``target`` is the column to be predicted, ``ignore`` lists columns that are left out (both of a
-    table). ``task`` says whether targets are classes or numbers. ``missing`` inputs are refused, or
-    imputed: by the median of the training rows, or as a category of their own. ``fractions`` are
-    those of the training, validation and test set, ``split_seed`` decides which row is in which.
+    ``target`` is the column to be predicted, ``ignore`` lists columns that are left out, ``types``
+    says which columns are text and which are numbers, ``missing_values`` are further cells that
+    stand for a missing value (all of a table). ``task`` says whether targets are classes or
+    numbers. ``missing`` inputs are refused, or imputed: by the median of the training rows, or as a
+    category of their own. ``fractions`` are those of the training, validation and test set,
+    ``split_seed`` decides which row is in which. ``white`` is the grey value of pictures that
+    becomes 1.
     """
 
     path: str | None = None
@@ -36,8 +39,11 @@ class FileOptions:
     task: Task = "auto"
     missing: Literal["refuse", "impute"] = "refuse"
     ignore: tuple[str, ...] = ()
+    types: Mapping[str, Literal["number", "text"]] | None = None
+    missing_values: tuple[str | float, ...] = ()
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)
     split_seed: int = 0
+    white: float | None = None
 
     def __post_init__(self) -> None:
         f = self.fractions
@@ -47,10 +53,23 @@ class FileOptions:
                 f"training, validation and test: got {list(f)}, with the sum {sum(f):g}"
             )
 
+    def type_of(self, name: str) -> Literal["number", "text"] | None:
+        """The type that is given for a column of a table."""
+        return (self.types or {}).get(name)
+
     def changed(self) -> list[str]:
         """The options that are not as they are by default."""
         default = asdict(FileOptions())
         return [name for name, value in asdict(self).items() if value != default[name]]
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """Other rows, ``x`` of shape (n, n_in), for a network that was trained on a file; a warning for
+    each column that holds what the network does not know."""
+
+    x: Array
+    warnings: tuple[str, ...] = ()
 
 
 def title(source: str, path: str | None) -> str:
@@ -76,15 +95,20 @@ def locate(options: FileOptions, source: str, suffixes: Sequence[str]) -> Path:
     return path
 
 
+READING = 2
+"""To be raised when files are read in another way: then a run on the same file is another run."""
+
+
 def digest(path: Path) -> str:
-    """The SHA-256 of a file's bytes.
+    """A SHA-256 of a file's bytes, and of how they are read.
 
     Raises:
         UserError: it can't be read.
     """
     try:
         with path.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+            begun = hashlib.sha256(f"nndl_exp reading {READING}\n".encode())
+            return hashlib.file_digest(opened, lambda: begun).hexdigest()
     except OSError as e:
         raise UserError(f"{path} can't be read: {e.strerror}") from None
 
@@ -104,11 +128,12 @@ def split_target(target: Classes | Numbers, options: FileOptions, where: str) ->
     """
     if isinstance(target, Numbers):
         return split(len(target), options.fractions, options.split_seed)
-    counts = np.bincount(target.labels)
+    counts = np.bincount(target.labels, minlength=len(target.names))
     if counts.min() < 2:
-        rare = [target.names[c] for c in np.flatnonzero(counts < 2)]
+        rare = [target.names[c] for c in np.flatnonzero(counts == counts.min())]
         raise UserError(
-            f"{where} must have at least two rows of each class: got one of {_some(rare)} "
+            f"{where} must have at least two rows of each class: got "
+            f"{'one' if counts.min() else 'none'} of {_some(rare)} "
             "(numbers are learnt as such with dataset.task=numbers)"
         )
     parts = split(len(target), options.fractions, options.split_seed, target.labels)
@@ -176,6 +201,13 @@ def assemble(
         shape,
         encoding,
     )
+
+
+def target_note(target: Classes | Numbers, name: str) -> str:
+    """What a target was taken for, in words."""
+    if isinstance(target, Numbers):
+        return f"{name} · numbers"
+    return f"{name} · {len(target.names)} classes from {target.made_from}: {_some(target.names)}"
 
 
 def _some(names: Sequence[str]) -> str:

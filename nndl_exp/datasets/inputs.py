@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nndl_exp.datasets.suspicions import looks_like
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array, Indices
 
@@ -144,9 +145,26 @@ def categories_of(values: NDArray[Any], training: Indices, name: str) -> tuple[s
     if len(categories) > MOST_CATEGORIES:
         raise UserError(
             f"{name} must have at most {MOST_CATEGORIES} different texts: got {len(categories)}; "
-            "dataset.ignore lists columns to leave out"
+            f"dataset.ignore lists columns to leave out{_hint(values)}"
         )
     return tuple(categories)
+
+
+def _hint(values: NDArray[Any]) -> str:
+    found = looks_like(values.tolist())
+    return f" ({found[0]}, such as {found[1]!r})" if found else ""
+
+
+def unknown_values(values: NDArray[Any], categories: Sequence[str], name: str) -> list[str]:
+    """A warning if a column holds texts that no training row had; none otherwise."""
+    known = set(categories)
+    unknown = [value for value in values.tolist() if value not in known]
+    if not unknown:
+        return []
+    return [
+        f"{name}: {len(unknown)} of {len(values)} values unknown from training, such as "
+        f"{unknown[0]!r}; the network takes them for none of its categories"
+    ]
 
 
 def one_hot(values: NDArray[Any], categories: Sequence[str]) -> Array:

@@ -1,6 +1,7 @@
 """A user's NumPy arrays: rows of features, or pictures, with labels or numbers to predict."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from nndl_exp.datasets.cache import Prepared
 from nndl_exp.datasets.file import (
     FileOptions,
+    NewRows,
     assemble,
     check_training_classes,
     split_target,
+    target_note,
 )
 from nndl_exp.datasets.inputs import Numeric
 from nndl_exp.datasets.split import split
@@ -27,6 +30,9 @@ _ACCEPTED = (
     "x and y, or x_train, y_train, x_test and y_test, and x_validation and y_validation if you like"
 )
 _WHITE = 256  # the grey value that becomes 1, as for MNIST
+_MEND = " (dataset.white=N: to N)"
+_FEW_GREYS = 16
+"""Whole numbers up to this one are no grey values of bytes: theirs would go on to 255."""
 
 
 def prepare(path: Path, options: FileOptions, sha256: str) -> Prepared:
@@ -35,28 +41,44 @@ def prepare(path: Path, options: FileOptions, sha256: str) -> Prepared:
     Raises:
         UserError: the file is damaged, would need pickle, or does not hold what it should.
     """
-    for name in ("target", "ignore"):
+    for name in ("target", "ignore", "types", "missing_values"):
         if name in options.changed():
             raise UserError(
-                f"dataset.{name} goes with dataset=table: in an npz file y is the target"
+                f"dataset.{name} goes with dataset=table: in an npz file x are the inputs, y is "
+                "the target"
             )
-    arrays = read_arrays(path)
-    x, y, sizes = _joined(arrays, path)
-    target = read_target(y, options.task, f"y in {path}")
-    parts = _parts(target, sizes, options, f"y in {path}")
-    kwargs: dict[str, Any] = {"sha256": sha256, "where": f"y in {path}"}
+    x, y, sizes = _joined(read_arrays(path), path)
+    where = f"y in {path}"
+    target = read_target(y, options.task, where)
+    parts = _parts(target, sizes, options, where)
+    shape, notes = None, [target_note(target, "the target y")]
     if x.ndim == 3:
-        rows = grey(x, path)
-        return assemble(rows, {}, target, parts, shape=(x.shape[1], x.shape[2]), **kwargs)
+        inputs, shape = _scale(x[parts[0]], options), (x.shape[1], x.shape[2])
+        rows = _grey(x, inputs, path, _MEND)
+        notes.insert(0, _scale_note(inputs, shape, options))
+    elif options.white is not None:
+        raise UserError(
+            f"dataset.white goes with pictures, x of shape (n, height, width): got {x.shape}"
+        )
+    else:
+        rows, inputs = _standardised(x, parts[0], options, path)
+    made = assemble(rows, inputs, target, parts, sha256=sha256, where=where, shape=shape)
+    return replace(made, notes=tuple(notes))
+
+
+def _standardised(
+    x: NDArray[Any], training: Indices, options: FileOptions, path: Path
+) -> tuple[Array, dict[str, Any]]:
+    """Rows of features as inputs, and how they became that, in plain values."""
     names = _names(x.shape[1], path)
     columns = x.astype(np.float64)
-    numeric = Numeric.fit(columns, parts[0], missing=options.missing, names=names)
+    numeric = Numeric.fit(columns, training, missing=options.missing, names=names)
     if not numeric.standard.deviation.any():
         raise UserError(f"x in {path} must vary: every column is constant in the training rows")
-    return assemble(numeric.encode(columns, names), numeric.to_mapping(), target, parts, **kwargs)
+    return numeric.encode(columns, names), numeric.to_mapping()
 
 
-def read_new(path: Path, inputs: Mapping[str, Any], n_in: int) -> Array:
+def read_new(path: Path, inputs: Mapping[str, Any], n_in: int) -> NewRows:
     """The array x of another npz file, as inputs (n, n_in), prepared as the training rows were.
 
     Raises:
@@ -68,9 +90,12 @@ def read_new(path: Path, inputs: Mapping[str, Any], n_in: int) -> Array:
     x = _checked_x(arrays["x"], "x", path)
     if int(np.prod(x.shape[1:])) != n_in:
         raise UserError(f"x in {path} must have {n_in} numbers a row: got the shape {x.shape}")
-    if not inputs:
-        return grey(x, path)
-    return Numeric.from_mapping(inputs).encode(x.astype(np.float64), _names(n_in, path))
+    if "mean" in inputs:
+        numeric = Numeric.from_mapping(inputs)
+        return NewRows(numeric.encode(x.astype(np.float64), _names(n_in, path)))
+    if inputs.get("whole") and x.dtype.kind not in "iu":  # pictures that have been scaled before
+        inputs = {"white": 1, "whole": False}
+    return NewRows(_grey(x, inputs, path, ", as in training"))
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -87,23 +112,59 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise UserError(f"{path} is not an npz file, or damaged ({e})") from None
 
 
-def grey(x: NDArray[Any], path: Path) -> Array:
-    """Pictures (n, height, width), or rows of them, as float32 rows from 0 (background) to 1.
+def _scale(training: NDArray[Any], options: FileOptions) -> dict[str, Any]:
+    """The grey value ``white`` that becomes 1, decided by the training pictures unless it is given,
+    and whether pictures are ``whole`` numbers."""
+    whole = training.dtype.kind in "iu"
+    white = options.white
+    if white is None and whole:
+        most = int(training.max())
+        white = _WHITE if most > _FEW_GREYS else max(1, most)
+    return {"white": 1 if white is None else white, "whole": whole}
 
-    Whole numbers are grey values, 0 to 255, and divided by 256; others must lie between 0 and 1.
+
+def _scale_note(inputs: Mapping[str, Any], shape: Sequence[int], options: FileOptions) -> str:
+    white = inputs["white"]
+    if options.white is not None:
+        why = "as dataset.white says"
+    elif white == _WHITE:
+        why = "as bytes are"
+    else:
+        why = "the largest of the training set" if inputs["whole"] else "as they are"
+    return f"pictures of {shape[0]} x {shape[1]} · grey values divided by {white:g}, {why}"
+
+
+def white_of(inputs: Mapping[str, Any]) -> float:
+    """The grey value that became 1 in the pictures a network was trained on.
 
     Raises:
-        UserError: they lie elsewhere.
+        UserError: it was not recorded.
     """
-    whole = x.dtype.kind in "iu"
-    low, high = (0, 255) if whole else (0, 1)
-    if not (x.min() >= low and x.max() <= high):  # NaN compares as False
+    if inputs.get("white") is None:
         raise UserError(
-            f"pictures in {path} must be whole numbers from 0 to 255 or others from 0 to 1: "
-            f"got {x.dtype} from {x.min():g} to {x.max():g}"
+            "the run's dataset.json must give the grey value that becomes 1 (white): got an older "
+            "one; train the run again"
+        )
+    return float(inputs["white"])
+
+
+def _grey(x: NDArray[Any], inputs: Mapping[str, Any], path: Path, why: str) -> Array:
+    """Pictures (n, height, width), or rows of them, as float32 rows, 0 for the background and 1 for
+    the grey value ``white``.
+
+    Raises:
+        UserError: they are negative, or too large for this ``white``.
+    """
+    white, kind, high = white_of(inputs), "numbers", white_of(inputs)
+    if inputs["whole"]:
+        kind, high = "whole numbers", 255 if white == _WHITE else max(white, _FEW_GREYS)
+    if not (x.min() >= 0 and x.max() <= high):  # NaN compares as False
+        raise UserError(
+            f"pictures in {path} must be {kind} from 0 to {high:g}{why}: got {x.dtype} from "
+            f"{x.min():g} to {x.max():g}"
         )
     rows = x.reshape(len(x), -1)
-    scaled: Array = np.divide(rows, _WHITE if whole else 1, dtype=np.float32, casting="unsafe")
+    scaled: Array = np.divide(rows, white, dtype=np.float32, casting="unsafe")
     return scaled
 
 
@@ -151,7 +212,7 @@ def _checked_y(y: NDArray[Any], name: str, path: Path) -> NDArray[Any]:
     if y.ndim not in (1, 2):
         raise UserError(f"{name} in {path} must have the shape (n,) or (n, n_out): got {y.shape}")
     if y.dtype.kind == "S":
-        return np.char.decode(y, "utf-8", "replace")
+        return np.char.decode(y, "utf-8", "backslashreplace")
     return y
 
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from nndl_exp.datasets.inputs import Standard
+from nndl_exp.escaping import printable
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class _Inputs:
     median: list[float] | None = None
     numeric: list[str] = field(default_factory=list)
     categories: dict[str, list[str]] = field(default_factory=dict)
+    types: dict[str, Literal["number", "boolean", "text"]] = field(default_factory=dict)
+    missing_values: list[str] = field(default_factory=list)
+    white: float | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,8 @@ class Reading:
     """A dataset without its examples.
 
     ``name`` is the dataset's, ``n_in`` its number of inputs, ``classes`` the names of the labels,
-    none where targets are numbers. ``shape`` is the (height, width) of an example that is a
-    picture, else None. ``encoding`` says how a user's own file was made into x and y.
+    safe to print, none where targets are numbers. ``shape`` is the (height, width) of an example
+    that is a picture, else None. ``encoding`` says how a user's own file was made into x and y.
     """
 
     name: str
@@ -77,5 +82,6 @@ class Reading:
         plain = TypeAdapter(_Plain).validate_json(json.dumps(mapping), strict=True)
         if not plain.classes and plain.encoding.target is None:
             raise ValueError("neither classes nor a target of numbers")
-        kept = {"classes": tuple(plain.classes), "shape": plain.shape}
+        classes = tuple(map(printable, plain.classes))
+        kept = {"classes": classes, "shape": plain.shape}
         return cls(**{**mapping, **kept})

@@ -19,6 +19,8 @@ from rich.live import Live
 from rich.segment import ControlType, Segment
 from rich.text import Text
 
+from nndl_exp.escaping import printable
+
 SECONDS_BETWEEN_DRAWINGS = 0.25
 WARNING = "yellow"
 """How lines are printed that warn, on a terminal."""
@@ -57,6 +59,7 @@ class Screen:
 
     def tell(self, line: str, *, style: str = "") -> None:
         """A line that is always shown: a verdict, or a warning."""
+        line = "\n".join(map(printable, line.split("\n")))
         if self._drawer:
             self._drawer.put(Text(line, style, no_wrap=True, overflow="ignore"))
         else:

@@ -9,7 +9,7 @@ from nndl_exp.records import atomic
 from nndl_exp.report.live import Search
 from nndl_exp.report.screen import Screen
 from nndl_exp.report.study import show_trial
-from nndl_exp.report.text import TrialLines, dataset_text, run_text, seconds_text
+from nndl_exp.report.text import TrialLines, run_text, seconds_text, show_dataset
 from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import STAGES
@@ -44,7 +44,7 @@ class StagedPresentation:
             f"study    {study.name:<17} {state} · seed {config.study.seed} · output "
             f"{study.directory}"
         )
-        self._print(f"data     {dataset_text(study.dataset)}")
+        show_dataset(self._screen, study.dataset)
         if measure_of(config.run).is_fraction:
             least = 100 * resolution(_TYPICAL, n := len(study.dataset.validation))
             self._print(

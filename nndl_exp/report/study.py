@@ -12,11 +12,11 @@ from nndl_exp.report.screen import Screen
 from nndl_exp.report.study_text import importance_line
 from nndl_exp.report.text import (
     TrialLines,
-    dataset_text,
     plain_accuracy,
     result_text,
     seconds_text,
     settings_text,
+    show_dataset,
 )
 from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
@@ -48,7 +48,7 @@ class Presentation:
             f"study    {study.name:<17} {state} · seed {config.study.seed} · output "
             f"{study.directory}"
         )
-        self._print(f"data     {dataset_text(study.dataset)}")
+        show_dataset(self._screen, study.dataset)
         self._print(f"search   {study.space.describe()}")
         if study.rows:
             self._print(

@@ -6,6 +6,7 @@ from typing import Any
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result
+from nndl_exp.report.screen import WARNING, Screen
 from nndl_exp.run import measure_of
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
@@ -14,6 +15,7 @@ from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
 
 _SHORT = {"mini_batch_size": "m"}
+_MEANT = "dataset.types={COLUMN: text} says that it is meant so"
 _ENDING = f"{'epochs':>6} {'s':>6}  ended by"
 
 
@@ -153,6 +155,18 @@ def dataset_text(dataset: Dataset) -> str:
         f"{dataset.name:<17} {len(dataset.training):,} train · {len(dataset.validation):,} "
         f"validate{f' · {told}' if dataset.encoding else ''} · test set locked until `evaluate`"
     )
+
+
+def show_dataset(screen: Screen, dataset: Dataset) -> None:
+    """Print the plan's lines about the data: their sizes, what a user's own file was taken for,
+    and a warning for each thing in it that is suspicious."""
+    screen.print(f"data     {dataset_text(dataset)}")
+    for note in dataset.notes:
+        screen.print(f"{'':9}{note}")
+    for warning in dataset.warnings:
+        screen.tell(f"warning  {warning}", style=WARNING)
+    if dataset.warnings:
+        screen.print(f"{'':9}dataset.ignore=[COLUMN] leaves a column out; {_MEANT}")
 
 
 def run_text(config: RunConfig) -> tuple[str, str]:

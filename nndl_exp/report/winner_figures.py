@@ -163,7 +163,8 @@ def _gallery(pictures: Array, names: Sequence[str], **colours: Any) -> Figure:
         top, left = (i // columns) * (height + above) + above, (i % columns) * (width + right)
         image[top : top + height, left : left + width] = picture
         axes.text(left + width / 2 - 0.5, top - 0.02 * height - 0.5, name, fontsize=8.5,
-                  horizontalalignment="center", verticalalignment="bottom")  # fmt: skip
+                  horizontalalignment="center", verticalalignment="bottom",
+                  parse_math=False)  # fmt: skip
     axes.imshow(np.ma.masked_invalid(image), interpolation="none", aspect="auto", **colours)
     return figure
 
@@ -191,8 +192,8 @@ def confusion_matrix(counts: Indices, classes: Sequence[str]) -> Figure:
                       weight="bold" if right else "normal")  # fmt: skip
     axes.set(xlabel="predicted class", ylabel="true class", xlim=(0, n), ylim=(n, 0))
     if few:
-        axes.set_xticks(np.arange(n) + 0.5, names, rotation=60 if long > 3 else 0)
-        axes.set_yticks(np.arange(n) + 0.5, names)
+        axes.set_xticks(np.arange(n) + 0.5, names, rotation=60 if long > 3 else 0, parse_math=False)
+        axes.set_yticks(np.arange(n) + 0.5, names, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_color("0.5")
     return figure

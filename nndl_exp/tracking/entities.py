@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nndl_exp.config import RunConfig, flatten
 from nndl_exp.datasets import Dataset
+from nndl_exp.escaping import printable
 from nndl_exp.masking import masked
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import measure_of
@@ -26,7 +27,7 @@ def params(settings: Mapping[str, Any]) -> "list[Param]":
     """Settings by dotted name."""
     from mlflow.entities import Param
 
-    return [Param(name, masked(str(value))) for name, value in flatten(dict(settings))]
+    return [Param(name, printable(masked(str(value)))) for name, value in flatten(dict(settings))]
 
 
 def metrics(directory: RunDirectory, result: Result, config: RunConfig) -> "Iterator[Metric]":

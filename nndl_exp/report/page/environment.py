@@ -5,6 +5,7 @@ from typing import Any
 
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
+from nndl_exp.escaping import printable
 from nndl_exp.records import RunDirectory
 
 _MOST_CLASSES = 30
@@ -24,7 +25,7 @@ def _data(best: RunDirectory, dataset: Dataset | None, why: str) -> list[tuple[s
     config, rows = best.config().dataset, list[tuple[str, str]]()
     rows.append(("Data", config.title))
     if config.path:
-        rows.append(("File", str(config.path)))
+        rows.append(("File", printable(str(config.path))))
     if dataset is None:
         rows.append(("Examples", f"can't be told: {why}"))
     else:
