@@ -96,6 +96,7 @@ class Dataset:
     the end. ``classes`` are the names of the labels, none where the targets are numbers; ``sha256``
     is that of the source, before it was cut down. ``shape`` is the (height, width) of an example
     that is a picture, else None. ``encoding`` says how a user's own file was made into x and y.
+    ``monitor`` is "test" where the test set stands in the place of the validation set.
     """
 
     name: str
@@ -106,6 +107,12 @@ class Dataset:
     sha256: str
     shape: tuple[int, int] | None = None
     encoding: Mapping[str, Any] = field(default_factory=dict)
+    monitor: Literal["validation", "test"] = "validation"
+
+    @property
+    def noun(self) -> str:
+        """The word for its examples: images, or rows of a table."""
+        return "images" if self.shape else "rows"
 
     @property
     def task(self) -> Literal["classes", "numbers"]:
