@@ -61,7 +61,7 @@ def command(
     show(look, number, screen)
     if found.directory.config().dataset.monitor == "test":
         screen.tell("note     this run chose its best epoch by the test set")
-    if found.mlflow_id is None:
+    if not keeper.in_mlflow:
         _log(found, look, output, tracking, screen)
 
 

@@ -25,6 +25,7 @@ class Keeper(Protocol):
     """What keeps the looks that count for one study, or for one single run, called ``name``."""
 
     name: str
+    in_mlflow: bool
 
     def looks(self) -> list[Look]:
         """The looks so far, the first one first."""
@@ -57,6 +58,8 @@ class FolderLooks:
     ``shown`` are those that MLflow has: a look may have been taken where the folder is not.
     """
 
+    in_mlflow = False
+
     def __init__(self, register: Register, data: str, shown: list[Look]) -> None:
         self.name = register.name
         self._register, self._data = register, data
@@ -85,6 +88,8 @@ class FolderLooks:
 
 class MlflowLooks:
     """Keeps looks as tags of the runs that were evaluated."""
+
+    in_mlflow = True
 
     def __init__(self, found: Found, stored: StoredLooks, data: str) -> None:
         origin = found.directory.origin()

@@ -105,7 +105,7 @@ def register_of(path: Path, origin: Origin | None, output: Path) -> Register:
     home = path.parent.parent if path.parent.name == "runs" else None
     if origin is None:
         return Register(path.name, path.with_name(f".{path.name}.{FILE}"), None, home)
-    places = [Path(origin.folder)] if origin.folder else []
+    places = [(path / origin.folder).resolve()] if origin.folder else []
     for folder in (home, output.resolve()):
         if folder is not None:
             places += [folder / "studies" / origin.name, folder / "runs" / origin.name]

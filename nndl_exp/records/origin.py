@@ -1,5 +1,6 @@
 """Where a run comes from: the study that it is a trial of, or the run that it started from."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 @dataclass(frozen=True)
 class Origin:
     """What a run comes from: the name of a study, or of a single run, and its folder, empty where
-    that is not known."""
+    that is not known. In the same output folder it is relative to the run's."""
 
     name: str
     folder: str
@@ -24,6 +25,13 @@ class Origin:
         if not isinstance(recorded, dict) or not {"name", "folder"} <= set(recorded):
             return None
         return cls(str(recorded["name"]), str(recorded["folder"]))
+
+    def seen_from(self, path: Path) -> "Origin":
+        """The origin of the run in the folder ``path``, so that both can be moved together."""
+        folder, output = Path(self.folder), path.resolve().parent.parent
+        if not self.folder or folder.parent.parent != output:
+            return self
+        return Origin(self.name, os.path.relpath(folder, path.resolve()))
 
 
 def study_folder(path: Path) -> Path | None:

@@ -118,10 +118,11 @@ class RunDirectory:
             self.check_data(dataset.sha256)
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        origin = Origin.of_run(self.path, None) or origin  # kept for copies of the folder
         facts = {**provenance(), "data": dataset.sha256}
-        if origin is not None:
-            facts["origin"] = asdict(origin)
+        if (own := Origin.of_run(self.path, None)) is not None:
+            facts["origin"] = asdict(own)  # for copies of the folder
+        elif origin is not None:
+            facts["origin"] = asdict(origin.seen_from(self.path))
         self._write("provenance.json", json.dumps(facts, indent=1))
         self._write("dataset.json", json.dumps(dataset.reading.to_mapping()))
         self._write("config.yaml", to_yaml(to_mapping(config)))
