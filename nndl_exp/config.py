@@ -23,6 +23,9 @@ Setting = Mapping[str, Any]
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 """How settings are checked: no conversions, no unknown names, finite numbers."""
 
+TIME_IS_UP = "the time is up"
+"""Why a study ended whose budget is spent."""
+
 Size = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -51,8 +54,8 @@ class DatasetConfig:
     classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Only these classes; null for all."""
     monitor: Literal["validation", "test"] = "validation"
-    """What stands where the validation set stands: the test set in some figures of the book, never
-    in a study."""
+    """What stands where the validation set stands: the test set in some figures of the book, which
+    is a look at it, never in a study."""
     path: Text | None = None
     """The file, of a table or an npz."""
     target: str | None = None

@@ -100,11 +100,13 @@ def compare(directory: RunDirectory, again: RunDirectory, weights: dict[str, str
     from nndl_exp.run import measure_of
 
     then, now = directory.epochs(), again.epochs()
-    measure, lines = measure_of(directory.config()), []
+    config, lines = directory.config(), list[Line]()
+    measure, monitor = measure_of(config), config.dataset.monitor
     for name in ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy"):
         pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(then, now, strict=False)]
         same = sum(_equal(a, b) for a, b in pairs)
         what = name.replace("_", " ").replace("accuracy", measure.name)
+        what = what.replace("validation", monitor)
         if same == len(then) == len(now):
             lines.append(Line(what, f"identical ({same} of {len(then)} epochs)", True))
             continue

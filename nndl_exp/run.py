@@ -14,6 +14,8 @@ from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.costs import pair
 from nndl_exp.nn.network import Network, Parts
 from nndl_exp.records import Result, RunDirectory
+from nndl_exp.records.looks import Look, now, read, register_of
+from nndl_exp.records.origin import Origin
 from nndl_exp.records.run_directory import State
 from nndl_exp.training import Epoch, Streams, train
 from nndl_exp.training.accuracy import Measure, measure_for
@@ -159,16 +161,24 @@ class Run:
     Iterating trains, records and yields one epoch after another. When training is over by itself
     the run settles; a consumer may end it earlier, with ``prune``, or leave it with ``suspend`` for
     another time. Use it as a context: it holds the directory's lock and the BLAS threads.
-    ``timeout`` is how many seconds it waits for the lock, -1 for as long as it takes.
+    ``timeout`` is how many seconds it waits for the lock, -1 for as long as it takes; ``origin`` is
+    what the config comes from. Where the test set is measured after each epoch, that is kept as a
+    look at it before the first one.
 
     Raises:
         filelock.Timeout: another process trains the run.
     """
 
     def __init__(
-        self, config: RunConfig, directory: RunDirectory, dataset: Dataset, timeout: float = -1
+        self,
+        config: RunConfig,
+        directory: RunDirectory,
+        dataset: Dataset,
+        timeout: float = -1,
+        origin: Origin | None = None,
     ) -> None:
         self.config = config
+        self.origin = origin
         self.directory = directory
         self.dataset = dataset
         self.history: list[Epoch] = []
@@ -182,7 +192,9 @@ class Run:
         self.network = initial_network(self.config, self.dataset)  # may not fit into memory
         with ExitStack() as stack:
             stack.enter_context(self._lock)
-            self.directory.create(self.config, self.dataset)
+            self.directory.create(self.config, self.dataset, self.origin)
+            if self.config.dataset.monitor == "test":
+                note_look(self.directory, self.dataset)
             stack.enter_context(blas_threads(self.config.training.blas_threads))
             self.result = self.directory.result()
             self._restore()
@@ -278,6 +290,18 @@ class Run:
             attrs=self._attrs if attrs is None else attrs,
         )
         self.directory.settle(self.result, self.history, self.best, self.network)
+
+
+def note_look(directory: RunDirectory, dataset: Dataset) -> None:
+    """Keep a look at the test set, which a run measures after each epoch, unless it is kept."""
+    path = directory.path.resolve()
+    register = register_of(path, directory.origin(), path.parent.parent)
+    with register.lock():
+        if any(look.run == path.name for look in read(register.path)):
+            return
+        look = Look(path.name, now(), None, None, None, len(dataset.validation),
+                    noun=dataset.noun, study=register.name, data=dataset.sha256)  # fmt: skip
+        register.add(look)
 
 
 def run(

@@ -41,6 +41,7 @@ def command(context: click.Context, output: str) -> None:
 def show(output: str, study: str) -> None:
     """Show STUDY: what each stage decided and why, its best run, and what to type next."""
     from nndl_exp.report.text import when
+    from nndl_exp.study.finished import is_finished
 
     found, console = _find(output, study), make_console()
     result = found.result
@@ -58,7 +59,8 @@ def show(output: str, study: str) -> None:
     console.print(f"best     {name} · {_accuracy(found)} · after epoch {result.best}")
     console.print(f"\nreport     python -m nndl_exp.report {found.name}{options}")
     console.print(f"reproduce  python -m nndl_exp.reproduce {name}{options}")
-    console.print(f"evaluate   python -m nndl_exp.evaluate {name}{options}")
+    if is_finished(found):
+        console.print(f"evaluate   python -m nndl_exp.evaluate {name}{options}")
 
 
 @command.command()
@@ -114,8 +116,9 @@ def export(output: str, study: str, csv: str | None, parquet: str | None, yaml: 
     if yaml:
         if found.best is None:
             raise UserError(f"{found.name} must have a trial that trained to its end: got none")
-        head = f"# {name_of(found.best)}\n"
-        files[yaml] = (head + to_yaml(to_mapping(found.best.config()))).encode()
+        name = name_of(found.best)
+        config = {**to_mapping(found.best.config()), "origin": {"run": name}}
+        files[yaml] = f"# {name}\n{to_yaml(config)}".encode()
     if not files:
         raise UserError("export must have one of --csv, --parquet or --yaml and a file: got none")
     for name, content in files.items():

@@ -16,7 +16,7 @@ from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import OUTAGE
-from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
+from nndl_exp.config import TIME_IS_UP, SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.interrupts import end_at_next
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
@@ -35,7 +35,6 @@ _SETTINGS = (
     "search_space", "sampler", "pruner", "study", "strategy", "executor", "storage", "tracking",
     "workers", "output",
 )  # fmt: skip
-TIME_IS_UP = "the time is up"
 _log = logging.getLogger("nndl_exp.sweep")  # also where this file is __main__
 _RUN_SETTINGS = ("dataset", "network", "training", "seed")
 
@@ -122,6 +121,7 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     from nndl_exp.report.study import Presentation
     from nndl_exp.study import executors
     from nndl_exp.study.coordinator import Coordinator
+    from nndl_exp.study.finished import keep_command
     from nndl_exp.study.storage import url_of
     from nndl_exp.study.study import Study, Trial, shown_as_before
 
@@ -137,6 +137,7 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
         coordinator = Coordinator(study, url_of(config), pool)
         show = Presentation(study, screen)
         show.plan(coordinator.workers)
+        keep_command(study.directory, words)
         start = time.monotonic()
         trials: list[Trial] = []
         region = StudyRegion(Pace(show.trials_a_second, _budget(config)))
@@ -153,8 +154,9 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     if view.outage:
         screen.tell(OUTAGE.format(view.outage), style=WARNING)
     show.report(analysis)
-    show.commands(best, complete, words, view.page)
-    return 0 if complete or coordinator.report.stopped == TIME_IS_UP else 1
+    time_is_up = coordinator.report.stopped == TIME_IS_UP
+    show.commands(best, complete, words, view.page, finished=complete or time_is_up)
+    return 0 if complete or time_is_up else 1
 
 
 def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int:
@@ -165,6 +167,7 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.staged import StagedPresentation
     from nndl_exp.study import executors
+    from nndl_exp.study.finished import keep_command
     from nndl_exp.study.forecast import seconds_of
     from nndl_exp.study.strategy import StagedStudy, ending
     from nndl_exp.study.study import shown_as_before
@@ -186,15 +189,19 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
     region = StudyRegion(Pace(study.work() / forecast, _budget(config)))
     try:
         views = StagedViews(study, leads=leadership.take())
+        keep_command(study.directory, words)
         with screen.live(region):
             led = _lead_stages(study, pool, show, views, screen, region)
             decision, stuck = led.decision, led.decision is not None and led.decision.stop
-            ended = None if decision is None or stuck else ending(decision.config, led.stages)
-            if decision is not None and not stuck:
-                show.end(decision.config, ended, led.trials, time.monotonic() - start)
+            complete = stuck or len(led.stages) == len(config.strategy.stages)
+            ended, elapsed = None, time.monotonic() - start
+            if decision is not None and complete and not stuck:
+                ended = ending(decision.config, led.stages)
+                show.end(decision.config, ended, led.trials, elapsed)
+            elif not complete:
+                show.unfinished(decision, led.trials, elapsed)
             if led.stopped:
                 screen.tell(f"stopped  {led.stopped}", style=WARNING)
-            complete = led.stopped is None and decision is not None
             views.close(ended, complete=complete and not stuck)
             if complete:
                 views.succeed(led.trials)
@@ -284,7 +291,7 @@ def _lead_stages(
             break
         led.decision = reached
         led.stages.append(stage)
-        if coordinator.stopping:  # as its last trial ended
+        if led.stopped or coordinator.stopping:  # as the last trial ended
             break
     return led
 

@@ -104,12 +104,12 @@ def sync_looks(output: Path, tracking: TrackingConfig) -> None:
     Raises:
         UserError: MLflow stopped answering, or a file that says it is damaged.
     """
+    from nndl_exp.cli.looks import log_look
     from nndl_exp.cli.runs import find_run
-    from nndl_exp.evaluate import log_look, read_looks
+    from nndl_exp.records.looks import read_all
     from nndl_exp.tracking import TrackingOutage
 
-    files = [*output.glob("studies/*/test_set.json"), *output.glob("runs/.*.test_set.json")]
-    for look in (look for path in sorted(files) for look in read_looks(path)):
+    for look in read_all(output):
         try:
             found = find_run(look.run, str(output), tracking)
         except UserError:

@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
@@ -16,6 +16,9 @@ from nndl_exp.cli.runs import name_of, new_run_directory
 from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.report.screen import WARNING, Screen
+
+if TYPE_CHECKING:
+    from nndl_exp.records.origin import Origin
 
 _log = logging.getLogger("nndl_exp.train")  # also where this file is __main__
 _CURVE = 18  # columns of the learning curve beside the progress bar
@@ -30,13 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if composed is None:
         return
     configs = [train_config(one) for one in composed]
+    from nndl_exp.records.looks import origin_of_file
     from nndl_exp.run import check
 
     for config in configs:
         check(config.run)
+    origins = [origin_of_file(one.base) if one.base else None for one in composed]
     screen = make_screen(verbosity_of(words)[0])
-    for config in configs:
-        train_one(config, screen)
+    for config, origin in zip(configs, origins, strict=True):
+        train_one(config, screen, origin)
 
 
 def train_config(composed: Composed) -> TrainConfig:
@@ -55,10 +60,13 @@ def train_config(composed: Composed) -> TrainConfig:
     return parse(TrainConfig, {"run": to_mapping(run_of(composed)), **others})
 
 
-def train_one(config: TrainConfig, screen: Screen) -> None:
-    """Train a run, or finish it, show its epochs as they come, and log it."""
+def train_one(config: TrainConfig, screen: Screen, origin: "Origin | None" = None) -> None:
+    """Train a run that comes from ``origin``, or finish it, show its epochs as they come, and log
+    it."""
+    from nndl_exp.cli.looks import show_looks
     from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.cli.tracker import OUTAGE, make_tracker, show_run
+    from nndl_exp.records.looks import register_of
     from nndl_exp.report.curves import draw
     from nndl_exp.report.sparkline import sparkline
     from nndl_exp.report.text import (
@@ -69,6 +77,7 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
         show_dataset,
     )
     from nndl_exp.run import Run, check, measure_of, sizes_of
+    from nndl_exp.study.looks import looks_at
 
     dataset, measure = check(config.run), measure_of(config.run)
     check_output(config.output)
@@ -79,11 +88,16 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
     name = name_of(directory)
     network, training = run_text(config.run)
     judged_by = config.run.training.judged_by
+    register = register_of(directory.path, directory.origin() or origin, Path(config.output))
+    looks = looks_at(register, dataset.sha256)
     screen.print(f"run      {name}")
-    show_dataset(screen, dataset)
+    show_dataset(screen, dataset, looks)
+    if watched := dataset.monitor == "test":
+        others = len([look for look in looks if look.run != name])
+        screen.tell(f"         look number {others + 1} at the test set of {register.name}")
     screen.print(f"network  {network}\ntraining {training}\n")
-    screen.print(f" epoch   {headings_text(measure)}       s")
-    with Run(config.run, directory, dataset) as run, progress(screen) as bar:
+    screen.print(f" epoch   {headings_text(measure, dataset.monitor)}       s")
+    with Run(config.run, directory, dataset, origin=origin) as run, progress(screen) as bar:
         task = bar.add_task("", total=config.run.training.epochs, completed=len(run.history))
         for epoch in run:
             for moment in epoch.within:
@@ -99,6 +113,8 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
     draw(directory, name)
     _log.debug("drew the learning curves")
     outage = show_run(config.output, config.tracking, name, directory, dataset)
+    if watched and outage is None and config.tracking.name == "mlflow":
+        outage = show_looks(config.output, config.tracking, name)
     _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
     screen.print()
     screen.tell(f"{result.state:<8} {result.reason}")
@@ -115,7 +131,8 @@ def train_one(config: TrainConfig, screen: Screen) -> None:
         screen.print(f"look       {ui_command(config.output, config.tracking)}")
     output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
     screen.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
-    screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
+    if not watched:
+        screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
 
 
 if __name__ == "__main__":

@@ -393,4 +393,4 @@ def test_a_study_stands_for_its_winner(tmp_path, monkeypatch, capsys):
     assert [one.name for one in found] == [f"s/{number}"] * 3
     assert {one.directory.path for one in found} == {study / "trials" / str(number)}
     (study / "best.yaml").unlink()
-    assert "the study s must have ended with a winner: it has none yet" in refused(capsys, "s")
+    assert "s has no winner yet; continue it with: python -m" in refused(capsys, "s")

@@ -31,7 +31,7 @@ def run_of(composed: Composed) -> RunConfig:
     if task == "numbers":
         fitting: dict[str, Any] = dict(FOR_NUMBERS)
         default = dict(flatten(to_mapping(RunConfig())))["training.eta"]
-        if config.training.eta == default and not composed.is_based:
+        if config.training.eta == default and composed.base is None:
             fitting["training.eta"] = ETA_FOR_NUMBERS
         for name, value in fitting.items():
             if name not in composed.typed:

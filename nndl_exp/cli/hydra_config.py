@@ -40,11 +40,12 @@ _HYDRA_VARIES = ("overrides", "runtime", "job", "searchpath", "mode")
 
 @dataclass(frozen=True)
 class Composed:
-    """Plain settings, the names of those that were typed, and whether another run was the base."""
+    """Plain settings, the names of those that were typed, and the run's file that they are based
+    on, if there is one."""
 
     settings: dict[str, Any]
     typed: tuple[str, ...]
-    is_based: bool = False
+    base: Path | None = None
 
 
 def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
@@ -175,7 +176,7 @@ def _compose(name: str, overrides: list[str], config_dir: str | None) -> Compose
         if not isinstance(base, str) or not base:
             raise UserError(f"from must be the path of a run's config: got {base!r}")
         _start_from(Path(base), plain, typed)
-    return Composed(plain, typed, is_based=base is not None)
+    return Composed(plain, typed, None if base is None else Path(base))
 
 
 def _start_from(path: Path, settings: dict[str, Any], typed: Sequence[str]) -> None:

@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +25,16 @@ _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Found:
-    """A run: its name, its record, and its study's folder if it is a trial."""
+    """A run: its name, its record, and its study's folder if it is a trial.
+
+    ``mlflow_id`` is its id where MLflow is all that has it; then the record is a copy that is
+    deleted when the process ends.
+    """
 
     name: str
     directory: "RunDirectory"
     study: Path | None
+    mlflow_id: str | None = None
 
 
 def default_output() -> str:
@@ -75,17 +82,15 @@ def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
     """
     directory = _by_path(Path(reference)) or _by_name(reference, Path(output))
     directory = directory or _recommended(reference, output)
-    if directory is None and _MLFLOW_ID.fullmatch(reference):
-        directory = _by_mlflow_id(reference, output, tracking)
-    if directory is None or not directory.config_path.exists():
+    found = _found(directory) if directory else None
+    if found is None and _MLFLOW_ID.fullmatch(reference):
+        found = _by_mlflow_id(reference, output, tracking)
+    if found is None or not found.directory.config_path.exists():
         raise UserError(
             f"no such run: {reference} (give a name such as STUDY/17 or STUDY/STAGE/17, a study, a "
             f"run's folder, a best.yaml, or an MLflow run id; looked in {output})"
         )
-    study = directory.path.parent.parent if directory.path.parent.name == "trials" else None
-    if study is not None and study.parent.name == "stages":
-        study = study.parent.parent
-    return Found(name_of(directory), directory, study)
+    return found
 
 
 def find_study(reference: str, output: str) -> tuple[str, str] | None:
@@ -141,16 +146,21 @@ def _recommended(reference: str, output: str) -> "RunDirectory | None":
         return None
     folder, name = found
     best = Path(folder) / "studies" / name / "best.yaml"
-    if not best.is_file():
-        raise UserError(
-            f"the study {name} must have ended with a winner: it has none yet (give one of its "
-            f"runs, such as {name}/0)"
-        )
+    if not best.is_file() or read_yaml(best).get("origin") == {"run": None}:
+        from nndl_exp.study.finished import how_to_continue
+
+        raise UserError(f"{name} has no winner yet; {how_to_continue(best.parent)}")
     return _by_path(best)
 
 
-def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> "RunDirectory | None":
-    """The run's folder if it is here, else a copy of its record from MLflow's artifacts."""
+def _found(directory: "RunDirectory") -> Found:
+    from nndl_exp.records.origin import study_folder
+
+    return Found(name_of(directory), directory, study_folder(directory.path))
+
+
+def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> Found | None:
+    """The run if its folder is here, else with a copy of its record from MLflow's artifacts."""
     from nndl_exp.records import RunDirectory
     from nndl_exp.tracking.stored_runs import download_record, name_of_run
 
@@ -159,9 +169,12 @@ def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> "RunDir
         return None
     here = _by_name(name, Path(output))
     if here is not None:
-        return here
+        return _found(here)
     # The name is the server's word: nothing but letters and digits of it becomes a folder's.
     plain = re.sub(r"[^A-Za-z0-9]+", "-", name)[:100]
-    folder = Path(tempfile.mkdtemp(prefix="nndl-exp-")) / f"run-{plain}"
-    download_record(output, tracking, run_id, folder)
-    return RunDirectory(folder)
+    folder = Path(tempfile.mkdtemp(prefix="nndl-exp-"))
+    directory = RunDirectory(folder / f"run-{plain}")
+    weakref.finalize(directory, shutil.rmtree, folder, ignore_errors=True)
+    download_record(output, tracking, run_id, directory.path)
+    shown = "".join(c for c in name if c.isprintable()) or run_id
+    return Found(shown, directory, None, run_id)

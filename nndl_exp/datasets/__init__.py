@@ -124,7 +124,8 @@ def load_dataset(
     whole = from_prepared(title(name, file.get("path")), source, test=seen)
     parts = cut(whole, classes, sizes)
     if monitor == "test" and parts.test is not None:
-        return replace(parts, validation=parts.test, test=parts.test if test else None)
+        kept = parts.test if test else None
+        return replace(parts, validation=parts.test, test=kept, monitor="test")
     return parts
 
 

@@ -97,6 +97,7 @@ class Dataset:
     is that of the source, before it was cut down. ``shape`` is the (height, width) of an example
     that is a picture, else None. ``encoding`` says how a user's own file was made into x and y,
     ``notes`` what it was taken for, in words, and ``warnings`` what in it is suspicious.
+    ``monitor`` is "test" where the test set stands in the place of the validation set.
     """
 
     name: str
@@ -109,6 +110,12 @@ class Dataset:
     encoding: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    monitor: Literal["validation", "test"] = "validation"
+
+    @property
+    def noun(self) -> str:
+        """The word for its examples: images, or rows of a table."""
+        return "images" if self.shape else "rows"
 
     @property
     def task(self) -> Literal["classes", "numbers"]:

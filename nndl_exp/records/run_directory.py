@@ -1,7 +1,8 @@
 """The folder of one run. It is the record: everything else that shows the run is made from it.
 
 config.yaml        the run, whole
-provenance.json    where, with what, on which data and from which code it was trained
+provenance.json    where, with what, on which data and from which code it was trained, and what
+                   its config comes from
 dataset.json       what the network's inputs and outputs stand for
 epochs.jsonl       one line an epoch
 checkpoint.npz     only while the run is unsettled
@@ -26,6 +27,7 @@ from nndl_exp.datasets import Dataset, Reading
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import Network
 from nndl_exp.records import atomic
+from nndl_exp.records.origin import Origin
 from nndl_exp.records.provenance import provenance
 from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import Epoch
@@ -104,8 +106,10 @@ class RunDirectory:
         except Timeout:
             return False
 
-    def create(self, config: RunConfig, dataset: Dataset) -> None:
+    def create(self, config: RunConfig, dataset: Dataset, origin: Origin | None = None) -> None:
         """Make the folder and write the config, or check that it is the one that stands there.
+
+        ``origin`` is what the config comes from, where that is not the study around the folder.
 
         Raises:
             UserError: the folder belongs to another run, or to one on other data.
@@ -117,6 +121,10 @@ class RunDirectory:
             return
         self.path.mkdir(parents=True, exist_ok=True)
         facts = {**provenance(), "data": dataset.sha256}
+        if (own := Origin.of_run(self.path, None)) is not None:
+            facts["origin"] = asdict(own)  # for copies of the folder
+        elif origin is not None:
+            facts["origin"] = asdict(origin.seen_from(self.path))
         self._write("provenance.json", json.dumps(facts, indent=1))
         self._write("dataset.json", json.dumps(dataset.reading.to_mapping()))
         self._write("config.yaml", to_yaml(to_mapping(config)))
@@ -161,8 +169,8 @@ class RunDirectory:
             ) from None
 
     def provenance(self) -> dict[str, Any]:
-        """What ``provenance()`` said when the run was started, and the SHA-256 of the dataset as
-        ``data``; empty where that was not kept.
+        """What ``provenance()`` said when the run was started, the SHA-256 of the dataset as
+        ``data`` and an ``origin``; empty where that was not kept.
 
         Raises:
             UserError: the file is damaged.
@@ -172,6 +180,10 @@ class RunDirectory:
             return dict(json.loads(path.read_bytes())) if path.exists() else {}
         except (OSError, *_DAMAGE):
             raise UserError(f"{path} is damaged; delete it to do without") from None
+
+    def origin(self) -> Origin | None:
+        """The study, or the single run, that the run comes from; None if there is none."""
+        return Origin.of_run(self.path, self.provenance().get("origin"))
 
     def epochs(self) -> list[Epoch]:
         """The recorded epochs. A line that was cut short by a crash ends the list."""

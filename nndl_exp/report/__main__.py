@@ -139,7 +139,7 @@ def _show_page(
 
     tracked = bool(tracking.uri) or database_file(found.config.output).exists()
     path = write_page(
-        Sources(found, parts, why, _looks(found.folder), tracking if tracked else None,
+        Sources(found, parts, why, _looks(found), tracking if tracked else None,
                 default_output())
     )  # fmt: skip
     if tracked:
@@ -147,11 +147,13 @@ def _show_page(
     console.print(f"\npage     {path}")
 
 
-def _looks(folder: Path) -> str | None:
+def _looks(found: "Summary") -> str | None:
     """What the test set said, in words, None where nobody looked at it."""
-    from nndl_exp.evaluate import read_looks
+    from nndl_exp.study.looks import looks_at_study
+    from nndl_exp.study.study import load_settings
 
-    looks = read_looks(folder / "test_set.json")
+    _, data = load_settings(found.folder / "study.yaml", found.config.output)
+    looks = looks_at_study(found.config, found.name, data or "")
     if not looks:
         return None
     said = []

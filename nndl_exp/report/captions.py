@@ -4,12 +4,13 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import RunConfig, SweepConfig
+from nndl_exp.config import TIME_IS_UP, RunConfig, SweepConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.report.study_text import best_trials
 from nndl_exp.report.text import plain, result_text, run_text
 from nndl_exp.run import measure_of
+from nndl_exp.study.finished import time_was_up
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.tracking.caption import Caption
@@ -34,7 +35,7 @@ def trial_caption(study: Study, trial: Trial) -> Caption:
     name = f"{study.name}/{trial.number}"
     text = _paragraphs(
         f"`{name}`: {_of(trial, study)}",
-        _commands(*_of_a_run(name, study.config.output)),
+        _commands(_reproduce(name, study.config.output)),
         _settings(trial.config),
     )
     return Caption(f"trial {trial.number}: {settings}", text, _stage_tag(study))
@@ -44,21 +45,27 @@ def run_caption(name: str, directory: RunDirectory, dataset: Dataset, output: st
     """Of a settled run that was trained by itself."""
     result, config = directory.result(), directory.config()
     assert result is not None
-    outcome = _outcome(result, dataset, measure_of(config))
-    return Caption(
-        name, _paragraphs(outcome, _commands(*_of_a_run(name, output)), _settings(config))
-    )
+    outcome, commands = _outcome(result, dataset, measure_of(config)), [_reproduce(name, output)]
+    if dataset.monitor == "validation":  # else the test set has been seen
+        commands.append(_evaluate(name, output))
+    return Caption(name, _paragraphs(outcome, _commands(*commands), _settings(config)))
 
 
 def search_caption(study: Study, trials: Sequence[Trial], best: Trial | None) -> Caption:
-    """Of a study that is one search, with its best trials."""
-    tags = {"dataset": study.dataset.name}
+    """Of a study that is one search, with its best trials; the winner is evaluated once that is
+    decided."""
+    complete, time_is_up = len(trials) >= study.n_trials, time_was_up(study.directory)
+    ended_by = "all trials" if complete else TIME_IS_UP if time_is_up else "not ended"
+    tags = {"dataset": study.dataset.name, "ended_by": ended_by}
     winner, commands = "", [f"python -m nndl_exp.report {study.name}{_where(study.config.output)}"]
     if best is not None:
         name = f"{study.name}/{best.number}"
         tags["nndl.winner"] = name
         winner = f"The best is `{name}`: {_of(best, study)}"
-        commands += [*_of_a_run(name, study.config.output), _serve(study.config, study.name)]
+        commands.append(_reproduce(name, study.config.output))
+        if complete or time_is_up:
+            commands.append(_evaluate(name, study.config.output))
+        commands.append(_serve(study.config, study.name))
     text = _paragraphs(
         f"Study **{study.name}**: {study.space.describe()}",
         winner,
@@ -96,7 +103,9 @@ def staged_caption(
         name = f"{stage.name}/{trial.number}"
         tags["nndl.winner"] = name
         winner = f"It ended with `{name}`: {_of(trial, stage)}"
-        commands += [*_of_a_run(name, study.config.output), _serve(study.config, study.name)]
+        where = study.config.output
+        commands += [_reproduce(name, where), _evaluate(name, where)]
+        commands.append(_serve(study.config, study.name))
     head = f"Study **{study.name}** in stages: {', '.join(study.config.strategy.stages)}"
     return Caption(study.name, _paragraphs(head, winner, *story, best, _commands(*commands)), tags)
 
@@ -179,12 +188,12 @@ def _stage_tag(study: Study) -> dict[str, str]:
     return {} if key is None else {"stage": str(key)}
 
 
-def _of_a_run(name: str, output: str) -> list[str]:
-    where = _where(output)
-    return [
-        f"python -m nndl_exp.reproduce {name}{where}",
-        f"python -m nndl_exp.evaluate {name}{where}    # the test set, once",
-    ]
+def _reproduce(name: str, output: str) -> str:
+    return f"python -m nndl_exp.reproduce {name}{_where(output)}"
+
+
+def _evaluate(name: str, output: str) -> str:
+    return f"python -m nndl_exp.evaluate {name}{_where(output)}    # the test set, once"
 
 
 def _serve(config: SweepConfig, name: str) -> str:

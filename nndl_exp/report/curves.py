@@ -14,6 +14,7 @@ def draw(directory: RunDirectory, name: str) -> Path:
         result = directory.result()
         assert result is not None
         title = f"{name}: {result.reason}"
-        measure = measure_of(directory.config())
-        save_learning_curves(path, directory.epochs(), result.best, title, measure)
+        config, epochs = directory.config(), directory.epochs()
+        measure, monitor = measure_of(config), config.dataset.monitor
+        save_learning_curves(path, epochs, result.best, title, measure, monitor)
     return path

@@ -17,6 +17,7 @@ TRAINING, VALIDATION = "#E69F00", "#0072B2"
 
 
 SETS = (("training", TRAINING, "--"), ("validation", VALIDATION, "-"))
+"""The training set, and the one that is monitored."""
 
 
 class LearningCurves:
@@ -44,8 +45,11 @@ class LearningCurves:
             axes.grid(alpha=0.3)
             self._best.append(axes.axvline(0, color="0.5", linewidth=1, linestyle=":"))
 
-    def draw(self, history: Sequence[Epoch], best: int | None, title: str) -> None:
-        """Show a run, ``best`` being the number of its best epoch."""
+    def draw(
+        self, history: Sequence[Epoch], best: int | None, title: str, monitor: str = "validation"
+    ) -> None:
+        """Show a run, ``best`` being the number of its best epoch, ``monitor`` the set that was
+        measured beside the training set."""
         moments: list[Epoch | Moment] = []
         for epoch in history:
             moments += [*epoch.within, epoch]
@@ -54,6 +58,7 @@ class LearningCurves:
             scale = 100 if name.endswith("accuracy") and self._measure.is_fraction else 1
             values = [scale * getattr(moment, name) for moment in moments]
             line.set_data(epochs, [v if math.isfinite(v) else math.nan for v in values])
+            line.set_label("training" if name.startswith("training") else monitor)
             line.set_marker("o" if len(moments) == 1 else "")
         for line in self._best:
             line.set(visible=best is not None, label="_" if best is None else "best epoch")
@@ -80,9 +85,14 @@ def _curves(measure: Measure) -> LearningCurves:
 
 
 def save_learning_curves(
-    path: Path, history: Sequence[Epoch], best: int | None, title: str, measure: Measure
+    path: Path,
+    history: Sequence[Epoch],
+    best: int | None,
+    title: str,
+    measure: Measure,
+    monitor: str = "validation",
 ) -> None:
-    """Write the learning curves as a PNG."""
+    """Write the learning curves as a PNG; ``monitor`` is the set beside the training set."""
     curves = _curves(measure)
-    curves.draw(history, best, title)
+    curves.draw(history, best, title, monitor)
     save(curves.figure, path, dpi=100, pil_kwargs={"compress_level": 1})

@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Sequence
 
 from nndl_exp.config import RunConfig, to_mapping, to_yaml
-from nndl_exp.masking import masked
 from nndl_exp.records import atomic
 from nndl_exp.report.live import Search
 from nndl_exp.report.screen import Screen
@@ -14,7 +13,9 @@ from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import STAGES
 from nndl_exp.study.dashboard import dashboard_command
+from nndl_exp.study.finished import command_of
 from nndl_exp.study.joint import JointStage
+from nndl_exp.study.looks import looks_at_study
 from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
 from nndl_exp.study.study import Trial
@@ -44,7 +45,8 @@ class StagedPresentation:
             f"study    {study.name:<17} {state} · seed {config.study.seed} · output "
             f"{study.directory}"
         )
-        show_dataset(self._screen, study.dataset)
+        looks = looks_at_study(config, study.name, study.dataset.sha256)
+        show_dataset(self._screen, study.dataset, looks)
         if measure_of(config.run).is_fraction:
             least = 100 * resolution(_TYPICAL, n := len(study.dataset.validation))
             self._print(
@@ -117,14 +119,21 @@ class StagedPresentation:
         atomic.write(path, self._best_yaml(config, _name(ended)).encode())
         self._print(f"saved    {path}\n")
 
+    def unfinished(self, decision: Decision | None, trials: int, seconds: float) -> None:
+        """Where a study stands that was stopped before its last stage had decided."""
+        self._print(f"\ntrials   {trials} in {seconds_text(seconds)}")
+        self._screen.tell("winner   none yet: the last stage has not decided")
+        if decision is not None:
+            network, training = run_text(decision.config)
+            self._print(f"so far   {network}\n         {training}")
+
     def commands(
         self, words: Sequence[str], complete: bool, page: str, ended: tuple[Stage, Trial] | None
     ) -> None:
         """What to type next; ``page`` is where the UI shows the study."""
         config = self.study.config
         if not complete:
-            again = masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
-            self._screen.tell(f"resume     {again}")
+            self._screen.tell(f"resume     {command_of(words)}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not is_server(config.tracking):

@@ -3,8 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from nndl_exp.config import to_mapping, to_yaml
-from nndl_exp.masking import masked
+from nndl_exp.config import TIME_IS_UP, to_mapping, to_yaml
 from nndl_exp.records import atomic
 from nndl_exp.report.analysis import Analysis
 from nndl_exp.report.live import Search
@@ -22,7 +21,9 @@ from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
 from nndl_exp.study.dashboard import dashboard_command
+from nndl_exp.study.finished import command_of, trials_on_disk
 from nndl_exp.study.forecast import forecast
+from nndl_exp.study.looks import looks_at_study
 from nndl_exp.study.running import Report
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
@@ -48,7 +49,8 @@ class Presentation:
             f"study    {study.name:<17} {state} · seed {config.study.seed} · output "
             f"{study.directory}"
         )
-        show_dataset(self._screen, study.dataset)
+        looks = looks_at_study(config, study.name, study.dataset.sha256)
+        show_dataset(self._screen, study.dataset, looks)
         self._print(f"search   {study.space.describe()}")
         if study.rows:
             self._print(
@@ -84,7 +86,8 @@ class Presentation:
         show_trial(self._screen, self._lines, trial)
 
     def end(self, trials: Sequence[Trial], report: Report, seconds: float) -> Trial | None:
-        """The winner, which is written to best.yaml; None if no trial completed."""
+        """The winner, or the best trial so far, which is written to best.yaml; None if no trial
+        completed."""
         states = [trial.result.state for trial in trials]
         counts = " · ".join(
             f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states))
@@ -100,9 +103,12 @@ class Presentation:
         if best is None:
             self._tell("winner   none: no trial trained to its end")
             return None
-        self._winner(trials, best)
+        complete = len(trials) >= self.study.n_trials
+        ended_by = "all trials" if complete else report.stopped or "stopped"
+        is_winner = complete or ended_by == TIME_IS_UP
+        self._winner(trials, best, is_winner)
         path = self.study.directory / "best.yaml"
-        atomic.write(path, self._best_yaml(best).encode())
+        atomic.write(path, self._best_yaml(best, ended_by, is_winner).encode())
         self._print(f"saved    {path}")
         return best
 
@@ -110,12 +116,14 @@ class Presentation:
         """Which hyper-parameters decide, once the figures are drawn."""
         self._print(f"decides  {importance_line(analysis)}\n")
 
-    def commands(self, best: Trial | None, complete: bool, words: Sequence[str], page: str) -> None:
-        """What to type next; ``page`` is where the UI shows the study."""
+    def commands(
+        self, best: Trial | None, complete: bool, words: Sequence[str], page: str, finished: bool
+    ) -> None:
+        """What to type next; ``page`` is where the UI shows the study. Only a winner is evaluated:
+        the best trial of a study that is not ``finished`` is none yet."""
         config = self.study.config
         if not complete:
-            again = masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
-            self._tell(f"resume     {again}")
+            self._tell(f"resume     {command_of(words)}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not is_server(config.tracking):
@@ -125,9 +133,10 @@ class Presentation:
         output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
         self._print(f"report     python -m nndl_exp.report {self.study.name}{output}")
         if best is not None:
-            name = f"{self.study.name}/{best.number}"
             path = shlex.quote(str(self.study.directory / "best.yaml"))
             self._print(f"reproduce  python -m nndl_exp.reproduce {path}")
+        if best is not None and finished:
+            name = f"{self.study.name}/{best.number}"
             self._print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
 
     def _plan(self, workers: int, trials: int) -> str:
@@ -147,13 +156,14 @@ class Presentation:
             parts.append(f"about {seconds_text(seconds)}")
         return " · ".join(parts)
 
-    def _winner(self, trials: Sequence[Trial], best: Trial) -> None:
+    def _winner(self, trials: Sequence[Trial], best: Trial, is_winner: bool) -> None:
         study, result = self.study, best.result
         measure = measure_of(study.config.run)
         assert result.validation_accuracy is not None
         others = winners.not_distinguishable(study, trials, best)
         phrase = result_text(measure, result.validation_accuracy, study.dataset)
-        self._tell(f"winner   trial {best.number} · {phrase} · cost {result.validation_cost:.4f}")
+        title = "winner  " if is_winner else "so far  "
+        self._tell(f"{title} trial {best.number} · {phrase} · cost {result.validation_cost:.4f}")
         self._tell(f"         {settings_text(study.varied(best.config))}")
         if others:
             several = f"{len(others)} other trials lie" if len(others) > 1 else "1 other trial lies"
@@ -179,7 +189,7 @@ class Presentation:
         names = ", ".join(short_name(name) for name in edges)
         return f"at the edge of the search space in {names}: a wider one may hold a better trial"
 
-    def _best_yaml(self, best: Trial) -> str:
+    def _best_yaml(self, best: Trial, ended_by: str, is_winner: bool) -> str:
         result = best.result
         origin = {
             "study": self.study.name,
@@ -187,8 +197,11 @@ class Presentation:
             "epochs": result.epochs,
             measure_of(best.config).renamed("validation_accuracy"): result.validation_accuracy,
             "weights_sha256": result.weights["best"],
+            "trials": trials_on_disk(self.study.directory),
+            "ended_by": ended_by,
         }
-        head = f"# the winner of {self.study.name}: trial {best.number}\n"
+        what = "winner of" if is_winner else "best so far in"
+        head = f"# the {what} {self.study.name}: trial {best.number}\n"
         head += "# train it:  python -m nndl_exp.train from=THIS_FILE [SETTING=VALUE ...]\n"
         return head + to_yaml({**to_mapping(best.config), "origin": origin})
 

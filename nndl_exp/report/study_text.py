@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from nndl_exp.report.analysis import Analysis, Parameter
 from nndl_exp.report.text import TrialLines, plain, seconds_text
+from nndl_exp.study.finished import time_was_up
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
 
@@ -67,7 +68,9 @@ def _winner_lines(study: Study, trials: Sequence[Trial], analysis: Analysis) -> 
         return
     config, point = trials[analysis.winner].config, analysis.points[analysis.winner]
     edges = study.space.at_edges(study.space.params_of(study.varied(config)))
-    yield f"winner   trial {point.number}, in the ranges that were searched"
+    finished = len(trials) >= study.total(len(trials)) or time_was_up(study.directory)
+    title = "winner  " if finished else "so far  "
+    yield f"{title} trial {point.number}, in the ranges that were searched"
     for parameter in analysis.parameters:
         if parameter.name in point.params:
             edge = "   ← at the edge" if parameter.name in edges else ""

@@ -1,11 +1,13 @@
 """Lines of text that show a study and its trials."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result
+from nndl_exp.records.looks import Look
 from nndl_exp.report.screen import WARNING, Screen
 from nndl_exp.run import measure_of
 from nndl_exp.study.search_space import short_name
@@ -118,19 +120,19 @@ def accuracy_text(measure: Measure, accuracy: float, n: int) -> str:
 
 
 def result_text(measure: Measure, accuracy: float, dataset: Dataset) -> str:
-    """An accuracy on the validation set as a phrase, with the error in the target's unit."""
+    """An accuracy on the set that is monitored as a phrase, with the error in the target's unit."""
     n = len(dataset.validation)
     text = accuracy_text(measure, accuracy, n)
     if measure.is_fraction:
-        return f"{text} % of {n:,} validation {noun(dataset)}"
+        return f"{text} % of {n:,} {dataset.monitor} {noun(dataset)}"
     error = dataset.root_mean_square_error(dataset.validation, accuracy)
     root = "" if error is None else f" · root mean square error {error:.4g}"
-    return f"{measure.name} {text} on {n:,} validation {noun(dataset)}{root}"
+    return f"{measure.name} {text} on {n:,} {dataset.monitor} {noun(dataset)}{root}"
 
 
 def noun(dataset: Dataset) -> str:
     """What its examples are: images, or rows of a table."""
-    return "images" if dataset.shape else "rows"
+    return dataset.noun
 
 
 def plain(value: Any) -> str:
@@ -147,20 +149,29 @@ def settings_text(varied: dict[str, Any]) -> str:
     return " · ".join(f"{short_name(name)} {plain(value)}" for name, value in varied.items())
 
 
-def dataset_text(dataset: Dataset) -> str:
-    """The sizes of the sets, and what the targets of a user's own file were taken for; the test
-    set is there but not loaded."""
+def dataset_text(dataset: Dataset, looks: Sequence[Look]) -> str:
+    """The sizes of the sets, what the targets of a user's own file were taken for, and whether the
+    test set was looked at."""
     told = f"{dataset.n_out} classes" if dataset.task == "classes" else "numbers to predict"
-    return (
-        f"{dataset.name:<17} {len(dataset.training):,} train · {len(dataset.validation):,} "
-        f"validate{f' · {told}' if dataset.encoding else ''} · test set locked until `evaluate`"
-    )
+    told, n = f" · {told}" if dataset.encoding else "", len(dataset.validation)
+    sizes = f"{dataset.name:<17} {len(dataset.training):,} train"
+    if dataset.monitor == "test":
+        return f"{sizes}{told} · {n:,} test {noun(dataset)} measured after each epoch"
+    return f"{sizes} · {n:,} validate{told} · {locked_text(looks)}"
 
 
-def show_dataset(screen: Screen, dataset: Dataset) -> None:
+def locked_text(looks: Sequence[Look]) -> str:
+    """Whether the test set is locked, or how often it was looked at, and when."""
+    if not looks:
+        return "test set locked until `evaluate`"
+    times = "" if len(looks) == 1 else f" {len(looks)} times, last"
+    return f"test set looked at{times} on {looks[-1].when} ({looks[-1].run})"
+
+
+def show_dataset(screen: Screen, dataset: Dataset, looks: Sequence[Look]) -> None:
     """Print the plan's lines about the data: their sizes, what a user's own file was taken for,
     and a warning for each thing in it that is suspicious."""
-    screen.print(f"data     {dataset_text(dataset)}")
+    screen.print(f"data     {dataset_text(dataset, looks)}")
     for note in dataset.notes:
         screen.print(f"{'':9}{note}")
     for warning in dataset.warnings:
@@ -178,9 +189,10 @@ def run_text(config: RunConfig) -> tuple[str, str]:
     return network.replace("_", "-"), training
 
 
-def headings_text(measure: Measure) -> str:
-    """The headings above the columns of ``measured_text``."""
-    return f"training cost  {measure.name:>8}   validation cost  {measure.name:>8}"
+def headings_text(measure: Measure, monitor: str = "validation") -> str:
+    """The headings above the columns of ``measured_text``; ``monitor`` is the set beside the
+    training set."""
+    return f"training cost  {measure.name:>8}   {f'{monitor} cost':>15}  {measure.name:>8}"
 
 
 def measured_text(at: Epoch | Moment, measure: Measure) -> str:

@@ -197,7 +197,7 @@ class Coordinator:
         self._wait()
         if self.report.stopped is None and self._stop.requested:
             by_signal = self._stop.signal is not None
-            self.report.stopped = "stopped" if by_signal else "the time is up"
+            self.report.stopped = "stopped" if by_signal else cfg.TIME_IS_UP
         if self.report.stopped and not self._stop.flag.exists():
             self._stop.request()
         self.report.stopped = self.report.stopped or self._ledger.hopeless

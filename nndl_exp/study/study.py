@@ -453,5 +453,12 @@ def other_settings(name: str, saved: SweepConfig, config: SweepConfig) -> str:
     )
 
 
+def same_settings(saved: SweepConfig, config: SweepConfig) -> bool:
+    """Whether two studies are the same one, whatever their names and their totals of trials."""
+    then, now = dict(flatten(_settings(saved))), dict(flatten(_settings(config)))
+    keys = {*then, *now} - _EXTENDABLE
+    return all(then.get(key) == now.get(key) for key in keys)
+
+
 def _settings(config: SweepConfig) -> dict[str, Any]:
     return {key: value for key, value in asdict(config).items() if key in SAVED}

@@ -5,6 +5,7 @@ MLflow groups charts by what stands before the slash in a metric's name.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nndl_exp.config import RunConfig, flatten
@@ -34,7 +35,7 @@ def metrics(directory: RunDirectory, result: Result, config: RunConfig) -> "Iter
     """Every number of every epoch, with times that are the same whenever this is done again."""
     from mlflow.entities import Metric
 
-    elapsed, shown = 0.0, measure_of(config).renamed
+    elapsed, shown = 0.0, partial(_shown, config)
     for epoch in directory.epochs():
         elapsed += epoch.seconds
         time = int((result.started + elapsed) * 1000)
@@ -44,6 +45,11 @@ def metrics(directory: RunDirectory, result: Result, config: RunConfig) -> "Iter
     for name in ("validation_accuracy", "validation_cost"):
         if (value := getattr(result, name)) is not None:
             yield Metric(shown(f"best/{name}"), value, int(result.ended * 1000), result.best or 0)
+
+
+def _shown(config: RunConfig, name: str) -> str:
+    """The name of a metric: by its measure, and by the set that was monitored."""
+    return measure_of(config).renamed(name).replace("validation", config.dataset.monitor)
 
 
 def _numbers(epoch: Epoch, shown: Callable[[str], str]) -> Iterator[tuple[str, float, int]]:

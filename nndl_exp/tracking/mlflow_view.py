@@ -24,9 +24,9 @@ from nndl_exp.training.accuracy import Measure, measure_for
 if TYPE_CHECKING:
     from mlflow.entities import Run, RunTag
 
-RUN_TAG, STUDY_TAG = "nndl.run", "nndl.study"
-_LOGGED, _BEST = "nndl.logged", "best"
-_LAYOUT = 2
+RUN_TAG, STUDY_TAG, LOGGED = "nndl.run", "nndl.study", "nndl.logged"
+_BEST = "best"
+_LAYOUT = 3
 """To be raised when runs are shown in another way, so that ``sync`` shows older ones anew."""
 
 _STATUS = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED", "failed": "FAILED"}
@@ -98,7 +98,7 @@ class MlflowView:
         if inside is not None:
             tags["mlflow.parentRunId"] = inside
         with outages():
-            run = next(self._search(_tagged(RUN_TAG, name)), None)
+            run = next(self._search(tagged(RUN_TAG, name)), None)
             if run is None:
                 run = self._client.create_run(
                     self._experiment, int(started * 1000), tags, run_name=caption.shown_name
@@ -109,7 +109,7 @@ class MlflowView:
             self._client.log_batch(run.info.run_id, params=entities.params(settings))
             children = {  # also below a new one: somebody may have deleted the old one alone
                 child.data.tags[RUN_TAG]: _child(child)
-                for child in self._search(_tagged(STUDY_TAG, name))
+                for child in self._search(tagged(STUDY_TAG, name))
             }
         return Parent(name, _child(run), children)
 
@@ -166,7 +166,7 @@ class MlflowView:
                 self._client.update_run(child.run_id, name=caption.shown_name)
             child = child or self._create(name, caption, result, parent)
             if child.logged != logged:
-                tags = _run_tags(result, dataset, caption) | {_LOGGED: logged}
+                tags = _run_tags(result, dataset, caption) | {LOGGED: logged}
                 self._fill(child, directory, dataset, tags)
         if parent is not None:
             parent.children[name] = child
@@ -188,7 +188,7 @@ class MlflowView:
         self._client.set_terminated(child.run_id, status, ended)
         # MLflow writes the tags last: what was cut short before is done again.
         self._client.log_batch(child.run_id, metrics[:_METRICS_AT_ONCE], params, _tags(tags))
-        child.logged = tags[_LOGGED]
+        child.logged = tags[LOGGED]
 
     def log_model(self, child: Child, directory: RunDirectory, caption: Caption) -> None:
         """Store a run's best network as a model, and make that the champion of the registered model
@@ -197,11 +197,6 @@ class MlflowView:
             model = model_of(self._client, child.run_id)
             model = model or log_model(self._client, child.run_id, directory)
             crown(self._client, self._tracking, model, caption)
-
-    def log_test(self, run: Child, metrics: Mapping[str, float]) -> None:
-        """Add what the test set said."""
-        with outages():
-            self._log_new(run.run_id, metrics, [])
 
     def _log_new(self, run_id: str, metrics: Mapping[str, float], tags: "list[RunTag]") -> None:
         from mlflow.entities import Metric
@@ -220,7 +215,7 @@ class MlflowView:
     def find(self, name: str) -> Child | None:
         """A run of ours, None where MLflow does not have it."""
         with outages():
-            run = next(self._search(_tagged(RUN_TAG, name)), None)
+            run = next(self._search(tagged(RUN_TAG, name)), None)
         return _child(run) if run else None
 
     def _find(self, name: str, parent: Parent | None) -> Child | None:
@@ -267,7 +262,7 @@ def outages() -> Iterator[None]:
         raise TrackingOutage(type(e).__name__) from None
 
 
-def _tagged(tag: str, name: str) -> str:
+def tagged(tag: str, name: str) -> str:
     """MLflow's condition for runs with a tag; its language can't quote both kinds of quotes."""
     quote = '"' if "'" in name else "'"
     return f"tags.`{tag}` = {quote}{name.replace(quote, '')}{quote}"
@@ -275,7 +270,7 @@ def _tagged(tag: str, name: str) -> str:
 
 def _child(run: "Run") -> Child:
     info, tags = run.info, run.data.tags
-    return Child(str(info.run_id), str(info.artifact_uri), tags.get(_LOGGED), _BEST in tags)
+    return Child(str(info.run_id), str(info.artifact_uri), tags.get(LOGGED), _BEST in tags)
 
 
 def _run_tags(result: Result, dataset: Dataset, caption: Caption) -> dict[str, str]:

@@ -13,6 +13,7 @@ from nndl_exp.report.page.story import Part
 from nndl_exp.report.text import noun, plain, plain_accuracy
 from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
+from nndl_exp.study.finished import is_finished
 from nndl_exp.study.scores import scores
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.summary import Summary
@@ -149,8 +150,9 @@ def commands(
         best = shlex.quote(str(found.folder / "best.yaml"))
         lines = [
             Command("Train it again and compare every bit", f"nndl_exp.reproduce {run}{options}"),
-            Command("Look at the test set, once", f"nndl_exp.evaluate {run}{options}"),
         ]
+        if is_finished(found):
+            lines.append(Command("Look at the test set, once", f"nndl_exp.evaluate {run}{options}"))
         if (found.folder / "best.yaml").is_file():
             longer = found.best.config().training.epochs * 2 if found.best else 60
             lines.append(Command("Go on from it", f"nndl_exp.train from={best} "

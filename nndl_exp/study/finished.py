@@ -1,0 +1,51 @@
+"""Whether a study has ended as it was asked to, and what to type to continue one that has not."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from nndl_exp.config import TIME_IS_UP, read_yaml
+from nndl_exp.masking import masked
+from nndl_exp.records import atomic
+from nndl_exp.study.summary import Summary
+
+_COMMAND = "command.txt"
+
+
+def is_finished(found: Summary) -> bool:
+    """Whether a study is complete, or one search whose budget is spent."""
+    ended = found.state == "complete" or (not found.staged and time_was_up(found.folder))
+    return ended and found.state != "running"
+
+
+def time_was_up(folder: Path) -> bool:
+    """Whether the budget of the search in a folder was spent, and no trial was trained since."""
+    path = folder / "best.yaml"
+    origin = read_yaml(path).get("origin") if path.is_file() else None
+    if not isinstance(origin, dict) or origin.get("ended_by") != TIME_IS_UP:
+        return False
+    return bool(origin.get("trials") == trials_on_disk(folder))
+
+
+def trials_on_disk(folder: Path) -> int:
+    """How many trials of the search in a folder have ended."""
+    return sum(1 for _ in folder.glob("trials/*/result.json"))
+
+
+def command_of(words: Sequence[str]) -> str:
+    """What to type to lead a study, or to continue it; without passwords."""
+    return masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
+
+
+def keep_command(folder: Path, words: Sequence[str]) -> None:
+    """Keep what was typed to lead a study, for those who want to continue it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write(folder / _COMMAND, f"{command_of(words)}\n".encode())
+
+
+def how_to_continue(folder: Path) -> str:
+    """What continues the study in a folder, as part of an error line."""
+    try:
+        return f"continue it with: {(folder / _COMMAND).read_text().strip()}"
+    except OSError:  # led from Python
+        return "continue it with the command that began it"

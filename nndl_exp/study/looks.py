@@ -1,0 +1,38 @@
+"""The looks at the test set that count for a study, also under another name of it."""
+
+from pathlib import Path
+
+from nndl_exp.config import SweepConfig
+from nndl_exp.records import looks
+from nndl_exp.records.looks import Look, Register
+from nndl_exp.study.study import load_settings, same_settings
+
+
+def looks_at_study(config: SweepConfig, name: str, data: str) -> list[Look]:
+    """The looks that count for the study ``name``; ``data`` is the SHA-256 of its dataset.
+
+    A study of the same output folder with the same settings and data is the same study.
+    """
+    output, names = Path(config.output), {name}
+    for path in output.glob(f"studies/*/{looks.FILE}"):
+        if (settings := path.with_name("study.yaml")).is_file():
+            saved, then = load_settings(settings, output)
+            if then in (None, data) and same_settings(saved, config):
+                names.add(path.parent.name)
+    return [look for look in looks.read_all(output) if look.counts_for(names)]
+
+
+def looks_at(register: Register, data: str) -> list[Look]:
+    """The looks that count for what a register is of, at the test set of the dataset ``data``."""
+    if register.folder is None:
+        found = looks.read(register.path)
+    else:
+        config, _ = load_settings(register.folder / "study.yaml", register.folder.parent.parent)
+        found = looks_at_study(config, register.name, data)
+    return [look for look in found if look.data in ("", data)]
+
+
+def looks_at_network(register: Register, weights: str) -> list[Look]:
+    """The looks around a register at the very network with this SHA-256, whatever run left it."""
+    found = looks.read_all(register.output) if register.output else looks.read(register.path)
+    return [look for look in found if look.weights == weights]
