@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from postgres import postgres, storage  # noqa: F401 (fixtures)
+from typed import folder_fixture, typed_fixture  # noqa: F401 (fixtures)
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -46,8 +46,13 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
-def _refuse(message: str) -> NoReturn:
+def report_error(message: str) -> None:
+    """Print a user's mistake as one line on standard error."""
     print(f"error: {_plain(message)}", file=sys.stderr)
+
+
+def _refuse(message: str) -> NoReturn:
+    report_error(message)
     sys.exit(2)
 
 

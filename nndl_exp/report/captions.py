@@ -1,10 +1,9 @@
 """What the MLflow UI says of studies, stages, trials and runs: names, descriptions, tags."""
 
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import RunConfig, SweepConfig
+from nndl_exp.config import RunConfig, SweepConfig, output_words
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.report.study_text import best_trials
@@ -53,7 +52,8 @@ def run_caption(name: str, directory: RunDirectory, dataset: Dataset, output: st
 def search_caption(study: Study, trials: Sequence[Trial], best: Trial | None) -> Caption:
     """Of a study that is one search, with its best trials."""
     tags = {"dataset": study.dataset.name}
-    winner, commands = "", [f"python -m nndl_exp.report {study.name}{_where(study.config.output)}"]
+    winner = ""
+    commands = [f"python -m nndl_exp.report {study.name}{output_words(study.config.output)}"]
     if best is not None:
         name = f"{study.name}/{best.number}"
         tags["nndl.winner"] = name
@@ -90,7 +90,7 @@ def staged_caption(
     ``story`` holds a paragraph for each stage, ``best`` the table of the last search.
     """
     tags, winner = {"dataset": study.dataset.name}, ""
-    commands = [f"python -m nndl_exp.report {study.name}{_where(study.config.output)}"]
+    commands = [f"python -m nndl_exp.report {study.name}{output_words(study.config.output)}"]
     if ended is not None:
         stage, trial = ended
         name = f"{stage.name}/{trial.number}"
@@ -180,7 +180,7 @@ def _stage_tag(study: Study) -> dict[str, str]:
 
 
 def _of_a_run(name: str, output: str) -> list[str]:
-    where = _where(output)
+    where = output_words(output)
     return [
         f"python -m nndl_exp.reproduce {name}{where}",
         f"python -m nndl_exp.evaluate {name}{where}    # the test set, once",
@@ -189,10 +189,6 @@ def _of_a_run(name: str, output: str) -> list[str]:
 
 def _serve(config: SweepConfig, name: str) -> str:
     return serve_command(config.output, config.tracking, name)
-
-
-def _where(output: str) -> str:
-    return "" if output == "nndl-output" else f" --output {shlex.quote(output)}"
 
 
 def _commands(*lines: str) -> str:

@@ -1,9 +1,10 @@
 """What the terminal shows of a study: the plan, a line a trial, the winner, what to type next."""
 
+import os
 import shlex
 from collections.abc import Sequence
 
-from nndl_exp.config import to_mapping, to_yaml
+from nndl_exp.config import output_words, to_mapping, to_yaml, tracking_words
 from nndl_exp.masking import masked
 from nndl_exp.records import atomic
 from nndl_exp.report.analysis import Analysis
@@ -114,21 +115,20 @@ class Presentation:
         """What to type next; ``page`` is where the UI shows the study."""
         config = self.study.config
         if not complete:
-            again = masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
-            self._tell(f"resume     {again}")
+            self._tell(f"resume     {resume_command(words)}")
         if config.tracking.name == "mlflow":
             self._print(f"look       {ui_command(config.output, config.tracking)}")
             if page and not is_server(config.tracking):
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
         if dashboard := dashboard_command(config):
             self._print(f"dashboard  {dashboard}")
-        output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
-        self._print(f"report     python -m nndl_exp.report {self.study.name}{output}")
+        output, tracking = output_words(config.output), tracking_words(config.tracking)
+        self._print(f"report     python -m nndl_exp.report {self.study.name}{output}{tracking}")
         if best is not None:
             name = f"{self.study.name}/{best.number}"
             path = shlex.quote(str(self.study.directory / "best.yaml"))
             self._print(f"reproduce  python -m nndl_exp.reproduce {path}")
-            self._print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
+            self._print(f"evaluate   python -m nndl_exp.evaluate {name}{output}{tracking}")
 
     def _plan(self, workers: int, trials: int) -> str:
         config = self.study.config
@@ -197,6 +197,15 @@ class Presentation:
 
     def _tell(self, line: str) -> None:
         self._screen.tell(line)
+
+
+def resume_command(words: Sequence[str]) -> str:
+    """The same sweep again, with the settings that it took from the environment."""
+    taken = {"output": os.environ.get("NNDL_OUTPUT"),
+             "tracking.uri": os.environ.get("NNDL_TRACKING_URI")}  # fmt: skip
+    typed = {word.lstrip("+").partition("=")[0] for word in words}
+    added = [f"{key}={value}" for key, value in taken.items() if value and key not in typed]
+    return masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words, *added]))
 
 
 def show_trial(screen: Screen, lines: TrialLines, trial: Trial) -> None:
