@@ -35,6 +35,8 @@ Text = Annotated[str, Field(pattern=r"^\P{Cc}*$")]
 Folder = Annotated[Text, Field(min_length=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 _OUTPUT = "nndl-output"
+Output = Annotated[Folder, Field(json_schema_extra={"default": _OUTPUT})]
+"""The output folder; the schema, which the documentation is made from, has no factories."""
 
 
 def default_output() -> str:
@@ -218,8 +220,8 @@ class TrackingConfig:
     name: Literal["mlflow", "none"] = "mlflow"
     """In MLflow, or nowhere: the run folders are the record in any case."""
     uri: Text | None = None
-    """MLflow's tracking URI; null for a database in the output folder, or with storage=postgresql
-    there."""
+    """MLflow's tracking URI; null for NNDL_TRACKING_URI, else a database in the output folder, or
+    with storage=postgresql there."""
     experiment: Annotated[Text, Field(min_length=1, max_length=250)] | None = None
     """MLflow's experiment; null for the name of the dataset, or for that in which a study that is
     there is shown."""
@@ -231,8 +233,8 @@ class TrainConfig:
 
     run: RunConfig
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
-    output: Folder = field(default_factory=default_output)
-    """The folder that everything is kept in."""
+    output: Output = field(default_factory=default_output)
+    """The folder that everything is kept in; null for NNDL_OUTPUT, or nndl-output."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -324,8 +326,8 @@ class SweepConfig:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     workers: Size | Literal["auto"] = "auto"
     """How many trials run at a time: auto is one for each processor, or worker at an address."""
-    output: Folder = field(default_factory=default_output)
-    """The folder that everything is kept in."""
+    output: Output = field(default_factory=default_output)
+    """The folder that everything is kept in; null for NNDL_OUTPUT, or nndl-output."""
 
 
 def output_words(output: str) -> str:
