@@ -6,6 +6,8 @@ same machine. Nothing here knows of Hydra; ``parse`` takes the plain mapping tha
 
 import difflib
 import json
+import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, field
 from pathlib import Path
@@ -16,6 +18,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from nndl_exp.errors import UserError
+from nndl_exp.masking import masked
 
 T = TypeVar("T")
 Setting = Mapping[str, Any]
@@ -34,6 +37,14 @@ Text = Annotated[str, Field(pattern=r"^\P{Cc}*$")]
 """Without control characters, which a terminal would obey."""
 Folder = Annotated[Text, Field(min_length=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+_OUTPUT = "nndl-output"
+Output = Annotated[Folder, Field(json_schema_extra={"default": _OUTPUT})]
+"""The output folder; the schema, which the documentation is made from, has no factories."""
+
+
+def default_output() -> str:
+    """The output folder that is not typed: NNDL_OUTPUT, or nndl-output."""
+    return os.environ.get("NNDL_OUTPUT") or _OUTPUT
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -223,8 +234,8 @@ class TrackingConfig:
     name: Literal["mlflow", "none"] = "mlflow"
     """In MLflow, or nowhere: the run folders are the record in any case."""
     uri: Text | None = None
-    """MLflow's tracking URI; null for a database in the output folder, or with storage=postgresql
-    there."""
+    """MLflow's tracking URI; null for NNDL_TRACKING_URI, else a database in the output folder, or
+    with storage=postgresql there."""
     experiment: Annotated[Text, Field(min_length=1, max_length=250)] | None = None
     """MLflow's experiment; null for the name of the dataset, or for that in which a study that is
     there is shown."""
@@ -236,8 +247,8 @@ class TrainConfig:
 
     run: RunConfig
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
-    output: Folder = "nndl-output"
-    """The folder that everything is kept in."""
+    output: Output = field(default_factory=default_output)
+    """The folder that everything is kept in; null for NNDL_OUTPUT, or nndl-output."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -329,8 +340,42 @@ class SweepConfig:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     workers: Size | Literal["auto"] = "auto"
     """How many trials run at a time: auto is one for each processor, or worker at an address."""
-    output: Folder = "nndl-output"
-    """The folder that everything is kept in."""
+    output: Output = field(default_factory=default_output)
+    """The folder that everything is kept in; null for NNDL_OUTPUT, or nndl-output."""
+
+
+def output_words(output: str) -> str:
+    """``--output`` as printed commands have it, with a space in front.
+
+    It is left out only for the built-in folder while NNDL_OUTPUT is not set: so a command can be
+    pasted into a shell that has the variable, and into one that has not.
+    """
+    return "" if _is_plain(output) else f" --output {shlex.quote(output)}"
+
+
+def output_setting(output: str) -> str:
+    """The same for ``train`` and ``sweep``, which take settings."""
+    return "" if _is_plain(output) else f" {path_setting('output', output)}"
+
+
+def path_setting(key: str, path: Path | str) -> str:
+    """A path as a setting that is typed into a shell: nothing of it is interpolated."""
+    return shlex.quote(f"{key}={path}".replace("${", r"\${"))
+
+
+def _is_plain(output: str) -> bool:
+    return output == _OUTPUT == default_output()
+
+
+def default_tracking_uri() -> str | None:
+    """MLflow's tracking URI that is not typed: NNDL_TRACKING_URI, if it is set."""
+    return os.environ.get("NNDL_TRACKING_URI") or None
+
+
+def tracking_words(tracking: TrackingConfig) -> str:
+    """``--tracking-uri`` as printed commands have it, with a space in front and no password."""
+    uri = tracking.uri if tracking.name == "mlflow" else None
+    return f" --tracking-uri {shlex.quote(masked(uri))}" if uri else ""
 
 
 def parse(cls: type[T], values: Setting, prefix: str = "") -> T:

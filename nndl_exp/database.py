@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy import URL, Connection
@@ -67,6 +68,44 @@ def _without_password(parsed: URL, source: str) -> URL:
     query = {"connect_timeout": _SECONDS_TO_CONNECT, **parsed.query}
     query.pop("password", None)
     return bare.set(query=query)
+
+
+def file_url(file: Path | str) -> str:
+    """The address of an SQLite database in a file with any path.
+
+    MLflow makes the folder that it reads behind ``sqlite:///`` without decoding it; it does not
+    where the driver is named.
+    """
+    path = Path(file).as_posix()
+    url = URL.create("sqlite", database=path)
+    if url.render_as_string() != f"sqlite:///{path}":
+        url = url.set(drivername="sqlite+pysqlite")
+    return url.render_as_string()
+
+
+def check_file(file: Path, table: str, whose: str, remedy: str) -> None:
+    """Refuse a file that holds no database, or another one, before anything is made in it.
+
+    Args:
+        file: where the database is, or will be.
+        table: one of the tables that it must have, unless it is empty.
+        whose: the program that uses it.
+        remedy: what to do then.
+
+    Raises:
+        UserError: it is not a database of ``whose``, or can't be read.
+    """
+    if not file.exists():
+        return
+    engine = sqlalchemy.create_engine(file_url(file), poolclass=sqlalchemy.NullPool)
+    try:
+        tables = sqlalchemy.inspect(engine).get_table_names()
+    except SQLAlchemyError as e:
+        raise UserError(
+            f"{file} is not a database that {whose} can use ({type(e).__name__}); {remedy}"
+        ) from None
+    if tables and table not in tables:
+        raise UserError(f"{file} is not a database of {whose}: got other tables; {remedy}")
 
 
 def schema_url(base: URL, schema: str) -> str:

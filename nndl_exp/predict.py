@@ -1,5 +1,6 @@
 """``python -m nndl_exp.predict RUN FILES...``: what a run's network says of a user's examples."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import click
 import numpy as np
 
 from nndl_exp.cli.console import make_console
-from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.errors import one_line_errors, report_error
 from nndl_exp.cli.options import output_option, tracking_option
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
@@ -31,6 +32,7 @@ def command(run: str, files: tuple[Path, ...], output: str, tracking_uri: str | 
     For digits and clothes: pictures (PNG, JPEG, ...) of one each, of any size, dark on light or
     light on dark; or an .npz whose array x has a row of pixels between 0 and 1 for each example.
     For a network trained on your own file: another one of the same kind, with the same columns.
+    A file that can't be read is reported and passed over; the exit status is then 2.
     """
     from nndl_exp.cli.runs import find_run
 
@@ -39,10 +41,18 @@ def command(run: str, files: tuple[Path, ...], output: str, tracking_uri: str | 
         raise UserError(f"{found.name} has not ended; only a settled run can predict")
     network, reading = found.directory.network(), found.directory.reading()
     source = found.directory.config().dataset.name
-    examples = [e for path in files for e in read_examples(path, source, reading)]
-    console = make_console()
-    for name, x in examples:
-        console.print(f"{name}: {answer(network, reading, x.astype(network.dtype))}")
+    console, bad = make_console(), False
+    for path in files:
+        try:
+            examples = read_examples(path, source, reading)
+        except UserError as e:
+            report_error(str(e))
+            bad = True
+            continue
+        for name, x in examples:
+            console.print(f"{name}: {answer(network, reading, x.astype(network.dtype))}")
+    if bad:
+        sys.exit(2)
 
 
 def answer(network: "Network", reading: "Reading", x: Array) -> str:

@@ -1,7 +1,6 @@
 """``python -m nndl_exp.studies``: the studies of an output folder; one of them, two compared, its
 table as a file, its end."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,8 @@ import click
 from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_of_group, output_option
-from nndl_exp.cli.runs import default_output, find_study, name_of
+from nndl_exp.cli.runs import find_study, name_of
+from nndl_exp.config import output_words
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def show(output: str, study: str) -> None:
         console.print("best     none: no trial trained to its end")
         return
     name, where = name_of(found.best), found.config.output
-    options = "" if where == default_output() else f" --output {shlex.quote(where)}"
+    options = output_words(where)
     console.print(f"best     {name} · {_accuracy(found)} · after epoch {result.best}")
     console.print(f"\nreport     python -m nndl_exp.report {found.name}{options}")
     console.print(f"reproduce  python -m nndl_exp.reproduce {name}{options}")

@@ -15,7 +15,7 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
-from nndl_exp.cli.tracker import OUTAGE
+from nndl_exp.cli.tracker import outage_line
 from nndl_exp.config import TIME_IS_UP, SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.interrupts import end_at_next
@@ -132,6 +132,7 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
         Presentation(study, screen).plan(executors.workers_of(config))
         return 0
     check_output(config.output)
+    check_databases(config)
     check_room(study, study.n_trials)
     with closing(executors.pool_of(config)) as pool, SharedView(study, pool) as view:
         coordinator = Coordinator(study, url_of(config), pool)
@@ -152,7 +153,8 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
             screen.change(partial(region.doing, "drawing and logging what was found"))
             analysis = view.end(trials, best, complete=complete)
     if view.outage:
-        screen.tell(OUTAGE.format(view.outage), style=WARNING)
+        line = outage_line(view.outage, config.output, config.tracking)
+        screen.tell(line, style=WARNING)
     show.report(analysis)
     time_is_up = coordinator.report.stopped == TIME_IS_UP
     show.commands(best, complete, words, view.page, finished=complete or time_is_up)
@@ -182,6 +184,7 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
     if config.study.dry_run:
         return 0
     check_output(config.output)
+    check_databases(config)
     check_room(study, study.expected_trials())
     pool, leadership = executors.pool_of(config), study.leadership
     gc.freeze()  # what has been imported stays: to look through it takes a quarter of a second
@@ -209,7 +212,8 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
         leadership.release()
         pool.close()
     if views.outage:
-        screen.tell(OUTAGE.format(views.outage), style=WARNING)
+        line = outage_line(views.outage, config.output, config.tracking)
+        screen.tell(line, style=WARNING)
     show.commands(words, complete, views.page, ended)
     return 0 if (complete and not stuck) or led.stopped == TIME_IS_UP else 1
 
@@ -231,6 +235,20 @@ def _lead(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> 
     for trial in coordinator:
         screen.change(partial(region.add, trial))
         yield trial
+
+
+def check_databases(config: SweepConfig) -> None:
+    """Refuse databases in the output folder that can't be used, before a study's folder is made.
+
+    Raises:
+        UserError: one is not what it should be.
+    """
+    from nndl_exp.study.storage import check_storage
+    from nndl_exp.tracking.client import check_database
+
+    check_storage(config)
+    if config.tracking.name == "mlflow" and not config.tracking.uri:
+        check_database(config.output)
 
 
 def check_room(study: "Study | StagedStudy", trials: int) -> None:

@@ -1,7 +1,6 @@
 """``python -m nndl_exp.train``: train one network, or several with ``--multirun``."""
 
 import logging
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,14 @@ from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.runs import name_of, new_run_directory
-from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
+from nndl_exp.config import (
+    TrainConfig,
+    no_such_setting,
+    output_words,
+    parse,
+    to_mapping,
+    tracking_words,
+)
 from nndl_exp.errors import UserError
 from nndl_exp.report.screen import WARNING, Screen
 
@@ -40,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check(config.run)
     origins = [origin_of_file(one.base) if one.base else None for one in composed]
     screen = make_screen(verbosity_of(words)[0])
+    several = any(word in ("-m", "--multirun") for word in words)
     for config, origin in zip(configs, origins, strict=True):
-        train_one(config, screen, origin)
+        train_one(config, screen, origin, again=not several)
 
 
 def train_config(composed: Composed) -> TrainConfig:
@@ -60,12 +67,18 @@ def train_config(composed: Composed) -> TrainConfig:
     return parse(TrainConfig, {"run": to_mapping(run_of(composed)), **others})
 
 
-def train_one(config: TrainConfig, screen: Screen, origin: "Origin | None" = None) -> None:
+def train_one(
+    config: TrainConfig, screen: Screen, origin: "Origin | None" = None, *, again: bool = True
+) -> None:
     """Train a run that comes from ``origin``, or finish it, show its epochs as they come, and log
-    it."""
+    it.
+
+    A run that has finished is trained ``again``. A ``--multirun`` only shows it, so that repeating
+    one that was killed trains what is missing.
+    """
     from nndl_exp.cli.looks import show_looks
     from nndl_exp.cli.output import check_output, check_space
-    from nndl_exp.cli.tracker import OUTAGE, make_tracker, show_run
+    from nndl_exp.cli.tracker import make_tracker, outage_line, show_run
     from nndl_exp.records.looks import register_of
     from nndl_exp.report.curves import draw
     from nndl_exp.report.sparkline import sparkline
@@ -78,19 +91,24 @@ def train_one(config: TrainConfig, screen: Screen, origin: "Origin | None" = Non
     )
     from nndl_exp.run import Run, check, measure_of, sizes_of
     from nndl_exp.study.looks import looks_at
+    from nndl_exp.tracking.client import check_database, ui_command
 
     dataset, measure = check(config.run), measure_of(config.run)
     check_output(config.output)
+    if config.tracking.name == "mlflow" and not config.tracking.uri:
+        check_database(config.output)
     check_space(config, sizes_of(config.run, dataset), len(dataset.training), runs=1)
     if config.tracking.uri:  # a server is asked at once whether it is there
         make_tracker(config.output, config.tracking, config.run.dataset.title, measure)
-    directory = new_run_directory(Path(config.output), config.run)
+    data = None if again else dataset.sha256
+    directory = new_run_directory(Path(config.output), config.run, finished_on=data)
     name = name_of(directory)
     network, training = run_text(config.run)
     judged_by = config.run.training.judged_by
     register = register_of(directory.path, directory.origin() or origin, Path(config.output))
     looks = looks_at(register, dataset.sha256)
-    screen.print(f"run      {name}")
+    before = " · trained before" if directory.result() else ""
+    screen.print(f"run      {name}{before}")
     show_dataset(screen, dataset, looks)
     if watched := dataset.monitor == "test":
         others = len([look for look in looks if look.run != name])
@@ -124,15 +142,13 @@ def train_one(config: TrainConfig, screen: Screen, origin: "Origin | None" = Non
     screen.tell(f"saved    {directory.path}")
     screen.print()
     if outage:
-        screen.tell(OUTAGE.format(outage), style=WARNING)
+        screen.tell(outage_line(outage, config.output, config.tracking), style=WARNING)
     if config.tracking.name == "mlflow":
-        from nndl_exp.tracking.client import ui_command
-
         screen.print(f"look       {ui_command(config.output, config.tracking)}")
-    output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
+    output, tracking = output_words(config.output), tracking_words(config.tracking)
     screen.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
     if not watched:
-        screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
+        screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}{tracking}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import needs
 import pytest
 from idx_files import set_of, small_files, write
 from postgres import postgres, storage  # noqa: F401 (fixtures)
+from typed import folder_fixture, typed_fixture  # noqa: F401 (fixtures)
 
 from nndl_exp.datasets import SOURCES, mnist
 

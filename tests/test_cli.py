@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -288,6 +289,21 @@ def test_predict_refuses_what_it_cannot_read(swept, tmp_path):
         assert message in cli.refused("nndl_exp.predict", best, str(tmp_path / name))
 
 
+def test_predict_goes_on_after_a_file_that_it_can_not_read(swept, tmp_path):
+    good, bad = tmp_path / "good.npz", tmp_path / "bad.png"
+    np.savez(good, x=load_dataset("mnist_5k", validation_size=200).validation.x[:1])
+    bad.write_text("hello")
+    (tmp_path / "folder.npz").mkdir()
+    files = map(str, (good, bad, tmp_path / "folder.npz", tmp_path / "none.png", good))
+    done = swept[0].run("nndl_exp.predict", "demo", *files)
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [f"{good}[0]"] * 2
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error"] * 3
+    for line, name in zip(lines, ("bad.png", "folder.npz", "none.png"), strict=True):
+        assert name in line
+
+
 def test_sync_gives_a_lost_mlflow_database_back(swept, tmp_path):
     shutil.copytree(swept[0].folder / "nndl-output", tmp_path / "nndl-output")
     for path in (tmp_path / "nndl-output").glob("mlflow*"):
@@ -321,6 +337,30 @@ def test_train_runs_one_and_multirun_several(cli):
     assert sorted(path.name for path in cli.folder.iterdir()) == ["nndl-output"]
 
 
+def test_a_killed_multirun_that_is_repeated_trains_what_is_missing(cli):
+    words = ("--multirun", "dataset=digits_8x8", "network.hidden=[8]", "training.epochs=2,3,2000",
+             "training.stopping.name=none", "seed=0,1")  # fmt: skip
+    runs = cli.folder / "nndl-output/runs"
+    process = cli.start("nndl_exp.train", *words)
+    while process.poll() is None and len(list(runs.glob("*/config.yaml"))) < 5:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    ended = {path: path.read_bytes() for path in runs.glob("*/result.json")}
+    assert len(ended) == 4, "the fifth was being trained"
+    few = [word.replace("2000", "4") for word in words]
+    printed = cli.ok("nndl_exp.train", *few)
+    assert printed.count("trained before") == 4
+    assert {path: path.read_bytes() for path in ended} == ended
+    assert len(list(runs.glob("*/result.json"))) == 6
+    assert cli.ok("nndl_exp.train", *few, "tracking=none").count("trained before") == 6
+    client = mlflow.MlflowClient(f"sqlite:///{cli.folder}/nndl-output/mlflow.db")
+    experiment = client.get_experiment_by_name("digits_8x8")
+    shown = [run.data.tags["nndl.run"] for run in client.search_runs([experiment.experiment_id])]
+    assert sorted(shown) == sorted({*shown, *(path.parent.name for path in ended)})
+    assert len(shown) == 6
+
+
 def test_train_takes_a_sweeps_winner_as_its_base(swept):
     cli = swept[0]
     best = "nndl-output/studies/demo/best.yaml"
@@ -352,8 +392,10 @@ def test_train_takes_a_sweeps_winner_as_its_base(swept):
         ("sweep", ["pruner=hyperband", "pruner.reduction_factor=1"], "does not take these options"),
         ("train", ["--foo"], "unrecognized arguments: --foo"),
         ("train", ["training.eta=1", "--multirun", "seed=-1"], "seed must be greater than or"),
-        ("train", ["output=null"], "output must be a valid string: got None"),
-        ("train", ["from=[1]"], "from must be the path of a run's config: got [1]"),
+        ("train", ["output={}/\n"], "output must be text without control characters: got"),
+        ("train", ["from=[1]"], "from=[1] can't be read: No such file or directory"),
+        ("train", ["--config-dir", "nope"], "--config-dir must be a folder that is there: got n"),
+        ("sweep", ["--config-dir=nope", "seed=1"], "--config-dir must be a folder that is there"),
         ("train", ["network=relu", "training.dropout=[0.1,0.2]"], "training.dropout must be one"),
         ("evaluate", [], "Missing argument 'RUN'"),
         ("train", ["network.cost=log_likelihood"], "the cost log_likelihood does not go with"),

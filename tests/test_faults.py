@@ -257,7 +257,8 @@ def test_an_outage_of_mlflow_does_not_touch_the_study(tmp_path, whole, moments, 
     case.remember()
     said = sweep.end()
     assert "MLflow did not answer (" in said
-    assert "python -m nndl_exp.sync shows it there later" in said
+    uri = gate.uri.replace(SECRET, "***")
+    assert f"sync --output {case.folder} --tracking-uri '{uri}' shows it there later" in said
     assert SECRET not in said
     case.check()
     gate.open()

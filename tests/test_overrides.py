@@ -115,6 +115,39 @@ def test_parts_are_chosen_from_our_own_dictionaries(folder, group, key):
         Study(sweep_config(compose("sweep", words)))
 
 
+@pytest.mark.parametrize("command", [train, sweep])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--config-dir", "nope"], "--config-dir must be a folder that is there: got nope"),
+        (["-cd", "nope", "--help"], "--config-dir must be a folder that is there: got nope"),
+        (["--config-dir", "file.yaml"], "--config-dir must be a folder that is there: got file"),
+        (["--config-dir="], "--config-dir must be a folder that is there"),
+        (["--config-dir"], "expected one argument"),
+        (["--config-name", ""], "--config-name can't be used here"),
+        (["-cn", "sweep"], "--config-name can't be used here"),
+        (["-cp", "."], "--config-path can't be used here"),
+        (["--config-dri", "."], "unrecognized arguments: --config-dri"),
+        (["--mutlirun"], "unrecognized arguments: --mutlirun"),
+        (["-x"], "unrecognized arguments: -x"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_flags_of_hydra_that_would_be_passed_over_are_refused(folder, command, words, says, capsys):
+    (folder / "file.yaml").write_text("seed: 1\n")
+    assert says in refused(command, words, capsys)
+    assert [path.name for path in folder.iterdir()] == ["file.yaml"]
+
+
+@pytest.mark.parametrize("name", ["a b", "x,y=z", "{cur}", "x%20y", "#é'\"", "[1]"])
+def test_a_folder_of_settings_has_any_name(folder, name):
+    (folder / name / "experiment").mkdir(parents=True)
+    text = "# @package _global_\nseed: 7\n"
+    (folder / name / "experiment/mine.yaml").write_text(text)
+    (composed,) = compose_all("train", ["--config-dir", name, "+experiment=mine"]) or []
+    assert composed.settings["seed"] == 7
+
+
 def hostile(folder: Path, text: str, name: str = "experiment/evil.yaml") -> list[str]:
     path = folder / "conf" / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,11 @@ def _replace_what_can_not_be_encoded() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _refuse(message: str) -> NoReturn:
+def report_error(message: str) -> None:
+    """Print a user's mistake as one line on standard error."""
     print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
+
+
+def _refuse(message: str) -> NoReturn:
+    report_error(message)
     sys.exit(2)

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from nndl_exp.cli.options import FLAGS, verbosity_of
-from nndl_exp.config import RUN_KEYS, flatten, no_such_setting, read_yaml, run_config
+from nndl_exp.config import (
+    RUN_KEYS,
+    default_output,
+    default_tracking_uri,
+    flatten,
+    no_such_setting,
+    read_yaml,
+    run_config,
+)
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
 
@@ -33,6 +41,9 @@ _NOT_HYDRA = "settings of Hydra itself can't be changed here"
 _TELL_MORE_OR_LESS = ("train", "sweep")
 _FLAGS = ("--help", "--cfg", "--multirun", "--config-dir", *FLAGS)
 """What tab offers after a dash."""
+
+_PATHS = ("output", "from", "dataset.path", "out", "published")
+"""Settings that are paths: Hydra's grammar takes many of them for something else."""
 
 _HYDRA_VARIES = ("overrides", "runtime", "job", "searchpath", "mode")
 """Settings of Hydra that differ from one command line to another."""
@@ -58,7 +69,8 @@ def compose_all(name: str, arguments: Sequence[str]) -> list[Composed] | None:
     """
     from hydra._internal.utils import get_args_parser
 
-    arguments = list(arguments)
+    several = any(word in ("-m", "--multirun") for word in arguments)
+    arguments = [_literal(word, several) for word in arguments]
     if name in _TELL_MORE_OR_LESS:
         _, arguments = verbosity_of(arguments)  # Hydra does not know -q and -v
     parser = get_args_parser()
@@ -89,7 +101,7 @@ def _check_flags(flags: Namespace, name: str) -> None:
     its own names, and unpickles what ``--experimental-rerun`` names.
     """
     for flag in ("config_path", "config_name", "experimental_rerun"):
-        if getattr(flags, flag):
+        if getattr(flags, flag) is not None:
             raise UserError(
                 f"--{flag.replace('_', '-')} can't be used here (--config-dir adds a folder of "
                 f"settings): got {getattr(flags, flag)}"
@@ -97,7 +109,9 @@ def _check_flags(flags: Namespace, name: str) -> None:
     for override in flags.overrides:
         if re.match(r"[+~]*(hydra([./@:=]|$)|[^=]*@\s*hydra\b)", override):
             raise UserError(f"{_NOT_HYDRA}: got {override}")
-    if flags.config_dir:
+    if flags.config_dir is not None:
+        if not flags.config_dir or not Path(flags.config_dir).is_dir():
+            raise UserError(f"--config-dir must be a folder that is there: got {flags.config_dir}")
         try:
             changed = _changed_in_hydra(name, flags)
         except Exception as e:
@@ -132,7 +146,7 @@ def compose(name: str, overrides: Sequence[str] = ()) -> Composed:
         UserError: anything that Hydra can't compose, in one line.
     """
     try:
-        return _compose(name, list(overrides), None)
+        return _compose(name, [_literal(word) for word in overrides], None)
     except UserError:
         raise
     except Exception as e:
@@ -153,8 +167,12 @@ def _combinations(overrides: list[str], multirun: bool) -> list[list[str]]:
 def _composed(name: str, overrides: list[str], config_dir: str | None) -> Any:
     """What Hydra composes, with its own settings in it."""
     import hydra
+    from hydra.core.override_parser.types import Quote, QuotedString
 
-    extra = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    extra = []
+    if config_dir is not None:
+        folder = QuotedString(f"file://{Path(config_dir).resolve()}", Quote.double)
+        extra = [f"hydra.searchpath=[{folder.with_quotes()}]"]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose(name, overrides + extra, return_hydra_config=True)
 
@@ -171,12 +189,46 @@ def _compose(name: str, overrides: list[str], config_dir: str | None) -> Compose
     parsed = OverridesParser.create().parse_overrides(overrides)
     typed = tuple(str(override.key_or_group) for override in parsed)
     plain: dict[str, Any] = {str(key): value for key, value in settings.items()}
+    _add_environment(plain)
     base = plain.pop("from", None)
     if base is not None:
         if not isinstance(base, str) or not base:
             raise UserError(f"from must be the path of a run's config: got {base!r}")
         _start_from(Path(base), plain, typed)
     return Composed(plain, typed, None if base is None else Path(base))
+
+
+def _add_environment(settings: dict[str, Any]) -> None:
+    """Put what the environment says where nothing was typed."""
+    if settings.get("output") is None:
+        settings["output"] = default_output()
+    tracking = settings.get("tracking")
+    if isinstance(tracking, dict) and tracking.get("name") == "mlflow":
+        tracking["uri"] = tracking.get("uri") or default_tracking_uri()
+
+
+def _literal(word: str, several: bool = False) -> str:
+    """A word of the command line, its path in Hydra's quotes where Hydra would not read it as one.
+
+    With ``several`` values of a ``--multirun`` a comma separates paths.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Quote, QuotedString
+    from hydra.errors import HydraException
+
+    key, _, path = word.partition("=")
+    if key.lstrip("+") not in _PATHS or not path:
+        return word
+    try:
+        parsed = OverridesParser.create().parse_override(word)
+    except HydraException:
+        pass
+    else:
+        value = parsed.value()
+        in_its_words = value is None or path[0] in "'\"" or "\\" in path
+        if in_its_words or value == path or (several and parsed.is_sweep_override()):
+            return word
+    return f"{key}={QuotedString(path, Quote.double).with_quotes()}"
 
 
 def _start_from(path: Path, settings: dict[str, Any], typed: Sequence[str]) -> None:

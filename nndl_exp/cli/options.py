@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nndl_exp.cli.runs import default_output
+from nndl_exp.config import default_output
 from nndl_exp.errors import UserError
 from nndl_exp.report.screen import Verbosity
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -17,7 +16,6 @@ from nndl_exp.errors import UserError
 if TYPE_CHECKING:  # the records need NumPy and SciPy; an error line does not
     from nndl_exp.records import RunDirectory
 
-DEFAULT_OUTPUT = "nndl-output"
 _FOLDER = re.compile(r"[A-Za-z0-9_]{1,99}")
 _LONGEST = 100  # characters of a study's or a run's name
 _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
@@ -37,13 +35,13 @@ class Found:
     mlflow_id: str | None = None
 
 
-def default_output() -> str:
-    """The output folder that commands look in: ``NNDL_OUTPUT`` or nndl-output."""
-    return os.environ.get("NNDL_OUTPUT", DEFAULT_OUTPUT)
+def new_run_directory(
+    output: Path, config: RunConfig, finished_on: str | None = None
+) -> "RunDirectory":
+    """Where to train a config: the folder where it was begun and not finished, or a new one.
 
-
-def new_run_directory(output: Path, config: RunConfig) -> "RunDirectory":
-    """Where to train a config: the folder where it was begun and not ended, or a new one."""
+    With ``finished_on``, the SHA-256 of the data, also a folder where it has finished on them.
+    """
     from nndl_exp.records import RunDirectory
 
     text = json.dumps(to_mapping(config), sort_keys=True)
@@ -54,7 +52,10 @@ def new_run_directory(output: Path, config: RunConfig) -> "RunDirectory":
         directory = RunDirectory(output / "runs" / name)
         if not directory.config_path.exists():
             return directory
-        if directory.result() is None and directory.config() == config:
+        finished = directory.result() is not None
+        if directory.config() == config and (
+            not finished or directory.provenance().get("data") == finished_on
+        ):
             return directory
         number += 1
 

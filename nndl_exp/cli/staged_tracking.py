@@ -14,7 +14,6 @@ from nndl_exp.study.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy, ending
 from nndl_exp.study.study import Trial
 from nndl_exp.study.winner import winner
-from nndl_exp.tracking.client import check_database
 from nndl_exp.tracking.study_view import StudyView
 
 
@@ -37,8 +36,6 @@ class StagedViews:
             return
         if study.config.tracking.uri:
             self._open()  # a server is asked at once whether it is there
-        elif self._tracked:
-            check_database(study.config.output)
 
     @property
     def page(self) -> str:

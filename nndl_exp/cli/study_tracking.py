@@ -20,7 +20,6 @@ from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import executors
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.tracking.client import check_database
 from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.study_view import StudyView
 
@@ -143,8 +142,6 @@ class SharedView:
         self._leads = self._leadership.take()
         if self._leads and study.config.tracking.uri:
             self._view = open_view(study)  # a server is asked at once whether it is there
-        elif self._leads and study.config.tracking.name == "mlflow":
-            check_database(study.config.output)
 
     def __enter__(self) -> "SharedView":
         return self

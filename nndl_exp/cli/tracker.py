@@ -12,7 +12,13 @@ if TYPE_CHECKING:  # MLflow and the records are heavy; an error line needs neith
     from nndl_exp.tracking.none import NoTracking
     from nndl_exp.training.accuracy import Measure
 
-OUTAGE = "MLflow did not answer ({}); nothing is lost: python -m nndl_exp.sync shows it there later"
+
+def outage_line(why: str, output: str, tracking: TrackingConfig) -> str:
+    """What is said at the end of a command where MLflow stopped answering."""
+    from nndl_exp.tracking.client import sync_command
+
+    again = sync_command(output, tracking)
+    return f"MLflow did not answer ({why}); nothing is lost: {again} shows it there later"
 
 
 def make_tracker(

@@ -9,7 +9,7 @@ import click
 from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option, tracking_option
-from nndl_exp.cli.runs import default_output, find_study
+from nndl_exp.cli.runs import find_study
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 
@@ -138,10 +138,7 @@ def _show_page(
     from nndl_exp.tracking.client import database_file
 
     tracked = bool(tracking.uri) or database_file(found.config.output).exists()
-    path = write_page(
-        Sources(found, parts, why, _looks(found), tracking if tracked else None,
-                default_output())
-    )  # fmt: skip
+    path = write_page(Sources(found, parts, why, _looks(found), tracking if tracked else None))
     if tracked:
         _log(found, path, tracking, console)
     console.print(f"\npage     {path}")

@@ -1,10 +1,9 @@
 """What the MLflow UI says of studies, stages, trials and runs: names, descriptions, tags."""
 
-import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import TIME_IS_UP, RunConfig, SweepConfig
+from nndl_exp.config import TIME_IS_UP, RunConfig, SweepConfig, output_words
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.report.study_text import best_trials
@@ -57,7 +56,8 @@ def search_caption(study: Study, trials: Sequence[Trial], best: Trial | None) ->
     complete, time_is_up = len(trials) >= study.n_trials, time_was_up(study.directory)
     ended_by = "all trials" if complete else TIME_IS_UP if time_is_up else "not ended"
     tags = {"dataset": study.dataset.name, "ended_by": ended_by}
-    winner, commands = "", [f"python -m nndl_exp.report {study.name}{_where(study.config.output)}"]
+    where = output_words(study.config.output)
+    winner, commands = "", [f"python -m nndl_exp.report {study.name}{where}"]
     if best is not None:
         name = f"{study.name}/{best.number}"
         tags["nndl.winner"] = name
@@ -97,7 +97,7 @@ def staged_caption(
     ``story`` holds a paragraph for each stage, ``best`` the table of the last search.
     """
     tags, winner = {"dataset": study.dataset.name}, ""
-    commands = [f"python -m nndl_exp.report {study.name}{_where(study.config.output)}"]
+    commands = [f"python -m nndl_exp.report {study.name}{output_words(study.config.output)}"]
     if ended is not None:
         stage, trial = ended
         name = f"{stage.name}/{trial.number}"
@@ -189,19 +189,15 @@ def _stage_tag(study: Study) -> dict[str, str]:
 
 
 def _reproduce(name: str, output: str) -> str:
-    return f"python -m nndl_exp.reproduce {name}{_where(output)}"
+    return f"python -m nndl_exp.reproduce {name}{output_words(output)}"
 
 
 def _evaluate(name: str, output: str) -> str:
-    return f"python -m nndl_exp.evaluate {name}{_where(output)}    # the test set, once"
+    return f"python -m nndl_exp.evaluate {name}{output_words(output)}    # the test set, once"
 
 
 def _serve(config: SweepConfig, name: str) -> str:
     return serve_command(config.output, config.tracking, name)
-
-
-def _where(output: str) -> str:
-    return "" if output == "nndl-output" else f" --output {shlex.quote(output)}"
 
 
 def _commands(*lines: str) -> str:

@@ -1,9 +1,8 @@
 """What the terminal shows of a study in stages: the plan, the trials, what each stage decided."""
 
-import shlex
 from collections.abc import Sequence
 
-from nndl_exp.config import RunConfig, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, output_words, to_mapping, to_yaml, tracking_words
 from nndl_exp.records import atomic
 from nndl_exp.report.live import Search
 from nndl_exp.report.screen import Screen
@@ -140,12 +139,11 @@ class StagedPresentation:
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
         if dashboard := dashboard_command(config):
             self._print(f"dashboard  {dashboard}")
-        output = config.output
-        where = "" if output == "nndl-output" else f" --output {shlex.quote(output)}"
-        self._print(f"report     python -m nndl_exp.report {self.study.name}{where}")
+        output, tracking = output_words(config.output), tracking_words(config.tracking)
+        self._print(f"report     python -m nndl_exp.report {self.study.name}{output}{tracking}")
         if winner := _name(ended):
-            self._print(f"reproduce  python -m nndl_exp.reproduce {winner}{where}")
-            self._print(f"evaluate   python -m nndl_exp.evaluate {winner}{where}")
+            self._print(f"reproduce  python -m nndl_exp.reproduce {winner}{output}")
+            self._print(f"evaluate   python -m nndl_exp.evaluate {winner}{output}{tracking}")
 
     def _best_yaml(self, config: RunConfig, name: str | None) -> str:
         head = f"# what {self.study.name} ended with\n"

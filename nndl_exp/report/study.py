@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from nndl_exp.config import TIME_IS_UP, to_mapping, to_yaml
+from nndl_exp.config import TIME_IS_UP, output_words, to_mapping, to_yaml, tracking_words
 from nndl_exp.records import atomic
 from nndl_exp.report.analysis import Analysis
 from nndl_exp.report.live import Search
@@ -130,14 +130,14 @@ class Presentation:
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
         if dashboard := dashboard_command(config):
             self._print(f"dashboard  {dashboard}")
-        output = "" if config.output == "nndl-output" else f" --output {shlex.quote(config.output)}"
-        self._print(f"report     python -m nndl_exp.report {self.study.name}{output}")
+        output, tracking = output_words(config.output), tracking_words(config.tracking)
+        self._print(f"report     python -m nndl_exp.report {self.study.name}{output}{tracking}")
         if best is not None:
             path = shlex.quote(str(self.study.directory / "best.yaml"))
             self._print(f"reproduce  python -m nndl_exp.reproduce {path}")
         if best is not None and finished:
             name = f"{self.study.name}/{best.number}"
-            self._print(f"evaluate   python -m nndl_exp.evaluate {name}{output}")
+            self._print(f"evaluate   python -m nndl_exp.evaluate {name}{output}{tracking}")
 
     def _plan(self, workers: int, trials: int) -> str:
         config = self.study.config

@@ -4,6 +4,7 @@ import importlib.util
 import shlex
 from pathlib import Path
 
+from nndl_exp import database
 from nndl_exp.config import SweepConfig
 
 ADDRESS = "http://127.0.0.1:8080/"
@@ -15,7 +16,7 @@ def dashboard_command(config: SweepConfig) -> str | None:
     if importlib.util.find_spec("optuna_dashboard") is None:
         return None
     if config.storage.name == "sqlite":
-        url = f"sqlite:///{(Path(config.output) / 'optuna.db').as_posix()}"
+        url = database.file_url(Path(config.output) / "optuna.db")
     else:
         from nndl_exp.study.storage import url_of
 

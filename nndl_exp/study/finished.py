@@ -1,5 +1,6 @@
 """Whether a study has ended as it was asked to, and what to type to continue one that has not."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,8 +34,13 @@ def trials_on_disk(folder: Path) -> int:
 
 
 def command_of(words: Sequence[str]) -> str:
-    """What to type to lead a study, or to continue it; without passwords."""
-    return masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words]))
+    """What to type to lead a study, or to continue it: with the settings that were taken from the
+    environment, and without passwords."""
+    taken = {"output": os.environ.get("NNDL_OUTPUT"),
+             "tracking.uri": os.environ.get("NNDL_TRACKING_URI")}  # fmt: skip
+    typed = {word.lstrip("+").partition("=")[0] for word in words}
+    added = [f"{key}={value}" for key, value in taken.items() if value and key not in typed]
+    return masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words, *added]))
 
 
 def keep_command(folder: Path, words: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Optuna's database: which trials there are, who runs them, and their settled values."""
 
 import functools
+import shlex
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,7 @@ _OUTCOME = "outcome"
 _OWNER = "owner"
 _ID = ".id"
 _STUDY_ID = "id"
+_REMEDY = "move it away and repeat the command: the trials' folders are the record"
 GRACE = 3
 """After so many heartbeats without a word a process counts as gone."""
 
@@ -47,7 +49,7 @@ def sqlite_url(output: Path | str) -> str:
     """The database below an output folder, which is made if need be."""
     folder = Path(output).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{(folder / 'optuna.db').as_posix()}"
+    return database.file_url(folder / "optuna.db")
 
 
 def url_of(config: SweepConfig) -> str:
@@ -68,6 +70,8 @@ def create_tables(url: str) -> "_Backend":
         UserError: it can't be reached, or is not a database that Optuna can use.
     """
     known = url in _ANSWERED and not _is_missing(url)  # then its tables are there
+    if not known and not database.is_postgresql(url):
+        database.check_file(_file(url), "studies", "Optuna", _REMEDY)
     with nullcontext() if known else _creating(url):
         try:
             return _Backend(
@@ -80,9 +84,27 @@ def create_tables(url: str) -> "_Backend":
             if database.is_postgresql(url):
                 raise UserError(database.refusal(url, e.__cause__ or e)) from None
             raise UserError(
-                f"{url} is not a database that can be used ({type(e).__name__}); move it away and "
-                "try again: the trials' folders are the record"
+                f"{_shown(url)} is not a database that Optuna can use ({type(e).__name__}); "
+                f"{_REMEDY}"
             ) from None
+        except RuntimeError:  # Optuna's answer to tables of another version
+            raise UserError(
+                f"{_shown(url)} must have the tables of Optuna {optuna.__version__}: got those of "
+                f"another version; run optuna storage upgrade --storage {shlex.quote(url)}, or "
+                f"{_REMEDY}"
+            ) from None
+
+
+def check_storage(config: SweepConfig) -> None:
+    """Refuse a file that Optuna will not take for its database, before anything is made.
+
+    Raises:
+        UserError: it is no database, that of another program, or of another version of Optuna.
+    """
+    if config.storage.name != "sqlite" or _is_missing(url := sqlite_url(config.output)):
+        return
+    create_tables(url).engine.dispose()
+    _ANSWERED.add(url)
 
 
 def forget_study(output: Path | str, name: str) -> None:
@@ -99,12 +121,25 @@ def forget_study(output: Path | str, name: str) -> None:
 def _creating(url: str) -> AbstractContextManager[Any]:
     if database.is_postgresql(url):
         return database.creating(url)
-    return FileLock(f"{sqlalchemy.make_url(url).database}.lock")
+    return FileLock(f"{_file(url)}.lock")
 
 
 def _is_missing(url: str) -> bool:
-    path = None if database.is_postgresql(url) else sqlalchemy.make_url(url).database
-    return path is not None and not (Path(path).exists() and Path(path).stat().st_size)
+    if database.is_postgresql(url):
+        return False
+    file = _file(url)
+    return not (file.exists() and file.stat().st_size)
+
+
+def _file(url: str) -> Path:
+    return Path(str(sqlalchemy.make_url(url).database))
+
+
+def _shown(url: str) -> str:
+    """What a database is called in an error line."""
+    if database.is_postgresql(url):
+        return f"the database {sqlalchemy.make_url(url).set(query={}).render_as_string()}"
+    return str(_file(url))
 
 
 def _engine(url: str) -> dict[str, Any]:

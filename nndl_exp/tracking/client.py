@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import importlib.metadata
 import os
 import re
 import shlex
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nndl_exp import database
-from nndl_exp.config import TrackingConfig
+from nndl_exp.config import TrackingConfig, output_words, tracking_words
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
 from nndl_exp.tracking import empty_database
@@ -48,24 +49,29 @@ def database_file(output: Path | str) -> Path:
 
 def tracking_uri(output: Path | str, tracking: TrackingConfig) -> str:
     """The tracking URI of the config, or that of the database below the output folder."""
-    return tracking.uri or f"sqlite:///{database_file(output).resolve().as_posix()}"
+    return tracking.uri or database.file_url(database_file(output).resolve())
 
 
 def ui_command(output: Path | str, tracking: TrackingConfig) -> str:
     """What to type to look at the runs."""
     if tracking.uri and is_server(tracking):
         return f"open {masked(tracking.uri)}"
-    uri = masked(tracking.uri) if tracking.uri else f"sqlite:///{database_file(output).as_posix()}"
+    uri = masked(tracking.uri) if tracking.uri else database.file_url(database_file(output))
     return f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
 
 
 def serve_command(output: Path | str, tracking: TrackingConfig, name: str) -> str:
     """What to type to have the champion of a registered model answer requests."""
-    uri = masked(tracking.uri) if tracking.uri else f"sqlite:///{database_file(output).as_posix()}"
+    uri = masked(tracking.uri) if tracking.uri else database.file_url(database_file(output))
     return (
         f"MLFLOW_TRACKING_URI={shlex.quote(uri)} mlflow models serve "
         f"--model-uri models:/{name}@champion --env-manager local --port 5001"
     )
+
+
+def sync_command(output: Path | str, tracking: TrackingConfig) -> str:
+    """What to type to have MLflow show what it has missed; a password in it is masked."""
+    return f"python -m nndl_exp.sync{output_words(str(output))}{tracking_words(tracking)}"
 
 
 def is_server(tracking: TrackingConfig) -> bool:
@@ -104,6 +110,7 @@ def _no_collecting() -> Iterator[None]:
 def _connect(uri: str, output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
     import logging
 
+    from alembic.util import CommandError
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -118,14 +125,46 @@ def _connect(uri: str, output: Path | str, tracking: TrackingConfig) -> "MlflowC
         if tracking.uri is None:
             artifacts = artifact_location(output, "Default")
             empty_database.put(database_file(output), artifacts, _open)
-            check_database(output)
+            _check_file(output)
         with database.creating(uri) if database.is_postgresql(uri) else nullcontext():
             return _open(uri)
-    except (MlflowException, SQLAlchemyError, ImportError, OSError, ValueError) as e:
-        raise UserError(
-            f"tracking.uri {masked(uri)} does not answer ({type(e).__name__}); "
-            "start the server, or use tracking=none"
-        ) from None
+    except (
+        MlflowException, CommandError, SQLAlchemyError, ImportError, OSError, ValueError
+    ) as e:  # fmt: skip
+        of_mlflow = isinstance(e, MlflowException | CommandError) and e.__cause__ is None
+        if of_mlflow and not is_server(tracking):  # it compares the version of the tables
+            raise UserError(_other_version(output, tracking)) from None
+        raise UserError(_no_answer(output, tracking, e)) from None
+
+
+def _no_answer(output: Path | str, tracking: TrackingConfig, error: Exception) -> str:
+    if tracking.uri is None:
+        return (
+            f"{database_file(output)} is not a database that MLflow can use "
+            f"({type(error).__name__}); {_remedy(output)}"
+        )
+    start = "" if tracking.uri.startswith("sqlite") else "start the server, or "
+    return (
+        f"tracking.uri {masked(tracking.uri)} does not answer ({type(error).__name__}); "
+        f"{start}use tracking=none"
+    )
+
+
+def _other_version(output: Path | str, tracking: TrackingConfig) -> str:
+    file, uri = database_file(output), tracking.uri
+    what = f"tracking.uri {masked(uri)}" if uri else str(file)
+    upgrade = f"mlflow db upgrade {shlex.quote(masked(uri) if uri else database.file_url(file))}"
+    other = (
+        f"name another one: {sync_command(output, tracking)} fills it" if uri else (_remedy(output))
+    )
+    return (
+        f"{what} must have the tables of MLflow {importlib.metadata.version('mlflow')}: got those "
+        f"of another version; keep a copy and run {upgrade}, or {other}"
+    )
+
+
+def _remedy(output: Path | str) -> str:
+    return f"move it away: {sync_command(output, TrackingConfig())} makes it again"
 
 
 def _open(uri: str) -> "MlflowClient":
@@ -172,7 +211,7 @@ def relocate(output: Path | str) -> None:
         return
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(f"sqlite:///{database_file(output).resolve().as_posix()}")
+    engine = sqlalchemy.create_engine(database.file_url(database_file(output).resolve()))
     new = artifact_location(output, "")
     try:
         with engine.begin() as connection:
@@ -230,17 +269,32 @@ def delete_artifacts(output: Path | str, uri: str) -> None:
 
 
 def check_database(output: Path | str) -> None:
-    """Refuse a file that is no database, before a study starts.
+    """Refuse a file that MLflow will not take for its database, before anything is trained.
+
+    Without MLflow, which takes seconds to import, where the version of its tables is known.
 
     Raises:
-        UserError: it is not one, or can't be read.
+        UserError: it is no database, that of another program, or of another version of MLflow.
     """
+    _check_file(output)
+    file = database_file(output)
+    if not file.exists() or not file.stat().st_size:
+        return
+    known = empty_database.version_of_tables()
+    if known is None:
+        connect(output, TrackingConfig())
+    elif known != empty_database.version_in(file):
+        raise UserError(_other_version(output, TrackingConfig()))
+
+
+def _check_file(output: Path | str) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
+    database.check_file(database_file(output), "experiments", "MLflow", _remedy(output))
     try:
         relocate(output)
     except (SQLAlchemyError, OSError) as e:
         raise UserError(
             f"{database_file(output)} is not a database that MLflow can use ({type(e).__name__}); "
-            "move it away: python -m nndl_exp.sync makes it again"
+            f"{_remedy(output)}"
         ) from None

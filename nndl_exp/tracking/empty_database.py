@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+from nndl_exp import database
 from nndl_exp.datasets.cache import cache_dir
 
 _EMPTY = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM experiments)"
@@ -49,6 +50,21 @@ def put(file: Path, artifacts: str, make_tables: Callable[[str], object]) -> Non
         new.unlink(missing_ok=True)
 
 
+def version_of_tables() -> str | None:
+    """The version of the tables that MLflow makes; None where it has not made any yet."""
+    return version_in(_template()) if _template().is_file() else None
+
+
+def version_in(file: Path) -> str | None:
+    """The version of the tables of a database, as Alembic has written it down, if it has."""
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.Error:
+        return None
+    return str(rows[0][0]) if rows else None
+
+
 def _logs(file: Path) -> list[Path]:
     return [file.with_name(f"{file.name}-{kind}") for kind in ("wal", "shm")]
 
@@ -65,7 +81,7 @@ def _make(make_tables: Callable[[str], object]) -> None:
     try:
         with closing(sqlite3.connect(scratch)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # fewer writes
-            make_tables(f"sqlite:///{scratch.resolve().as_posix()}")
+            make_tables(database.file_url(scratch.resolve()))
             connection.execute("VACUUM INTO ?", (str(whole),))
         whole.replace(template)
     finally:

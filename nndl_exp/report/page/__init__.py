@@ -37,8 +37,7 @@ class Sources:
 
     ``parts`` are the stages so far, or the one search; none where the study can't be opened, and
     then ``why`` says why. ``looks`` is what the test set said, in words, None where nobody looked.
-    ``tracking`` is where MLflow shows the study, None where it does not. ``default_output`` is the
-    folder that commands look in by themselves.
+    ``tracking`` is where MLflow shows the study, None where it does not.
     """
 
     found: Summary
@@ -46,7 +45,6 @@ class Sources:
     why: str = ""
     looks: str | None = None
     tracking: TrackingConfig | None = None
-    default_output: str = "nndl-output"
 
 
 def write_page(sources: Sources) -> Path:
@@ -87,7 +85,7 @@ def render(sources: Sources, *, interactive: bool = True) -> str:
         rests_on=rests_on,
         decided=verdict.reasons(found, sources.parts),
         facts=_facts(sources, dataset),
-        commands=verdict.commands(found, best, sources.default_output, sources.tracking),
+        commands=verdict.commands(found, best, sources.tracking),
         why=sources.why,
         chapters=chapters,
         pictures=pictures,

@@ -1,12 +1,18 @@
 """What a study came to, in a sentence, with its interval; and what to type to see for oneself."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from nndl_exp.config import RunConfig, TrackingConfig
+from nndl_exp.config import (
+    RunConfig,
+    TrackingConfig,
+    output_setting,
+    output_words,
+    path_setting,
+    tracking_words,
+)
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.page.story import Part
@@ -132,34 +138,33 @@ class Command:
     line: str
 
 
-def commands(
-    found: Summary, run: str | None, default_output: str, tracking: TrackingConfig | None
-) -> list[Command]:
+def commands(found: Summary, run: str | None, tracking: TrackingConfig | None) -> list[Command]:
     """What to type next; ``run`` is the name of the run that the study ended with.
 
     Args:
         found: the study.
         run: None where it has none.
-        default_output: the folder that commands look in by themselves.
         tracking: where MLflow shows it, None where it does not.
     """
     output = found.config.output
-    options = "" if output == default_output else f" --output {shlex.quote(output)}"
+    options = output_words(output)
+    shown = tracking_words(tracking) if tracking else ""
     lines = []
     if run:
-        best = shlex.quote(str(found.folder / "best.yaml"))
+        base = path_setting("from", found.folder / "best.yaml")
         lines = [
             Command("Train it again and compare every bit", f"nndl_exp.reproduce {run}{options}"),
         ]
         if is_finished(found):
-            lines.append(Command("Look at the test set, once", f"nndl_exp.evaluate {run}{options}"))
+            evaluate = f"nndl_exp.evaluate {run}{options}{shown}"
+            lines.append(Command("Look at the test set, once", evaluate))
         if (found.folder / "best.yaml").is_file():
             longer = found.best.config().training.epochs * 2 if found.best else 60
-            lines.append(Command("Go on from it", f"nndl_exp.train from={best} "
-                                 f"training.epochs={longer}"))  # fmt: skip
+            lines.append(Command("Go on from it", f"nndl_exp.train {base} "
+                                 f"training.epochs={longer}{output_setting(output)}"))  # fmt: skip
     lines += [
         Command("Train the whole study again", f"nndl_exp.reproduce {found.name}{options}"),
-        Command("Write this page again", f"nndl_exp.report {found.name}{options}"),
+        Command("Write this page again", f"nndl_exp.report {found.name}{options}{shown}"),
     ]
     typed = [Command(one.what, f"python -m {one.line}") for one in lines]
     if tracking is not None:
