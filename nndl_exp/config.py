@@ -26,7 +26,8 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 Size = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=2**52)]
+"""Optuna's tables hold numbers as doubles, which are exact up to 2**53."""
 Text = Annotated[str, Field(pattern=r"^\P{Cc}*$")]
 """Without control characters, which a terminal would obey."""
 Folder = Annotated[Text, Field(min_length=1)]

@@ -9,7 +9,7 @@ from nndl_exp.records import atomic
 from nndl_exp.report.live import Search
 from nndl_exp.report.screen import Screen
 from nndl_exp.report.study import show_trial
-from nndl_exp.report.text import TrialLines, dataset_text, run_text, seconds_text
+from nndl_exp.report.text import TrialLines, dataset_text, limits_text, run_text, seconds_text
 from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import STAGES
@@ -45,6 +45,8 @@ class StagedPresentation:
             f"{study.directory}"
         )
         self._print(f"data     {dataset_text(study.dataset)}")
+        for line in limits_text(config, study.dataset):
+            self._print(f"         {line}")
         if measure_of(config.run).is_fraction:
             least = 100 * resolution(_TYPICAL, n := len(study.dataset.validation))
             self._print(
@@ -116,6 +118,11 @@ class StagedPresentation:
         path = self.study.directory / "best.yaml"
         atomic.write(path, self._best_yaml(config, _name(ended)).encode())
         self._print(f"saved    {path}\n")
+
+    def no_winner(self, stopped: str | None, decision: Decision | None) -> None:
+        """The last line where the study has no winner: why."""
+        why = stopped or (decision.words[0] if decision else "no stage has decided")
+        self._screen.tell(f"no winner  {why}")
 
     def commands(
         self, words: Sequence[str], complete: bool, page: str, ended: tuple[Stage, Trial] | None

@@ -54,7 +54,7 @@ def script(facts: Facts, options: Options) -> Script:
     trials = yield [_params(size, eta * size / m) for size in sizes]
     good = [trial for trial in trials if trial.ok]
     if not good:
-        return Decision(facts.base, ("no mini-batch size got to the end; it stays as it was",))
+        return settings.nothing(facts, trials)
     common = _common(good)
     times = {trial.config.training.mini_batch_size: _seconds_to(trial, common) for trial in good}
     reached = {size: seconds for size, seconds in times.items() if seconds is not None}
