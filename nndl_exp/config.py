@@ -32,7 +32,8 @@ TIME_IS_UP = "the time is up"
 Size = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=2**52)]
+"""Optuna's tables hold numbers as doubles, which are exact up to 2**53."""
 Text = Annotated[str, Field(pattern=r"^\P{Cc}*$")]
 """Without control characters, which a terminal would obey."""
 Folder = Annotated[Text, Field(min_length=1)]

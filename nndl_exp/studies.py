@@ -84,12 +84,15 @@ def compare(output: str, first: str, second: str) -> None:
     measure = _measure(studies[0])
     scale, unit = (100, " points") if measure.is_fraction else (1, "")
     seeds = f"{found.seeds} seeds" if found.seeds > 1 else "one seed"
+    interval = f"no interval: {found.why_none}"
+    if found.low is not None and found.high is not None:
+        interval = f"95 % interval {scale * found.low:+.3g} to {scale * found.high:+.3g}"
     console.print(
-        f"difference  {scale * found.gain:+.3g}{unit} · 95 % interval {scale * found.low:+.3g} to "
-        f"{scale * found.high:+.3g} · {seeds}, {found.examples:,} validation examples"
+        f"difference  {scale * found.gain:+.3g}{unit} · {interval} · "
+        f"{seeds}, {found.examples:,} validation examples"
     )
     console.print(f"verdict     {_verdict(studies, found.verdict)}")
-    if found.seeds == 1:
+    if found.seeds == 1 and found.low is not None:
         console.print(
             "            a best run is the best by these very examples, so partly luck, and the "
             "interval does not cover other seeds"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nndl_exp.cli.console import make_screen
 from nndl_exp.cli.errors import one_line_errors
-from nndl_exp.cli.fitting import run_of
+from nndl_exp.cli.fitting import run_of, space_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
@@ -77,6 +77,7 @@ def sweep_config(composed: Composed) -> SweepConfig:
     others = {key: settings[key] for key in _SETTINGS if key in settings}
     if not isinstance(others.get("search_space"), dict):
         raise UserError("search_space must be settings with ranges: got none")
+    others["search_space"] = space_of(composed, run)
     if others.get("strategy", {}).get("stages") in (None, ["joint"]):
         others["search_space"] = _without(others["search_space"], composed.typed)
     return _tracked(parse(SweepConfig, {"run": to_mapping(run), **others}))
@@ -113,7 +114,8 @@ def _without(space: dict[str, object], typed: Sequence[str], prefix: str = "") -
 
 
 def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int:
-    """Lead a study and show it; the exit status, 0 when it is complete or its time is up."""
+    """Lead a study and show it; the exit status: 0 when it is complete, or its time is up, and it
+    has a winner."""
     from nndl_exp.cli.output import check_output
     from nndl_exp.cli.study_tracking import SharedView
     from nndl_exp.report.live import StudyRegion
@@ -156,13 +158,16 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
         line = outage_line(view.outage, config.output, config.tracking)
         screen.tell(line, style=WARNING)
     show.report(analysis)
-    time_is_up = coordinator.report.stopped == TIME_IS_UP
-    show.commands(best, complete, words, view.page, finished=complete or time_is_up)
-    return 0 if complete or time_is_up else 1
+    finished = complete or coordinator.report.stopped == TIME_IS_UP
+    show.commands(best, complete, words, view.page, finished=finished)
+    if best is None:
+        show.no_winner(coordinator.report.stopped, len(trials))
+    return 0 if finished and best is not None else 1
 
 
 def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int:
-    """Lead a study in stages and show it; the exit status as for ``sweep``."""
+    """Lead a study in stages and show it; the exit status: 0 when it has a winner, which takes all
+    of its stages."""
     from nndl_exp.cli.output import check_output
     from nndl_exp.cli.staged_tracking import StagedViews
     from nndl_exp.report.live import StudyRegion
@@ -197,15 +202,16 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
             led = _lead_stages(study, pool, show, views, screen, region)
             decision, stuck = led.decision, led.decision is not None and led.decision.stop
             complete = stuck or len(led.stages) == len(config.strategy.stages)
+            won = decision if complete and not stuck else None
             ended, elapsed = None, time.monotonic() - start
-            if decision is not None and complete and not stuck:
-                ended = ending(decision.config, led.stages)
-                show.end(decision.config, ended, led.trials, elapsed)
+            if won:
+                ended = ending(won.config, led.stages)
+                show.end(won.config, ended, led.trials, elapsed)
             elif not complete:
                 show.unfinished(decision, led.trials, elapsed)
             if led.stopped:
                 screen.tell(f"stopped  {led.stopped}", style=WARNING)
-            views.close(ended, complete=complete and not stuck)
+            views.close(ended, complete=won is not None)
             if complete:
                 views.succeed(led.trials)
     finally:
@@ -215,7 +221,9 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
         line = outage_line(views.outage, config.output, config.tracking)
         screen.tell(line, style=WARNING)
     show.commands(words, complete, views.page, ended)
-    return 0 if (complete and not stuck) or led.stopped == TIME_IS_UP else 1
+    if won is None:
+        show.no_winner(led.stopped, decision)
+    return 0 if won else 1
 
 
 def _budget(config: SweepConfig) -> float | None:

@@ -175,10 +175,10 @@ def test_a_study_in_stages_without_a_winner_says_how_to_continue(tmp_path, capsy
              "training.epochs=4000"]  # fmt: skip
     folder = tmp_path / "studies" / "st"
     while not (folder / "stages/any_learning/decision.yaml").exists():
-        with pytest.raises(SystemExit, match="0"):
+        with pytest.raises(SystemExit, match="1"):
             sweep.main(words)
         printed = capsys.readouterr().out
-    assert "winner   none yet" in printed
+    assert "no winner  yet: the time is up" in printed
     assert "nndl_exp.evaluate" not in printed
     resume = printed.partition("resume     ")[2].splitlines()[0]
     np_file = tmp_path / "x.npz"

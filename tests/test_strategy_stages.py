@@ -5,13 +5,14 @@ so that what it ought to find is known.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nndl_exp.config import NetworkConfig, RunConfig, TrainingConfig
+from nndl_exp.config import DatasetConfig, NetworkConfig, RunConfig, TrainingConfig
 from nndl_exp.records import Result
 from nndl_exp.study.chapter3 import STAGES
 from nndl_exp.study.script import Decision, Facts, Seen, play
@@ -28,7 +29,8 @@ BASE = RunConfig(
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
               "chance": 0.1, "share": 1e15, "later": ("regularization",), "seed": 0,
-              "candidates": (base,), "scores": lambda seen: np.ones(10_000)}  # fmt: skip
+              "candidates": (base,), "scores": lambda seen: np.ones(10_000),
+              "costs": lambda seen: (seen.epochs[-1].training_cost, 2.0)}  # fmt: skip
     return Facts(**(values | more))
 
 
@@ -101,12 +103,12 @@ def learns_below(eta, lmbda):
         if t.eta > 50:
             return history([0.1], [math.nan]), "diverged"
         good = t.eta <= eta and t.lmbda <= lmbda
-        return history([0.6 if good else 0.1] * 4), "complete"
+        return history([0.6 if good else 0.1] * 4, [1.0 if good else 2.5] * 4), "complete"
 
     return outcome
 
 
-def test_any_learning_goes_down_by_tens_until_it_is_better_than_chance():
+def test_any_learning_goes_down_by_tens_until_it_is_better_than_any_constant_prediction():
     decision, seen = play_out("any_learning", learns_below(1.0, 1e9), facts())
     assert not decision.stop
     assert decision.config.training.eta == 1.0
@@ -123,22 +125,52 @@ def test_any_learning_lowers_lambda_too_where_that_is_what_is_wrong():
     assert decision.config.training.eta in (0.1, 10.0)
 
 
+def costs(*of_epochs, accuracy=0.1):
+    return lambda config: (history([accuracy] * len(of_epochs), list(of_epochs)), "complete")
+
+
 def test_any_learning_says_how_far_it_went_when_nothing_learns():
-    decision, seen = play_out("any_learning", lambda config: (history([0.1] * 4), "complete"),
-                              facts(), rounds=2)  # fmt: skip
+    decision, seen = play_out("any_learning", costs(2.3, 2.0), facts(), rounds=2)
     assert decision.stop
     assert "from eta 0.1 to 1e+03" in decision.words[0]
-    assert len(seen) == 1 + 4 + 4
+    assert "(training cost 2, of a constant prediction 2)" in decision.words[0]
+    assert len(seen) == 1 + 4 + 4 + 5
+    as_typed = seen[-5:]
+    assert {t.config.network.hidden for t in as_typed} == {(30,)}
+    assert {t.config.dataset.training_size for t in as_typed} == {50_000}, "all rows"
+    assert {t.config.training.lmbda for t in as_typed} == {0.0}
+    assert sorted(t.config.training.eta for t in as_typed) == [0.1, 1, 10, 100, 1000]
 
 
-def test_noise_is_not_learning():
-    """On 100 images 13 % may be chance of 10 %, on 10,000 it is not."""
+@pytest.mark.parametrize(("cost", "learns"), [(1.97, True), (1.99, False)])
+def test_learning_is_a_cost_1_percent_below_that_of_a_constant_prediction(cost, learns):
+    """Whatever the validation accuracy, which on few rows is luck."""
+    for accuracy in (0.0, 0.1, 0.9):
+        decision, _ = play_out(
+            "any_learning", costs(cost, accuracy=accuracy), facts(n_validation=30), rounds=1
+        )
+        assert not decision.stop, "in doubt it goes on"
+        assert ("where it started" in decision.words[0]) == learns
+        assert ("in doubt" in decision.words[0]) != learns
+    assert decision.config.training.eta == 10 or learns
 
-    def lucky(config):
-        return history([0.13] * 4), "complete"
 
-    assert play_out("any_learning", lucky, facts(n_validation=100), rounds=1)[0].stop
-    assert not play_out("any_learning", lucky, facts(n_validation=10_000), rounds=1)[0].stop
+def test_what_only_the_network_as_typed_learns_goes_on_from_there():
+    def outcome(config):
+        t = config.training
+        whole = config.network.hidden == (30,) and config.dataset.training_size == 50_000
+        return history([0.5], [1.0 if whole and t.eta == 1.0 else 2.5]), "complete"
+
+    decision, _ = play_out("any_learning", outcome, facts(), rounds=1)
+    assert not decision.stop
+    assert (decision.config.training.eta, decision.config.training.lmbda) == (1.0, 0.0)
+    assert "as typed, on all 50,000, it does" in decision.words[0]
+
+
+def test_few_rows_are_seen_as_often_as_many():
+    module = STAGES["any_learning"]
+    assert module.start(facts(n=250), module.Options()).training.epochs == 16
+    assert "dataset.training_size" not in module.space(facts(n=1000), module.Options())
 
 
 def falls_below(threshold_of_seed):
@@ -173,10 +205,70 @@ def test_lambda_stays_unless_a_later_stage_is_to_choose_it(later, lmbda):
     assert decision.config.training.lmbda == lmbda
 
 
-def test_a_learning_rate_without_a_threshold_ends_the_strategy():
+def test_without_a_threshold_the_learning_rate_stays():
     decision, _ = play_out("learning_rate", falls_below([1e-300] * 3), facts(), decades=3)
-    assert decision.stop
+    assert not decision.stop, "it may learn although its cost does not fall in each epoch"
+    assert decision.config == BASE
     assert "does not fall at every eta from 10 to 0.01" in decision.words[0]
+
+
+def diverges(config):
+    return history([0.1], [math.nan]), "diverged"
+
+
+@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("later", [(), ("joint", "winner")])
+def test_where_every_training_diverges_a_stage_finds_nothing(name, later):
+    """Those that look at η over many decades end the study; the others leave that to the last."""
+    decision, seen = play_out(name, diverges, facts(later=later))
+    assert decision.config == BASE
+    assert "diverge" in decision.words[0]
+    assert decision.stop == (not later or name in ("any_learning", "learning_rate"))
+    assert len(seen) < 50
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_where_everything_ties_a_stage_changes_no_more_than_it_must(name):
+    decision, _ = play_out(name, lambda config: (history([0.5] * 20), "complete"), facts())
+    assert not decision.stop
+    before, after = BASE.training, decision.config.training
+    assert decision.config.network.hidden == (30,), "of equals the smaller"
+    assert after.lmbda in (before.lmbda, 0.0)
+    assert after.schedule == before.schedule
+
+
+def test_a_candidate_that_never_trained_to_its_end_does_not_win():
+    """R² may be below 0, which is what a training that failed is counted as."""
+    large, small = candidates(100, 30)
+    base = replace(large, dataset=DatasetConfig(task="numbers"))
+    pair = tuple(replace(one, dataset=base.dataset) for one in (large, small))
+
+    def outcome(config):
+        return diverges(config) if config.network.hidden == (30,) else (history([0.1]), "complete")
+
+    given_facts = facts(base, candidates=pair, scores=lambda seen: np.full(10_000, -0.5))
+    decision, _ = play_out("winner", outcome, given_facts)
+    assert decision.config.network.hidden == (100,)
+    assert "no training of hidden [30] came to its end" in decision.words
+
+
+@pytest.mark.parametrize(("n", "differ", "chosen"), [(35, 2, 30), (25, 20, 100), (35, 30, 100)])
+def test_without_a_valid_interval_none_is_shown(n, differ, chosen):
+    large, small = candidates(100, 30)
+
+    def scores(seen):
+        right = np.ones(n)
+        if seen.config.network.hidden == (30,):
+            right[:differ] = 0
+        return right
+
+    given_facts = facts(large, candidates=(large, small), scores=scores, n_validation=n)
+    decision, _ = play_out("winner", lambda config: (history([0.9]), "complete"), given_facts)
+    said = decision.words[1]
+    assert ("the difference is" in said) == (n == 35 and differ == 30)
+    assert ("better than" in said) == (n == 35 and differ == 30)
+    assert decision.config.network.hidden == (chosen,)
+    assert not any("tell differences from 0" in words for words in decision.words)
 
 
 def test_the_number_of_epochs_is_the_shortest_patience_within_noise():
@@ -315,12 +407,13 @@ def test_a_winner_is_called_better_only_where_seeds_and_images_say_so(gap, clear
         accuracy = 0.95 + (gap if seen.config.network.hidden == (100,) else 0.0)
         return (rng.random(10_000) < accuracy).astype(float)
 
-    given_facts = facts(large, candidates=(large, small), scores=scores)
+    used = frozenset({0, 1000, 1002})
+    given_facts = facts(large, candidates=(large, small), scores=scores, used_seeds=used)
     decision, seen = play_out("winner", lambda config: (history([0.95]), "complete"), given_facts)
     assert len(seen) == 10
     seeds = {t.config.seed for t in seen}
     assert len(seeds) == 5
-    assert min(seeds) >= 1000, "not the search's"
+    assert not seeds & given_facts.used_seeds, "not the search's"
     text = " ".join(decision.words)
     assert ("better than" in text) == clear
     assert ("not distinguishable" in text) != clear

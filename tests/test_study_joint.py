@@ -18,7 +18,7 @@ FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20
 
 
 def test_ranges_lie_around_what_was_found():
-    entries, said = centred(SPACE, FOUND)
+    entries, said = centred(SPACE, FOUND, 1000)
     training = entries["training"]
     assert (training["eta"]["low"], training["eta"]["high"]) == (0.0625, 4.0)
     assert (training["lmbda"]["low"], training["lmbda"]["high"]) == (0.2, 20.0)
@@ -26,7 +26,7 @@ def test_ranges_lie_around_what_was_found():
     assert entries["network"]["hidden"]["width"] == {"low": 40, "high": 200, "log": True}
     assert not said
     outside = replace(FOUND, training=replace(FOUND.training, eta=50.0))
-    entries, said = centred(SPACE, outside)
+    entries, said = centred(SPACE, outside, 1000)
     assert entries["training"]["eta"]["high"] == 400.0
     assert said == ["training.eta 50 was found outside its declared range 0.001..10"]
 
@@ -36,7 +36,7 @@ def plan():
     from nndl_exp.sweep import sweep_config
 
     config = sweep_config(compose("sweep", ["tracking=none", "study.lag=4"]))
-    entries, _ = centred(SPACE, FOUND)
+    entries, _ = centred(SPACE, FOUND, 1000)
     return Study(replace(config, run=FOUND, search_space=entries)).plan
 
 

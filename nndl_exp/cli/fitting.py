@@ -1,10 +1,13 @@
 """Fitting the settings that a user did not type to the data."""
 
+from dataclasses import replace
 from typing import Any
 
 from nndl_exp.cli.hydra_config import Composed
 from nndl_exp.config import RunConfig, flatten, run_config, to_mapping
+from nndl_exp.study.entries import at_most, largest
 
+MINI_BATCH_SIZE = "training.mini_batch_size"
 ETA_FOR_NUMBERS = 0.05
 """With the default of 0.5, chosen for digits, linear outputs diverge."""
 
@@ -14,13 +17,58 @@ def run_of(composed: Composed) -> RunConfig:
 
     Where the data are a user's own file, its targets decide ``dataset.task``; where they are
     numbers, also the output layer, the cost and a smaller learning rate, unless these were typed.
-    So the config that is recorded says all of the run.
+    The default mini-batch size is at most the size of the training set. So the config that is
+    recorded says all of the run.
 
     Raises:
         UserError: a setting that does not exist, a value that it can't have, a file that can't be
             used.
     """
-    config = run_config(composed.settings)
+    return _with_mini_batches(_with_task(run_config(composed.settings), composed), composed)
+
+
+def space_of(composed: Composed, run: RunConfig) -> dict[str, Any]:
+    """The search space of a command line, with no larger mini-batches than the data allow.
+
+    A range that was typed stays as it is: the study refuses it.
+    """
+    space: dict[str, Any] = composed.settings["search_space"]
+    group = space.get("training")
+    if not isinstance(group, dict):
+        return space
+    entry = group.get("mini_batch_size")
+    name = f"search_space.{MINI_BATCH_SIZE}"
+    typed = any(f"{one}.".startswith(f"{name}.") or one == "search_space.training"
+                for one in composed.typed)  # fmt: skip
+    rows = None if typed else _rows(run, largest(entry))
+    if rows is None:
+        return space
+    return {**space, "training": {**group, "mini_batch_size": at_most(entry, rows)}}
+
+
+def _with_mini_batches(config: RunConfig, composed: Composed) -> RunConfig:
+    m = config.training.mini_batch_size
+    chosen = MINI_BATCH_SIZE in composed.typed or composed.base is not None
+    if chosen or m != RunConfig().training.mini_batch_size:
+        return config
+    rows = _rows(config, m)
+    if rows is None or rows >= m:
+        return config
+    return replace(config, training=replace(config.training, mini_batch_size=rows))
+
+
+def _rows(config: RunConfig, wanted: int) -> int | None:
+    """The size of the training set; None where it is at least ``wanted`` without looking."""
+    data = config.dataset
+    cut = data.classes is not None or (data.training_size or wanted) < wanted
+    if data.path is None and not cut:
+        return None
+    from nndl_exp.run import data_of
+
+    return len(data_of(config).training)
+
+
+def _with_task(config: RunConfig, composed: Composed) -> RunConfig:
     if config.dataset.path is None:
         return config
     from nndl_exp.run import FOR_NUMBERS, data_of

@@ -139,6 +139,16 @@ class Dataset:
         """What the inputs and outputs of a network for it stand for."""
         return Reading(self.name, self.n_in, self.classes, self.shape, dict(self.encoding))
 
+    def baseline(self, part: Examples) -> float | None:
+        """Accuracy on a part of the data of always naming the training set's commonest class.
+
+        None where the targets are numbers: the R² of always predicting their mean is 0.
+        """
+        if not isinstance(part, Labelled) or not isinstance(self.training, Labelled):
+            return None
+        commonest = np.bincount(self.training.labels).argmax()
+        return float((part.labels == commonest).mean())
+
     def root_mean_square_error(self, part: Examples, r2: float) -> float | None:
         """The error of a network with this R² on a part of the data, in the unit of the target.
 

@@ -82,3 +82,16 @@ def pair(cost: str, output: str) -> Cost:
         return Cost(_VALUES[cost], lambda a, y: backward(nabla_a(a, y), a))
     # Sigmoid with cross-entropy and softmax with log-likelihood: σ' cancels (equations 68, 84).
     return Cost(_VALUES[cost], lambda a, y: a - y)
+
+
+def constant_cost(cost: str, output: str, y: Array) -> float:
+    """The least mean cost that a constant prediction has on the targets y, of shape (m, n_out).
+
+    For each of our costs the best constant is the mean target: for classes their frequencies.
+    """
+    mean = y.mean(axis=0, dtype=np.float64)
+    # For the costs that are computed from z; a class that does not occur has a = 0.
+    a = np.clip(mean, 1e-15, 1 - 1e-15) if cost != "quadratic" else mean
+    z = {"cross_entropy": lambda: np.log(a) - np.log1p(-a), "log_likelihood": lambda: np.log(a)}
+    constant = z[cost]() if cost in z else a
+    return float(pair(cost, output).value(constant[None], a[None], y).mean())

@@ -297,11 +297,25 @@ class RunDirectory:
         Raises:
             UserError: the file is missing, damaged, or not the one that the run left.
         """
-        network, result = Network.load(self.weights_path), self.result()
-        if result is not None and network.digest() != result.weights["best"]:
+        return self._network(self.weights_path, "best")
+
+    def last_network(self) -> Network:
+        """The network after its last epoch.
+
+        Raises:
+            UserError: as for ``network``.
+        """
+        result, path = self.result(), self.path / "weights_last.npz"
+        if result is None or result.weights["last"] == result.weights["best"]:
+            return self.network()
+        return self._network(path, "last")
+
+    def _network(self, path: Path, which: str) -> Network:
+        network, result = Network.load(path), self.result()
+        if result is not None and network.digest() != result.weights[which]:
             raise UserError(
-                f"{self.weights_path} must be the network that the run left "
-                f"(sha256 {result.weights['best'][:12]}...): got {network.digest()[:12]}..."
+                f"{path} must be the network that the run left "
+                f"(sha256 {result.weights[which][:12]}...): got {network.digest()[:12]}..."
             )
         return network
 

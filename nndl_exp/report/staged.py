@@ -7,7 +7,7 @@ from nndl_exp.records import atomic
 from nndl_exp.report.live import Search
 from nndl_exp.report.screen import Screen
 from nndl_exp.report.study import show_trial
-from nndl_exp.report.text import TrialLines, run_text, seconds_text, show_dataset
+from nndl_exp.report.text import TrialLines, limits_text, run_text, seconds_text, show_dataset
 from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import STAGES
@@ -46,6 +46,8 @@ class StagedPresentation:
         )
         looks = looks_at_study(config, study.name, study.dataset.sha256)
         show_dataset(self._screen, study.dataset, looks)
+        for line in limits_text(config, study.dataset):
+            self._print(f"         {line}")
         if measure_of(config.run).is_fraction:
             least = 100 * resolution(_TYPICAL, n := len(study.dataset.validation))
             self._print(
@@ -121,10 +123,14 @@ class StagedPresentation:
     def unfinished(self, decision: Decision | None, trials: int, seconds: float) -> None:
         """Where a study stands that was stopped before its last stage had decided."""
         self._print(f"\ntrials   {trials} in {seconds_text(seconds)}")
-        self._screen.tell("winner   none yet: the last stage has not decided")
         if decision is not None:
             network, training = run_text(decision.config)
             self._print(f"so far   {network}\n         {training}")
+
+    def no_winner(self, stopped: str | None, decision: Decision | None) -> None:
+        """The last line where the study has no winner: why."""
+        why = f"yet: {stopped}" if stopped else decision.words[0] if decision else "yet"
+        self._screen.tell(f"no winner  {why}")
 
     def commands(
         self, words: Sequence[str], complete: bool, page: str, ended: tuple[Stage, Trial] | None

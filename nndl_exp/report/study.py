@@ -11,6 +11,7 @@ from nndl_exp.report.screen import Screen
 from nndl_exp.report.study_text import importance_line
 from nndl_exp.report.text import (
     TrialLines,
+    limits_text,
     plain_accuracy,
     result_text,
     seconds_text,
@@ -51,6 +52,8 @@ class Presentation:
         )
         looks = looks_at_study(config, study.name, study.dataset.sha256)
         show_dataset(self._screen, study.dataset, looks)
+        for line in limits_text(config, study.dataset):
+            self._print(f"         {line}")
         self._print(f"search   {study.space.describe()}")
         if study.rows:
             self._print(
@@ -101,7 +104,6 @@ class Presentation:
             self._tell(f"stopped  {report.stopped}")
         best = winners.winner(self.study, trials)
         if best is None:
-            self._tell("winner   none: no trial trained to its end")
             return None
         complete = len(trials) >= self.study.n_trials
         ended_by = "all trials" if complete else report.stopped or "stopped"
@@ -115,6 +117,11 @@ class Presentation:
     def report(self, analysis: Analysis) -> None:
         """Which hyper-parameters decide, once the figures are drawn."""
         self._print(f"decides  {importance_line(analysis)}\n")
+
+    def no_winner(self, stopped: str | None, trials: int) -> None:
+        """The last line where no trial completed: why, and why there are no more trials."""
+        why = f"no trial trained to its end, of {trials}"
+        self._tell(f"no winner  {why}{f'; {stopped}' if stopped else ''}")
 
     def commands(
         self, best: Trial | None, complete: bool, words: Sequence[str], page: str, finished: bool
@@ -164,6 +171,8 @@ class Presentation:
         phrase = result_text(measure, result.validation_accuracy, study.dataset)
         title = "winner  " if is_winner else "so far  "
         self._tell(f"{title} trial {best.number} · {phrase} · cost {result.validation_cost:.4f}")
+        if (baseline := study.dataset.baseline(study.dataset.validation)) is not None:
+            self._tell(f"         always naming the commonest class: {100 * baseline:.1f} %")
         self._tell(f"         {settings_text(study.varied(best.config))}")
         if others:
             several = f"{len(others)} other trials lie" if len(others) > 1 else "1 other trial lies"

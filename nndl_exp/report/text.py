@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import RunConfig, SweepConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result
 from nndl_exp.records.looks import Look
 from nndl_exp.report.screen import WARNING, Screen
 from nndl_exp.run import measure_of
+from nndl_exp.study.entries import largest
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
 
-_SHORT = {"mini_batch_size": "m"}
+_SHORT = {"mini_batch_size": "m", "training_size": "n"}
 _MEANT = "dataset.types={COLUMN: text} says that it is meant so"
 _ENDING = f"{'epochs':>6} {'s':>6}  ended by"
 
@@ -111,11 +112,14 @@ def plain_accuracy(measure: Measure, accuracy: float, digits: int = 1) -> str:
 
 
 def accuracy_text(measure: Measure, accuracy: float, n: int) -> str:
-    """An accuracy in percent with half its 95 % interval, 94.6 ±1.4, or R², which has none."""
+    """An accuracy in percent with half its 95 % interval, 94.6 ±1.4, or R², which has none.
+
+    Nor has an accuracy so near 0 or 100 % that ± would reach beyond.
+    """
     digits = 1 if n < 5000 else 2
     text = plain_accuracy(measure, accuracy, digits)
-    if measure.is_fraction:
-        text += f" ±{100 * half_width(accuracy, n):.{digits}f}"
+    if measure.is_fraction and (half := half_width(accuracy, n)) <= min(accuracy, 1 - accuracy):
+        text += f" ±{100 * half:.{digits}f}"
     return text
 
 
@@ -178,6 +182,21 @@ def show_dataset(screen: Screen, dataset: Dataset, looks: Sequence[Look]) -> Non
         screen.tell(f"warning  {warning}", style=WARNING)
     if dataset.warnings:
         screen.print(f"{'':9}dataset.ignore=[COLUMN] leaves a column out; {_MEANT}")
+
+
+def limits_text(config: SweepConfig, dataset: Dataset) -> list[str]:
+    """What a result has to be compared with, and what a small training set forbids, as lines."""
+    lines, training = [], config.search_space.get("training")
+    if (baseline := dataset.baseline(dataset.validation)) is not None:
+        lines.append(
+            f"always naming the commonest class: {100 * baseline:.1f} % of the validation "
+            f"{noun(dataset)}"
+        )
+    entry = training.get("mini_batch_size") if isinstance(training, dict) else None
+    n = len(dataset.training)
+    if n in (largest(entry), config.run.training.mini_batch_size):
+        lines.append(f"mini-batches of at most {n}: there are no more training {noun(dataset)}")
+    return lines
 
 
 def run_text(config: RunConfig) -> tuple[str, str]:

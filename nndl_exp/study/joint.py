@@ -8,6 +8,7 @@ from typing import Any
 from nndl_exp.config import RunConfig, SweepConfig, flatten, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.study.chapter3 import settings
+from nndl_exp.study.entries import at_most
 from nndl_exp.study.ranges import describe
 from nndl_exp.study.script import Decision, Facts, Seen, write_decision
 from nndl_exp.study.search_space import SearchSpace
@@ -29,7 +30,7 @@ class JointStage(Study):
     def __init__(self, config: SweepConfig, parent: str, facts: Facts) -> None:
         self._parent, self.facts = parent, facts
         self._spent: list[float] = []
-        entries, self.centred = centred(config.search_space, facts.base)
+        entries, self.centred = centred(config.search_space, facts.base, facts.n)
         space = SearchSpace.parse(entries, facts.base)
         joint = replace(
             config,
@@ -122,7 +123,9 @@ class JointStage(Study):
             return None
         best = winner(self, trials)
         if best is None:
-            return Decision(self.facts.base, ("no trial trained to its end",))
+            states = settings.states([trial.result.state for trial in trials])
+            why = f"no trial trained to its end ({states})"
+            return Decision(self.facts.base, (why,), stop=True)
         ranked = sorted(
             (trial for trial in trials if trial.result.state == "complete"),
             key=lambda trial: (-self._seen(trial).goodness, trial.number),
@@ -168,8 +171,11 @@ class JointStage(Study):
         return Seen(trial.number, {}, trial.config, trial.result, epochs)
 
 
-def centred(entries: dict[str, Any], found: RunConfig) -> tuple[dict[str, Any], list[str]]:
-    """The entries of a search space narrowed to around a run, and what was said about them."""
+def centred(entries: dict[str, Any], found: RunConfig, n: int) -> tuple[dict[str, Any], list[str]]:
+    """The entries of a search space narrowed to around a run, and what was said about them.
+
+    ``n`` training examples are the most that a mini-batch may have.
+    """
     values = dict(flatten(to_mapping(found)))
     said: list[str] = []
 
@@ -178,7 +184,8 @@ def centred(entries: dict[str, Any], found: RunConfig) -> tuple[dict[str, Any], 
         for key, entry in inner.items():
             name = f"{prefix}{key}"
             if isinstance(entry, dict) and name in FACTORS:
-                result[key] = _around(name, entry, values[name], said)
+                around = _around(name, entry, values[name], said)
+                result[key] = at_most(around, n) if name == "training.mini_batch_size" else around
             elif isinstance(entry, dict) and not {"low", "choices"} & set(entry):
                 result[key] = walk(entry, f"{name}.")
             else:

@@ -80,10 +80,12 @@ class Facts:
     """What a script may know besides results.
 
     ``base`` is what the stages before found, ``n`` and ``n_validation`` the sizes of its training
-    and validation set, ``chance`` the accuracy without learning, ``share`` the
-    multiply-adds that the stage may spend, ``later`` the stages to come; ``scores`` tells of a
-    settled trial what each validation example adds to its accuracy, the mean of them: 1 where it is
-    read right, else 0.
+    and validation set, ``chance`` the validation accuracy of always naming the commonest class,
+    ``share`` the multiply-adds that the stage may spend, ``later`` the stages to come,
+    ``used_seeds`` the seeds of all earlier trials. ``scores`` tells of a settled trial what each
+    validation example adds to its accuracy, the mean of them: 1 where it is read right, else 0.
+    ``costs`` is the cost of its network on all rows that it was trained on, and that of always
+    predicting their mean target; both without regularization.
     """
 
     base: RunConfig
@@ -97,6 +99,8 @@ class Facts:
     seed: int
     candidates: tuple[RunConfig, ...]
     scores: Callable[[Seen], Array]
+    costs: Callable[[Seen], tuple[float, float]]
+    used_seeds: frozenset[int] = frozenset()
 
     def work(self, config: RunConfig, epochs: int) -> float:
         """Multiply-adds of training for so many epochs: three for each weight and example."""

@@ -9,9 +9,9 @@ from nndl_exp.config import RunConfig, SweepConfig, parse, to_mapping, to_yaml
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import atomic
-from nndl_exp.run import check
+from nndl_exp.run import check, data_of
 from nndl_exp.study import objectives
-from nndl_exp.study.scores import scores
+from nndl_exp.study.scores import scores, training_costs
 from nndl_exp.study.script import Decision, Facts, Seen, play, write_decision
 from nndl_exp.study.search_space import Params, SearchSpace
 from nndl_exp.study.study import Study, Trial, creating, new_id
@@ -40,7 +40,8 @@ class ScriptedStage(Study):
         self._configs: list[RunConfig] = []  # of settled trials, which are asked for often
         self.title = module.TITLE
         self.options = stage_options(module, key, config)
-        self.facts = replace(facts, scores=self._scores)
+        self.facts = replace(facts, scores=self._scores, costs=self._costs)
+        self._known_costs: dict[int, tuple[float, float]] = {}
         start = module.start(self.facts, self.options)
         self.config = replace(config, run=start)
         self.dataset = check(start)
@@ -134,6 +135,14 @@ class ScriptedStage(Study):
 
     def _scores(self, seen: Seen) -> Array:
         return scores(self.run_directory(seen.number), self.dataset)
+
+    def _costs(self, seen: Seen) -> tuple[float, float]:
+        if seen.number not in self._known_costs:  # a script asks each time that it is played
+            same = seen.config.dataset == self.config.run.dataset
+            dataset = self.dataset if same else data_of(seen.config)
+            costs = training_costs(self.run_directory(seen.number), dataset)
+            self._known_costs[seen.number] = costs
+        return self._known_costs[seen.number]
 
 
 class _Planned:

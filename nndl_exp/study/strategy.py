@@ -3,15 +3,12 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nndl_exp.config import RunConfig, SweepConfig, seconds, to_mapping
-from nndl_exp.datasets import Dataset, Labelled
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import data_of, sizes_of
@@ -132,15 +129,17 @@ class StagedStudy:
     def stages(self) -> Iterator[Stage]:
         """The stages in order; each is to be led to its decision before the next is asked for."""
         found = self.config.run
-        candidates: list[RunConfig] = []
+        candidates = [found]
+        used = {found.seed, *(row.config.seed for row in self.rows)}
         for key in self.config.strategy.stages:
-            stage = self._stage(key, found, candidates)
+            stage = self._make(key, self._facts(key, found, candidates, used))
             yield stage
             decision = stage.decision()
             if decision is None or decision.stop:
                 return
             found = decision.config
             candidates = decision.candidates or [found]
+            used |= {trial.config.seed for trial in stage.trials()}
 
     def run(self) -> Iterator[tuple[Stage, Trial]]:
         """Lead the study to its end, or on from where it stopped; yields every trial in order.
@@ -183,9 +182,6 @@ class StagedStudy:
         sizes = (self.dataset.n_in, REFERENCE_WIDTH, self.dataset.n_out)
         return 3.0 * count_multiply_adds(sizes) * len(self.dataset.training)
 
-    def _stage(self, key: str, found: RunConfig, candidates: list[RunConfig]) -> Stage:
-        return self._make(key, self._facts(key, found, candidates))
-
     def _make(self, key: str, facts: Facts) -> Stage:
         stage: Stage
         if key == "joint":
@@ -195,7 +191,13 @@ class StagedStudy:
         check_same_data(self.name, self.dataset.sha256, stage.dataset)  # each reads them anew
         return stage
 
-    def _facts(self, key: str, found: RunConfig, candidates: list[RunConfig]) -> Facts:
+    def _facts(
+        self,
+        key: str,
+        found: RunConfig,
+        candidates: list[RunConfig],
+        used_seeds: Collection[int] = (),
+    ) -> Facts:
         dataset, stages = data_of(found), self.config.strategy.stages
         return Facts(
             base=found,
@@ -203,12 +205,14 @@ class StagedStudy:
             n_in=dataset.n_in,
             classes=dataset.n_out,
             n_validation=len(dataset.validation),
-            chance=_chance(dataset),
+            chance=dataset.baseline(dataset.validation) or 0.0,
             share=self.share(key),
             later=tuple(stages[stages.index(key) + 1 :]),
             seed=self.config.study.seed,
             candidates=tuple(candidates),
             scores=_not_yet,
+            costs=_not_yet,
+            used_seeds=frozenset(used_seeds),
         )
 
     def _identity(self) -> str:
@@ -275,7 +279,7 @@ def open_study(output: Path | str, name: str) -> Study | StagedStudy:
 
 
 def ending(config: RunConfig, stages: Sequence[Stage]) -> tuple[Stage, Trial] | None:
-    """The trial that a study ended with; one of another seed if only such was trained."""
+    """The trial that a study ended with; one of another seed if only such completed."""
     for exactly in (True, False):
         for stage in reversed(stages):
             if trial := stage.trained(config, exactly=exactly):
@@ -286,14 +290,6 @@ def ending(config: RunConfig, stages: Sequence[Stage]) -> tuple[Stage, Trial] | 
 def is_staged(config: SweepConfig) -> bool:
     """Whether a study has stages, rather than being one search."""
     return config.strategy.stages != ("joint",)
-
-
-def _chance(dataset: Dataset) -> float:
-    """The accuracy of always naming the commonest class, or of always telling the mean: R² = 0."""
-    examples = dataset.validation
-    if isinstance(examples, Labelled):
-        return float(np.bincount(examples.labels).max() / len(examples))
-    return 0.0
 
 
 def _not_yet(seen: Any) -> Any:

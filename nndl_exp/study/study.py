@@ -223,10 +223,10 @@ class Study:
         return objectives.settled(trial.config, sizes, trial.result, history, second)
 
     def trained(self, config: RunConfig, *, exactly: bool = False) -> Trial | None:
-        """The first trial that trained this run, whatever its seed unless ``exactly``."""
+        """The first trial that completed this run, whatever its seed unless ``exactly``."""
         for trial in self.trials():
             same = trial.config if exactly else replace(trial.config, seed=config.seed)
-            if same == config:
+            if same == config and trial.result.state == "complete":
                 return trial
         return None
 

@@ -102,7 +102,12 @@ def _ended_with(folder: Path, parts: list[Path]) -> RunDirectory | None:
     """The run that a study ended with: the last decision, or the trial that best.yaml names."""
     if (decision := parts[-1] / "decision.yaml").is_file():
         config = run_config(read_yaml(decision)["run"])
-        runs = [run for part in reversed(parts) for _, run, _ in _settled(part)]
+        runs = [
+            run
+            for part in reversed(parts)
+            for _, run, result in _settled(part)
+            if result.state == "complete"
+        ]
         same = [run for run in runs if replace(run.config(), seed=config.seed) == config]
         return next((run for run in same if run.config() == config), next(iter(same), None))
     path = folder / "best.yaml"

@@ -34,6 +34,24 @@ def resolution(accuracy: float, n: int) -> float:
     return _Z * math.sqrt(2 * accuracy * (1 - accuracy) / n)
 
 
+FEWEST_EXAMPLES, FEWEST_DIFFERENT = 30, 6
+
+
+def no_interval(differences: Array) -> str | None:
+    """Why ``paired_interval`` is not valid for these differences; None where it is.
+
+    It needs 30 examples, of which 6 differ. If 5 differ, and all in favour of the same classifier,
+    that happens by chance in 6 % of cases (sign test), yet no resample says so; if none differs,
+    the interval has no width.
+    """
+    n, different = differences.shape[1], int(np.count_nonzero(differences.any(axis=0)))
+    if not different:
+        return f"all {n:,} examples come out the same"
+    if different < FEWEST_DIFFERENT:
+        return f"only {different} of {n:,} examples differ"
+    return f"{n} examples are too few" if n < FEWEST_EXAMPLES else None
+
+
 def paired_interval(
     differences: Array, *, confidence: float, seed: int, resamples: int = 2000
 ) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from nndl_exp.config import (
     tracking_words,
 )
 from nndl_exp.datasets import Dataset
+from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.page.story import Part
 from nndl_exp.report.text import noun, plain, plain_accuracy
@@ -24,7 +25,13 @@ from nndl_exp.study.scores import scores
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.summary import Summary
 from nndl_exp.tracking.client import ui_command
-from nndl_exp.training.statistics import paired_interval, wilson_interval
+from nndl_exp.training.accuracy import Measure
+from nndl_exp.training.statistics import (
+    FEWEST_DIFFERENT,
+    FEWEST_EXAMPLES,
+    paired_interval,
+    wilson_interval,
+)
 
 _FEW = 8
 
@@ -53,12 +60,26 @@ def accuracy_of(runs: Sequence[RunDirectory], dataset: Dataset | None) -> Accura
     n, what = len(dataset.validation), noun(dataset)
     if len(runs) > 1:
         each = np.array([scores(run, dataset) for run in runs])
+        if why := _no_interval(each, measure, what):
+            return Accuracy(mean, None, None, f"no interval: {why}")
         low, high = paired_interval(each, confidence=0.95, seed=0)
         how = f"a bootstrap over {len(runs)} seeds and {n:,} {what} (Efron and Tibshirani 1993)"
         return Accuracy(mean, low, high, how)
     if not measure.is_fraction:
         return Accuracy(mean, None, None, "R² of one run has no interval here")
     return Accuracy(mean, *wilson_interval(mean, n), f"Wilson 1927, of {n:,} {what}")
+
+
+def _no_interval(each: Array, measure: Measure, what: str) -> str | None:
+    """Why a bootstrap of what each example adds, (seeds, examples), has no valid interval."""
+    if not measure.is_fraction:
+        return "resampled rows have another variance to explain, and R² may come out above 1"
+    wrong, right = (int(np.count_nonzero(one.any(axis=0))) for one in (1 - each, each))
+    if min(wrong, right) < FEWEST_DIFFERENT:
+        how = "wrong" if wrong < right else "right"
+        return f"only {min(wrong, right)} of the {what} are read {how}"
+    n = each.shape[1]
+    return f"{n} {what} are too few" if n < FEWEST_EXAMPLES else None
 
 
 def sentence(found: Summary, dataset: Dataset | None) -> tuple[str, str]:
@@ -79,8 +100,12 @@ def sentence(found: Summary, dataset: Dataset | None) -> tuple[str, str]:
     if accuracy.low is not None and accuracy.high is not None:
         ends = (plain_accuracy(measure, end) for end in (accuracy.low, accuracy.high))
         text += f" (95 % interval {' to '.join(ends)}{' %' if measure.is_fraction else ''})"
+    baseline = dataset.baseline(dataset.validation) if dataset else None
+    if baseline is not None:
+        text += f"; always naming the commonest class, {_shown(config, baseline)}"
     chosen = "" if len(runs) > 1 else " It was chosen by these very examples, so it is partly luck."
-    return text + ".", f"Interval: {accuracy.how}.{chosen}"
+    how = accuracy.how if accuracy.low is not None else accuracy.how.capitalize()
+    return text + ".", f"{'Interval: ' if accuracy.low is not None else ''}{how}.{chosen}"
 
 
 def reasons(found: Summary, parts: Sequence[Part]) -> list[str]:

@@ -56,19 +56,21 @@ def script(facts: Facts, options: Options) -> Script:
     narrow, eta = facts.base.network.hidden, facts.base.training.eta
     first = [pair for wider in _wider(facts, options, narrow)[:1] for pair in _pair(wider, eta)]
     *ahead, best = yield [*first, _params(narrow, eta)]
-    tried = [f"{_layers(best)} {judged(best)}"]
-    spent = facts.spent([best])
+    seen, tried = [best], [f"{_layers(best)} {judged(best)}"]
     for direction in (_wider, _deeper):
         for hidden in direction(facts, options, best.config.network.hidden):
             trials = ahead or (yield _pair(hidden, best.config.training.eta))
             ahead = []
-            candidate, spent = best_of(trials), spent + facts.spent(trials)
+            candidate, seen = best_of(trials), [*seen, *trials]
             tried.append(f"{_layers(candidate)} {judged(candidate)}")
             noise = facts.standard_error(max(0.0, best.goodness))
             worse = candidate.goodness < best.goodness - noise
-            best = best_of([best, candidate])
-            if worse or spent > 0.7 * facts.share:
+            if candidate.goodness > best.goodness:  # of equals the smaller one stays
+                best = candidate
+            if worse or not candidate.ok or facts.spent(seen) > 0.7 * facts.share:
                 break
+    if not best.ok:
+        return settings.nothing(facts, seen)
     config = settings.training(
         settings.network(facts.base, hidden=best.config.network.hidden),
         eta=best.config.training.eta,

@@ -43,7 +43,7 @@ def script(facts: Facts, options: Options) -> Script:
     """Train once, and take the smallest n that stops no worse than training to the end."""
     (trial,) = yield [{"seed": facts.base.seed}]
     if not trial.ok:
-        return Decision(facts.base, (f"the long training {trial.result.reason}",))
+        return settings.nothing(facts, [trial])
     noise = facts.standard_error(max(0.0, trial.goodness))
     for n in options.patience:
         stop = _stops_at(trial, n)

@@ -44,6 +44,7 @@ def start(facts: Facts, options: Options) -> RunConfig:
         fewer,
         options.epochs,
         lmbda=0.0,
+        monitor_size="all",
         monitor_every=fewer.dataset.training_size,  # once, before the first update
         schedule=ScheduleConfig(),
         dropout=0.0,
@@ -59,8 +60,10 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 def script(facts: Facts, options: Options) -> Script:
     """Go by tens to where the cost falls and ten times that does not; then look in between."""
     falls: dict[float, list[bool]] = {}
+    seen: list[Seen] = []
 
     def look(trials: Sequence[Seen]) -> None:
+        seen.extend(trials)
         for trial in trials:
             falls.setdefault(trial.params["training.eta"], []).append(cost_falls(trial))
 
@@ -73,12 +76,7 @@ def script(facts: Facts, options: Options) -> Script:
         eta *= step
         look((yield _batch(facts, options, [eta])))
     else:
-        does = "falls" if step > 1 else "does not fall"
-        reach = f"{number(facts.base.training.eta)} to {number(eta)}"
-        failed = (
-            f"no threshold: the training cost {does} at every eta from {reach}; start elsewhere"
-        )
-        return Decision(facts.base, (failed,), stop=True)
+        return _no_threshold(facts, seen, eta)
     low = eta / 10 if step > 1 else eta
     look((yield _batch(facts, options, [low * factor for factor in _BETWEEN])))
     thresholds = [_threshold(falls, low, seed) for seed in range(options.seeds)]
@@ -96,6 +94,20 @@ def script(facts: Facts, options: Options) -> Script:
     )
     numbers = {"thresholds": thresholds, "threshold": threshold, "eta": threshold / 2}
     return Decision(config, words, numbers)
+
+
+def _no_threshold(facts: Facts, seen: Sequence[Seen], eta: float) -> Decision:
+    """The run goes on as it was; the study ends only where every training diverged, at every η."""
+    reach = f"{number(facts.base.training.eta)} to {number(eta)}"
+    if not any(trial.ok for trial in seen):
+        words = f"every training diverges, at every eta from {reach}; start elsewhere"
+        return Decision(facts.base, (words,), stop=True)
+    does = "falls" if eta > facts.base.training.eta else "does not fall"
+    words = (
+        f"no threshold: the training cost {does} at every eta from {reach}; it stays at "
+        f"{number(facts.base.training.eta)}"
+    )
+    return Decision(facts.base, (words,))
 
 
 def cost_falls(trial: Seen) -> bool:

@@ -54,7 +54,7 @@ def script(facts: Facts, options: Options) -> Script:
     trials = yield [_params(size, eta * size / m) for size in sizes]
     good = [trial for trial in trials if trial.ok]
     if not good:
-        return Decision(facts.base, ("no mini-batch size got to the end; it stays as it was",))
+        return settings.nothing(facts, trials)
     common = _common(good)
     estimated = {_size(trial): _estimated_to(facts, trial, common) for trial in good}
     measured = {_size(trial): _measured_to(trial, common) for trial in good}

@@ -59,7 +59,7 @@ def script(facts: Facts, options: Options) -> Script:
         seen |= {trial.params["training.lmbda"]: trial for trial in trials}
         best = _largest_within_error(facts, seen)
         found, tried = best.params["training.lmbda"], sorted(seen)
-        if facts.spent(list(seen.values())) > 0.5 * facts.share:
+        if not best.ok or facts.spent(list(seen.values())) > 0.5 * facts.share:
             break
         if found == tried[-1]:
             batch = [found * 10]
@@ -72,14 +72,19 @@ def script(facts: Facts, options: Options) -> Script:
         seen |= {trial.params["training.lmbda"]: trial for trial in trials}
         best = best_of([best, *trials])
         found = best.params["training.lmbda"]
+    if len({trial.goodness for trial in seen.values() if trial.ok}) == 1:
+        tie = f"{judged(best)} with every lmbda (tried {_tried(seen)}): it stays as it was"
+        return Decision(facts.base, (tie,))
     trials = yield [at(found, eta / 2), at(found, eta * 2)]
     best = best_of([best, *trials])
+    if not best.ok:
+        return settings.nothing(facts, [*seen.values(), *trials])
     none, images = seen[0.0], best.config.dataset.training_size
     lmbda = settings.on_all_images(found, facts, options.images)
     config = settings.training(facts.base, lmbda=lmbda, eta=best.params["training.eta"])
     words = [
         f"{judged(best)} at lmbda {number(found)} and eta {number(config.training.eta)}, "
-        f"{judged(none)} without regularization (tried {', '.join(map(number, sorted(seen)))})"
+        f"{judged(none)} without regularization (tried {_tried(seen)})"
     ]
     if lmbda != found:
         words.append(f"that was with {images:,} images: lmbda {number(lmbda)} for all {facts.n:,}")
@@ -87,7 +92,14 @@ def script(facts: Facts, options: Options) -> Script:
 
 
 def _largest_within_error(facts: Facts, seen: dict[float, Seen]) -> Seen:
-    """The trial with the largest λ that is within a standard error of the best."""
+    """The trial with the largest λ that is within a standard error of the best, if any completed;
+    else that without regularization."""
     best = best_of(seen.values())
+    if not best.ok:
+        return seen[0.0]
     least = best.goodness - facts.standard_error(max(0.0, best.goodness))
     return seen[max(lmbda for lmbda, trial in seen.items() if trial.goodness >= least)]
+
+
+def _tried(seen: dict[float, Seen]) -> str:
+    return ", ".join(map(number, sorted(seen)))

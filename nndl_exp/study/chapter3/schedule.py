@@ -48,6 +48,8 @@ def script(facts: Facts, options: Options) -> Script:
             for n in options.patience
         ),
     ]
+    if not any(trial.ok for trial in trials):
+        return settings.nothing(facts, trials)
     constant, *halving = trials
     best = settings.best_of(halving)
     words = f"halving {judged(best)}, constant {judged(constant)}"

@@ -1,6 +1,7 @@
 """What the stages say settings with: configs changed, distributions, numbers in words."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from nndl_exp.config import RunConfig, StoppingConfig, flatten, to_mapping
 from nndl_exp.run import measure_of
-from nndl_exp.study.script import Facts, Seen
+from nndl_exp.study.script import Decision, Facts, Seen
 from nndl_exp.study.search_space import Params
 
 
@@ -59,8 +60,8 @@ def lmbda() -> FloatDistribution:
 
 
 def seeds() -> IntDistribution:
-    """Seeds of initial weights and shuffling."""
-    return IntDistribution(0, 2**31 - 1)
+    """Seeds of initial weights and shuffling, with room above what a user may type."""
+    return IntDistribution(0, 2**53)
 
 
 def architectures(hidden: Iterable[Sequence[int]]) -> CategoricalDistribution:
@@ -107,6 +108,21 @@ def in_words(values: Mapping[str, Any]) -> str:
 def best_of(trials: Iterable[Seen]) -> Seen:
     """The best trial, the first of equals."""
     return max(trials, key=lambda trial: (trial.goodness, -trial.number))
+
+
+def nothing(facts: Facts, trials: Sequence[Seen]) -> Decision:
+    """The decision of a stage in which no trial trained to its end: the run stays as it was.
+
+    It ends the study where no stage is left that could find a run which does.
+    """
+    how = states([trial.result.state for trial in trials])
+    words = f"no trial trained to its end ({how}); the run stays as it was"
+    return Decision(facts.base, (words,), stop=not facts.later)
+
+
+def states(ended: Iterable[str]) -> str:
+    """States of trials, counted: 3 diverged, 1 failed."""
+    return ", ".join(f"{count} {state}" for state, count in sorted(Counter(ended).items()))
 
 
 def goodness_text(config: RunConfig, goodness: float) -> str:

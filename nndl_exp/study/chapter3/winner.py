@@ -7,6 +7,7 @@ bootstrap over seeds and images, paired in both (Efron and Tibshirani 1993), and
 number of comparisons (Bonferroni).
 """
 
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from nndl_exp.nn.network import count_parameters
 from nndl_exp.run import measure_of
 from nndl_exp.study.chapter3 import settings
 from nndl_exp.study.script import Decision, Facts, Script, Seen
-from nndl_exp.training.statistics import paired_interval
+from nndl_exp.training.statistics import FEWEST_DIFFERENT, no_interval, paired_interval
 
 TITLE = "the winner"
 FIRST_SEED = 1000
-"""Seeds of this stage, which no search uses."""
+"""Where the new seeds start; see ``new_seeds``."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -56,47 +57,86 @@ def script(facts: Facts, options: Options) -> Script:
     all_of_them = sum(facts.work(config, config.training.epochs) / 2 for config in candidates)
     seeds = int(min(options.seeds, max(2, facts.share / all_of_them)))
     batch = [
-        {**settings.point(config, *varied), "seed": FIRST_SEED + facts.seed + seed}
+        {**settings.point(config, *varied), "seed": seed}
         for config in candidates
-        for seed in range(seeds)
+        for seed in new_seeds(facts, seeds)
     ]
     trials = yield batch
     groups = [trials[i * seeds : (i + 1) * seeds] for i in range(len(candidates))]
+    usable = [i for i, group in enumerate(groups) if any(trial.ok for trial in group)]
+    if not usable:
+        return settings.nothing(facts, trials)
     scores = [_scores(facts, group) for group in groups]
     means = [float(matrix.mean()) for matrix in scores]
     names = [
         f"{_name(config, varied)} ({settings.accuracy_text(config, mean)})"
         for config, mean in zip(candidates, means, strict=True)
     ]
-    best = int(np.argmax(means))
-    words = [f"{names[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"]
+    best = max(usable, key=lambda i: (means[i], -i))
+    words = [
+        f"{names[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"
+        f"{_baseline(facts)}"
+    ]
     even, half_widths, numbers = [best], [], {"means": means}
-    unit, scale = (" points", 100) if measure_of(facts.base).is_fraction else ("", 1)
-    for i, matrix in enumerate(scores):
+    confidence = 1 - 0.05 / max(1, len(candidates) - 1)
+    for i in range(len(candidates)):
         if i == best:
             continue
-        low, high = paired_interval(
-            scores[best] - matrix,
-            confidence=1 - 0.05 / max(1, len(candidates) - 1),
-            seed=facts.seed,
-        )
-        half_widths.append(scale * (high - low) / 2)
-        verdict = "better than" if low > 0 else "not distinguishable from"
-        words.append(
-            f"{verdict} {names[i]}: the difference is {scale * low:+.3g} to "
-            f"{scale * high:+.3g}{unit}"
-        )
-        numbers[f"interval_{i}"] = [low, high]
-        if low <= 0:
-            even.append(i)
-    if len(even) > 1:
-        words.append(
-            f"so many seeds and examples tell differences from {max(half_widths):.2g}{unit} on"
-        )
+        if i not in usable:
+            words.append(f"no training of {_name(candidates[i], varied)} came to its end")
+            continue
+        said, interval, tied = _compared(facts, scores[best] - scores[i], confidence)
+        words.append(said.format(names[i]))
+        even += [i] if tied else []
+        if interval:
+            numbers[f"interval_{i}"] = interval
+            half_widths.append((interval[1] - interval[0]) / 2)
+    unit, scale = _unit(facts)
+    if len(even) > 1 and half_widths:
+        widest = scale * max(half_widths)
+        words.append(f"so many seeds and examples tell differences from {widest:.2g}{unit} on")
     chosen = min(even, key=lambda i: (_size(facts, candidates[i]), i != best))
     if chosen != best:
         words.append(f"the smaller of those that are even is recommended: {names[chosen]}")
     return Decision(candidates[chosen], tuple(words), numbers)
+
+
+def _compared(
+    facts: Facts, differences: Array, confidence: float
+) -> tuple[str, list[float] | None, bool]:
+    """The verdict on a candidate that is to be named in it, the interval of its difference from the
+    best where one is valid, and whether the two are even."""
+    if why := no_interval(differences):
+        if np.count_nonzero(differences.any(axis=0)) < FEWEST_DIFFERENT:
+            return f"not distinguishable from {{}}: {why}", None, True
+        return f"ahead of {{}}, but there is no interval: {why}", None, False
+    low, high = paired_interval(differences, confidence=confidence, seed=facts.seed)
+    unit, scale = _unit(facts)
+    verdict = "better than" if low > 0 else "not distinguishable from"
+    said = f"{verdict} {{}}: the difference is {scale * low:+.3g} to {scale * high:+.3g}{unit}"
+    return said, [low, high], low <= 0
+
+
+def _unit(facts: Facts) -> tuple[str, int]:
+    return (" points", 100) if measure_of(facts.base).is_fraction else ("", 1)
+
+
+def _baseline(facts: Facts) -> str:
+    if not measure_of(facts.base).is_fraction:
+        return ""
+    baseline = settings.accuracy_text(facts.base, facts.chance)
+    return f" (always naming the commonest class: {baseline})"
+
+
+def new_seeds(facts: Facts, n: int) -> list[int]:
+    """The first n seeds from 1000 + the study's seed on that nothing has been trained with.
+
+    Left out are the run's seed and those of every trial of an earlier stage, or of the study that
+    this one began with: a candidate was chosen by how well it did with those.
+    """
+    used = {facts.base.seed, *facts.used_seeds}
+    free = (seed for seed in count(FIRST_SEED + facts.seed) if seed not in used)
+    return list(islice(free, n))
 
 
 def _scores(facts: Facts, group: list[Seen]) -> Array:
