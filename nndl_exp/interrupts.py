@@ -33,7 +33,7 @@ def claim_process() -> None:
 def claim_process_of_command() -> None:
     """Claim the process if it runs one of our commands, rather than a program that imports us."""
     words = sys.orig_argv[1:]
-    module = words[words.index("-m") + 1] if "-m" in words else ""
+    module = "".join(words[words.index("-m") + 1 :][:1]) if "-m" in words else ""
     if module.partition(".")[0] == "nndl_exp" or Path(sys.argv[0]).name in _SCRIPTS:
         claim_process()
 
