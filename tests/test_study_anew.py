@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
+import mlflow
 import optuna
 import pytest
-from studies import SERIAL, lead, run_small, study_of, table
+from studies import SERIAL, SMALL, lead, run_small, study_of, table
 from test_study_joined import ended, join
 
 from nndl_exp.cli.hydra_config import compose
@@ -14,6 +15,7 @@ from nndl_exp.reproduce import main as reproduce
 from nndl_exp.studies import main as studies
 from nndl_exp.study.storage import sqlite_url
 from nndl_exp.study.strategy import StagedStudy
+from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
 
 QUICK = (*SERIAL, "study.name=foo", "study.n_trials=6", "training.epochs=2")
@@ -153,3 +155,23 @@ def test_a_record_that_is_not_of_its_proposal_is_refused(tmp_path):
     shutil.copytree(tmp_path / "other/studies/foo/trials", tmp_path / "one/studies/foo/trials")
     with pytest.raises(UserError, match=r"trials/0 must hold the trial that foo proposes"):
         run_small(tmp_path / "one", *QUICK)
+
+
+def test_mlflow_shows_the_runs_of_another_study_of_that_name_beside_those_of_the_first(tmp_path):
+    words = [*SMALL, *QUICK, "study.n_trials=2", "tracking=mlflow", f"output={tmp_path}"]
+    for seed in (0, 7):
+        shutil.rmtree(tmp_path / "studies", ignore_errors=True)
+        with pytest.raises(SystemExit, match="0"):
+            sweep([*words, f"study.seed={seed}"])
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (experiment,) = (e for e in client.search_experiments() if e.name == "mnist_5k")
+    runs = {
+        run.data.tags["nndl.run"]: run for run in client.search_runs([experiment.experiment_id])
+    }
+    assert len(runs) == 6
+    assert {"foo", "foo/0", "foo/1"} < set(runs)
+    (other,) = (name for name in runs if name.startswith("foo~") and "/" not in name)
+    assert {f"{other}/0", f"{other}/1"} < set(runs)
+    assert runs["foo/0"].data.tags["mlflow.parentRunId"] == runs["foo"].info.run_id
+    eta = study_of(tmp_path, *QUICK, "study.n_trials=2", "study.seed=7").table()["training.eta"]
+    assert float(runs["foo/1"].data.params["training.eta"]) == eta[1]

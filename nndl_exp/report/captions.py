@@ -12,7 +12,7 @@ from nndl_exp.run import measure_of
 from nndl_exp.study.finished import time_was_up
 from nndl_exp.study.search_space import short_name
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.tracking.caption import Caption
+from nndl_exp.tracking.caption import IDENTITY, Caption
 from nndl_exp.tracking.client import serve_command
 from nndl_exp.training.accuracy import Measure
 
@@ -55,7 +55,7 @@ def search_caption(study: Study, trials: Sequence[Trial], best: Trial | None) ->
     decided."""
     complete, time_is_up = len(trials) >= study.n_trials, time_was_up(study.directory)
     ended_by = "all trials" if complete else TIME_IS_UP if time_is_up else "not ended"
-    tags = {"dataset": study.dataset.name, "ended_by": ended_by}
+    tags = {"dataset": study.dataset.name, "ended_by": ended_by, IDENTITY: study.plan.identity}
     where = output_words(study.config.output)
     winner, commands = "", [f"python -m nndl_exp.report {study.name}{where}"]
     if best is not None:
@@ -96,7 +96,7 @@ def staged_caption(
 
     ``story`` holds a paragraph for each stage, ``best`` the table of the last search.
     """
-    tags, winner = {"dataset": study.dataset.name}, ""
+    tags, winner = {"dataset": study.dataset.name, IDENTITY: study.identity}, ""
     commands = [f"python -m nndl_exp.report {study.name}{output_words(study.config.output)}"]
     if ended is not None:
         stage, trial = ended

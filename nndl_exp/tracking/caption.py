@@ -8,6 +8,9 @@ from nndl_exp.masking import masked
 NOTE = "mlflow.note.content"
 """The tag that the UI shows as the description, in Markdown."""
 
+IDENTITY = "nndl.identity"
+"""The tag of a study's run that tells the study from another one of the same name."""
+
 _LONGEST_NAME, _LONGEST_TAG = 250, 8000
 """What MLflow's tables take, in characters."""
 

@@ -16,7 +16,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.tracking import TrackingOutage, entities
 from nndl_exp.tracking import client as mlflow_client
-from nndl_exp.tracking.caption import Caption
+from nndl_exp.tracking.caption import IDENTITY, Caption
 from nndl_exp.tracking.model import crown, log_model, model_of
 from nndl_exp.tracking.saved_view import KEY, save_view
 from nndl_exp.training.accuracy import Measure, measure_for
@@ -99,6 +99,9 @@ class MlflowView:
             tags["mlflow.parentRunId"] = inside
         with outages():
             run = next(self._search(tagged(RUN_TAG, name)), None)
+            if run is not None and run.data.tags.get(IDENTITY) != caption.tags.get(IDENTITY):
+                self._set_aside(name, run.info.run_id)
+                run = None
             if run is None:
                 run = self._client.create_run(
                     self._experiment, int(started * 1000), tags, run_name=caption.shown_name
@@ -112,6 +115,16 @@ class MlflowView:
                 for child in self._search(tagged(STUDY_TAG, name))
             }
         return Parent(name, _child(run), children)
+
+    def _set_aside(self, name: str, run_id: str) -> None:
+        """Rename the runs of a study whose name another study has now, and those below it."""
+        other = f"{name}~{run_id[:6]}"
+        for run in list(self._search(f"tags.`{RUN_TAG}` LIKE '{name}%'")):
+            for tag in (RUN_TAG, STUDY_TAG):
+                first, slash, rest = run.data.tags.get(tag, "").partition("/")
+                if first == name:
+                    self._client.set_tag(run.info.run_id, tag, f"{other}{slash}{rest}")
+        self._client.update_run(run_id, name=other)
 
     def close_study(
         self, parent: Parent, *, complete: bool, caption: Caption, metrics: Mapping[str, float]
