@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis  # noqa: F401 (it fails when it is imported after gc.freeze())
 import needs
 import pytest
 from idx_files import set_of, small_files, write
