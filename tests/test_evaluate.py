@@ -15,6 +15,7 @@ import mlflow
 import pytest
 import yaml
 from conftest import CommandLine
+from filelock import FileLock, Timeout
 
 from nndl_exp import evaluate, predict, reproduce, studies, sweep, sync, train
 from nndl_exp.cli.looks import MlflowLooks
@@ -204,6 +205,25 @@ def test_of_five_looks_at_once_one_is_taken(output):
     assert len(kept) == 1
     assert all(f"run      {kept[0].run} ·" in out for out in shown)
     assert sum(status == 2 for _, _, status in done) >= 3
+
+
+def test_nobody_else_looks_meanwhile_and_a_look_is_kept_before_it_is_shown(
+    output, capsys, monkeypatch
+):
+    measure, show, kept = evaluate.measure, evaluate.show, output / "studies/demo/test_set.json"
+
+    def measured(*arguments):
+        with pytest.raises(Timeout):
+            FileLock(output / ".test_set.lock", timeout=0).acquire()
+        return measure(*arguments)
+
+    def shown(look, *arguments):
+        assert read(kept) == [look]
+        show(look, *arguments)
+
+    monkeypatch.setattr(evaluate, "measure", measured)
+    monkeypatch.setattr(evaluate, "show", shown)
+    assert "of 359 test images" in looked(capsys, output, "demo")
 
 
 # Where MLflow is all there is
