@@ -90,7 +90,7 @@ def test_mlflow_has_the_study_and_every_trial(swept, client):
         assert run.data.tags["ended_by"] == result.reason
         assert run.data.params["training.eta"] == str(record.config().training.eta)
         assert run.data.params["seed"] == "0"
-        assert len(run.data.params) == 51, "nothing is dropped"
+        assert len(run.data.params) == 54, "nothing is dropped"
         assert run.inputs.dataset_inputs[0].dataset.name == "mnist_5k"
         for metric in ("training_cost", "validation_cost", "training_accuracy",
                        "validation_accuracy", "eta", "seconds"):  # fmt: skip
@@ -282,7 +282,7 @@ def test_predict_refuses_what_it_cannot_read(swept, tmp_path):
         ("text.png", "is not a picture that can be read"),
         ("blank.png", "shows nothing"),
         ("small.npz", r"must be numbers of shape (n, 784): got (2, 7)"),
-        ("grey.npz", "must lie between 0 and 1 (grey value / 256): got 200 to 200"),
+        ("grey.npz", "scaled as the training pictures were: got 200 to 200"),
         ("other.npz", "must hold an array named x"),
         ("none.png", "no such file"),
     ):
