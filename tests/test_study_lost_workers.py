@@ -13,6 +13,7 @@ import psutil
 import pytest
 from studies import study_of
 
+from nndl_exp.errors import UserError
 from nndl_exp.study.coordinator import Coordinator
 from nndl_exp.study.executors import EXECUTORS, Pool, SerialExecutor
 from nndl_exp.study.storage import url_of
@@ -99,6 +100,12 @@ def test_a_trial_whose_workers_die_as_they_load_is_given_up(tmp_path, facts):
     assert (led.report.stopped, said) == (None, [])
     assert len(study.trials()) == 3
     assert not list(study.directory.glob("trials/.*.begun"))
+
+
+def test_a_loop_over_the_trials_of_a_study_that_is_given_up_raises(tmp_path, facts):
+    study = study_of(tmp_path / "out", *WORDS, "study.max_retries=0")
+    with Killer(facts), pytest.raises(UserError, match="has stopped: trial 0 was broken by the"):
+        list(study.run())
 
 
 @pytest.mark.long

@@ -95,13 +95,16 @@ class Coordinator:
             self._storage.close()
             self._running.account(self.report, self.workers)
 
-    def raise_signal(self) -> None:
-        """Deliver the signal that ended the iteration, for a caller that does not read ``report``.
+    def raise_what_stopped(self) -> None:
+        """Raise what ended the iteration early, for a caller that does not read ``report``.
 
         Raises:
             KeyboardInterrupt: it was an interrupt.
+            UserError: workers died again and again, or the database has gone.
         """
         self._stop.raise_again()
+        if self._running.stuck:
+            raise UserError(f"{self.study.name} has stopped: {self._running.stuck}")
 
     @property
     def proposed(self) -> Sequence[Proposal]:
@@ -120,7 +123,7 @@ class Coordinator:
             while self._advance():
                 yield from self._ledger.fresh()
         except DatabaseGoneError as e:
-            self.report.stopped = str(e)
+            self.report.stopped = self._running.stuck = str(e)
             self._stop.request()
             self._running.drain()
 

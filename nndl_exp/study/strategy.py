@@ -146,6 +146,7 @@ class StagedStudy:
 
         Raises:
             KeyboardInterrupt: it was interrupted; all that was trained is kept.
+            UserError: workers died again and again, or the database has gone.
         """
         pool = executors.pool_of(self.config)
         try:
@@ -154,7 +155,7 @@ class StagedStudy:
                     yield stage, trial
                 if decision := stage.decision():
                     stage.conclude(decision)
-                coordinator.raise_signal()
+                coordinator.raise_what_stopped()
         finally:
             pool.close()
 

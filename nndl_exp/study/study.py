@@ -190,13 +190,14 @@ class Study:
 
         Raises:
             KeyboardInterrupt: it was interrupted; all that was trained is kept.
+            UserError: workers died again and again, or the database has gone.
         """
         from nndl_exp.study.coordinator import Coordinator
         from nndl_exp.study.storage import url_of
 
         coordinator = Coordinator(self, url_of(self.config))
         yield from coordinator
-        coordinator.raise_signal()
+        coordinator.raise_what_stopped()
 
     def run_directory(self, number: int) -> RunDirectory:
         """The record of a trial."""
