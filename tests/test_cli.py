@@ -52,9 +52,12 @@ def test_a_sweep_shows_plan_trials_winner_and_what_to_type(swept):
     lines = printed.splitlines()
     assert re.match(r"study    demo +new · seed 0 · output nndl-output/studies/demo", lines[0])
     assert "600 train · 200 validate · test set locked until `evaluate`" in lines[1]
-    assert "eta 0.001..10 log" in lines[2]
+    assert re.fullmatch(
+        r" +always naming the commonest class: [\d.]+ % of the validation images", lines[2]
+    )
+    assert "eta 0.001..10 log" in lines[3]
     assert re.match(
-        r"plan     10 trials · TPE, lag 4 · median pruner · \d+ workers? · about", lines[3]
+        r"plan     10 trials · TPE, lag 4 · median pruner · \d+ workers? · about", lines[4]
     )
     rows = [line for line in lines if re.match(r" *\d+  (\d|diverged)", line)]
     assert [int(row.split()[0]) for row in rows] == list(range(10))

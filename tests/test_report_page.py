@@ -27,9 +27,11 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from sklearn.metrics import confusion_matrix, mean_squared_error
 
+from nndl_exp.config import run_config
 from nndl_exp.datasets import load_dataset
 from nndl_exp.report.page import LARGEST, pictures
 from nndl_exp.report.told import Told, calibration
+from nndl_exp.run import data_of
 from nndl_exp.study.strategy import open_study
 from nndl_exp.training.statistics import paired_interval
 
@@ -151,9 +153,13 @@ def test_the_verdict_is_the_mean_over_new_seeds_with_its_interval(seen):
     ]
     np.testing.assert_allclose(right.mean(axis=1), recorded)
     low, high = paired_interval(right, confidence=0.95, seed=0)
+    config = run_config(yaml.safe_load((won(folder) / "config.yaml").read_text()))
+    commonest = np.bincount(data_of(config).training.labels).argmax()
+    baseline = (validation.labels == commonest).mean()
     assert (
         f"reads {100 * right.mean():.1f} % of the validation images right, in the mean of "
-        f"{len(runs)} new seeds (95 % interval {100 * low:.1f} to {100 * high:.1f} %)." in page.text
+        f"{len(runs)} new seeds (95 % interval {100 * low:.1f} to {100 * high:.1f} %); always "
+        f"naming the commonest class, {100 * baseline:.1f} %." in page.text
     )
     hidden = yaml.safe_load((won(folder) / "config.yaml").read_text())["network"]["hidden"]
     assert f"one hidden layer of {hidden[0]} neurons" in page.text or len(hidden) != 1
@@ -369,7 +375,7 @@ def test_numbers_to_predict_have_residuals_instead_of_a_confusion_matrix(tmp_pat
     assert "The study can't be opened, so less of it is shown: " in page.text
     assert "What the network tells of the validation set can't be shown: " in page.text
     assert "houses.csv" in page.text
-    assert "no interval: the data can't be had" in page.text
+    assert "No interval: the data can't be had" in page.text
     assert "learning_curves" in page.charts
 
 

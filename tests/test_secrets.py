@@ -130,7 +130,7 @@ def test_a_sweep_and_a_training_leave_no_password(tmp_path, monkeypatch, capfd, 
 
     with server(folder, port) as uri:
         tracked = f"tracking.uri={uri}"
-        printed = run("sweep", *SWEEP, tracked, "study.budget=0.01s", status=0)
+        printed = run("sweep", *SWEEP, tracked, "study.budget=0.01s", status=1)
         assert f"tracking.uri=http://nndl:***@127.0.0.1:{port}" in printed, "how to resume"
         run("sweep", *SWEEP, tracked, status=0)
         run("train", *TRAIN, tracked, status=0)

@@ -218,6 +218,7 @@ def test_r2_of_several_seeds_has_no_interval(tmp_path, capsys):
     assert "reaches R²" in text
     assert "interval" not in text
     assert rests_on.startswith("No interval: ")
+    assert "R² may come out above 1" in rests_on
 
 
 def test_an_accuracy_that_all_rows_agree_on_has_no_interval(tmp_path, capsys):

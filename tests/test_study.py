@@ -54,7 +54,9 @@ def test_open_reads_a_study_back(tmp_path):
 
 def test_a_mini_batch_larger_than_the_training_set_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"must not exceed .* \(50\): got 100"):
-        study_of(tmp_path, "dataset.training_size=50")
+        study_of(
+            tmp_path, "dataset.training_size=50", "search_space.training.mini_batch_size.high=100"
+        )
 
 
 def test_enqueued_trials_come_first(tmp_path):

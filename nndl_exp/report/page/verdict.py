@@ -104,8 +104,10 @@ def sentence(found: Summary, dataset: Dataset | None) -> tuple[str, str]:
     if baseline is not None:
         text += f"; always naming the commonest class, {_shown(config, baseline)}"
     chosen = "" if len(runs) > 1 else " It was chosen by these very examples, so it is partly luck."
-    how = accuracy.how if accuracy.low is not None else accuracy.how.capitalize()
-    return text + ".", f"{'Interval: ' if accuracy.low is not None else ''}{how}.{chosen}"
+    how = f"Interval: {accuracy.how}"
+    if accuracy.low is None:
+        how = accuracy.how[0].upper() + accuracy.how[1:]
+    return text + ".", f"{how}.{chosen}"
 
 
 def reasons(found: Summary, parts: Sequence[Part]) -> list[str]:
