@@ -92,10 +92,12 @@ def declare(item: pytest.Item) -> None:
 def provide(item: pytest.Item) -> None:
     """Skip a test where what it needs is not there; leave one that needs nothing without it."""
     wanted = [name for mark in item.iter_markers("needs") for name in mark.args]
+    os.environ["PATH"] = PATH
     for name in wanted:
         if NEEDS[name].missing():
             pytest.skip(f"needs {name}: {NEEDS[name].remedy}")
-    os.environ["PATH"] = PATH if wanted else bare_path()
+    if not wanted:
+        os.environ["PATH"] = bare_path()
     os.environ.pop("NNDL_DATA_DIR", None)
     if wanted and DATA is not None:
         os.environ["NNDL_DATA_DIR"] = DATA

@@ -134,7 +134,7 @@ def test_a_champion_that_is_beaten_passes_its_alias_on(shown, tmp_path):
     client, first = client_of(output), shown.winner
     second = (first + 1) % 6
     trials = study.trials()
-    parent = view.open_study("ui", {}, trial_caption(study, trials[0]), 0.0)
+    parent = view.open_study("ui", {}, search_caption(study, trials, None), 0.0)
     for number, version in ((second, 2), (first, 1), (second, 2)):
         directory, name = study.run_directory(number), f"ui/{number}"
         caption = champion_caption(study, name, trials[number])

@@ -87,7 +87,9 @@ def test_commands_that_read_a_study_refuse_changed_data(folder, capsys):
     before = content(folder / "nndl-output")
     assert "the dataset has changed" in refused(capsys, reproduce, "named")
     assert "the dataset has changed" in refused(capsys, reproduce, "named/learning_rate/0")
-    assert "the dataset has changed" in refused(capsys, evaluate, "named/learning_rate/0")
+    assert "the dataset has changed" in refused(
+        capsys, evaluate, "named/learning_rate/0", "--unfinished"
+    )
     assert content(folder / "nndl-output") == before
 
 

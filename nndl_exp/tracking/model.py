@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAME, CHAMPION = "model", "champion"
 _PACKAGES = ("mlflow", "numpy", "scipy", "pandas")
 _CODE = (
-    "__init__.py", "masking.py", "errors.py", "nn/*.py", "tracking/__init__.py",
+    "__init__.py", "interrupts.py", "masking.py", "errors.py", "nn/*.py", "tracking/__init__.py",
     "tracking/pyfunc_model.py",
 )  # fmt: skip
 """What ``pyfunc_model`` needs of this package."""
