@@ -144,7 +144,7 @@ def test_a_study_that_was_interrupted_is_evaluated_by_consent_only(cli, capsys, 
         line.startswith("so far   trial")
         for line in report_lines(study, trials, analyse(study, trials))
     )
-    typed = commands(summary("nndl-output", "demo"), "demo/0", "nndl-output", None)
+    typed = commands(summary("nndl-output", "demo"), "demo/0", None)
     assert not [command for command in typed if "evaluate" in command.line]
     assert "of 359 test images" in said(capsys, evaluate, "demo/0", "--unfinished")
     assert "it said then" in said(capsys, evaluate, "demo/0"), "that is no new look"

@@ -61,7 +61,7 @@ def test_the_variable_names_the_folder_of_all_commands(folder, typed, monkeypatc
 
 def test_an_unfinished_study_is_resumed_where_it_is(folder, typed, monkeypatch):
     monkeypatch.setenv("NNDL_OUTPUT", ODD)
-    said = typed(command("sweep", *SWEEP, "tracking=none", "study.budget=0.001s"))
+    said = typed(command("sweep", *SWEEP, "tracking=none", "study.budget=0.001s"), status=1)
     (again,) = (line for line in printed_commands(said) if "sweep" in line)
     monkeypatch.delenv("NNDL_OUTPUT")
     assert "resumed" in typed(again)

@@ -510,7 +510,7 @@ def test_quiet_still_tells_errors_and_warnings(in_process):
     words += ["study.give_up_after=4"]
     status, out, err = in_process(sweep.main, *words, "-q")
     assert status == 1 and err == ""
-    assert [line.split()[0] for line in out.splitlines()] == ["stopped", "winner", "resume"]
+    assert [line.split()[0] for line in out.splitlines()] == ["stopped", "resume", "no"]
     status, out, err = in_process(sweep.main, "-q", "training.epoch=3")
     assert (status, out) == (2, "")
     assert "did you mean training.epochs?" in err
