@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from nndl_exp.nn.network import count_multiply_adds
 
-CONSTANTS = (1.15e-5, 2.45e-10, 4.67e-11, 9.34e-9)
+CONSTANTS = (1.1e-5, 1.6e-10, 5e-11, 6.4e-9)
 """UPDATE, WEIGHT, PRODUCT and NEURON in seconds, fitted by ``python -m benchmarks.training --fit``
 on one thread. They belong to the identity of a study: others may lead to other decisions."""
 
