@@ -10,7 +10,7 @@ from nndl_exp.study.samplers import SAMPLERS
 
 SHORT = ("pruner.n_startup_trials=2", "pruner.n_warmup_steps=2")
 CASES = [
-    ("tpe", "median", "chapter3", SHORT),
+    ("tpe", "median", "chapter3", (*SHORT, "study.seed=1")),
     ("random", "none", "chapter3", ()),
     ("grid", "percentile", "grid", SHORT),
     ("qmc", "successive_halving", "numeric", ("pruner.min_resource=1",)),

@@ -24,6 +24,7 @@ LAG = 4  # that of SMALL
 SIX_POINTS = (
     "search_space=grid", "search_space.training.lmbda=null", "search_space.network.hidden=null",
     "sampler=random", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=1",
+    "training.epochs=6",
 )  # fmt: skip
 
 
