@@ -159,7 +159,7 @@ def test_softmax_and_sigmoid_outputs_learn_equally_well(run):
 def test_large_rotations_confuse_6_and_9_and_small_ones_help(run, monkeypatch):
     rotations = importlib.import_module("experiments.rotations")
     monkeypatch.setattr(rotations, "ANGLES", (0, 15, 180))
-    rows = run("rotations", "seeds=1", "dataset.training_size=2000", "training.epochs=20")
+    rows = run("rotations", "seeds=2", "dataset.training_size=500", "training.epochs=40")
     none, small, large = (
         rows[f"up to {angle} degrees: validation accuracy, best epoch (%)"].mean
         for angle in (0, 15, 180)

@@ -64,7 +64,7 @@ def test_an_unfinished_study_is_resumed_where_it_is(folder, typed, monkeypatch):
     said = typed(command("sweep", *SWEEP, "tracking=none", "study.budget=0.001s"), status=1)
     (again,) = (line for line in printed_commands(said) if "sweep" in line)
     monkeypatch.delenv("NNDL_OUTPUT")
-    assert "resumed" in typed(again)
+    assert "resumed" in typed(again, status=1)
     assert [path.name for path in folder.iterdir()] == [Path(ODD).parts[0]]
 
 
