@@ -48,11 +48,12 @@ def command(
     if found.directory.result() is None:
         raise UserError(f"{found.name} has not ended; only a settled run can be evaluated")
     with keeper_of(found, output, tracking) as keeper:
-        looks, seen = keeper.looks(), _seen(found, keeper)
+        seen = _seen(found, keeper)
         if seen is not None and seen.accuracy is not None and not again:
             screen.tell("the test set was looked at before, with this network; it said then:")
             show(seen, 1, screen)
             return
+        looks = keeper.looks()
         if seen is None:
             _check(found, looks, keeper, again=again, unfinished=unfinished)
         look = measure(found, keeper.name)

@@ -23,8 +23,11 @@ from nndl_exp.config import (
 from nndl_exp.errors import UserError
 from nndl_exp.report.screen import WARNING, Screen
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # heavy; an error line needs none of them
+    from nndl_exp.datasets import Dataset
+    from nndl_exp.records import RunDirectory
     from nndl_exp.records.origin import Origin
+    from nndl_exp.run import Run
 
 _log = logging.getLogger("nndl_exp.train")  # also where this file is __main__
 _CURVE = 18  # columns of the learning curve beside the progress bar
@@ -76,47 +79,79 @@ def train_one(
     A run that has finished is trained ``again``. A ``--multirun`` only shows it, so that repeating
     one that was killed trains what is missing.
     """
-    from nndl_exp.cli.looks import show_looks
-    from nndl_exp.cli.output import check_output, check_space
-    from nndl_exp.cli.tracker import make_tracker, outage_line, show_run
-    from nndl_exp.records.looks import register_of
     from nndl_exp.report.curves import draw
-    from nndl_exp.report.sparkline import sparkline
-    from nndl_exp.report.text import (
-        headings_text,
-        measured_text,
-        result_text,
-        run_text,
-        show_dataset,
-    )
-    from nndl_exp.run import Run, check, measure_of, sizes_of
-    from nndl_exp.study.looks import looks_at
-    from nndl_exp.tracking.client import check_database, ui_command
+    from nndl_exp.run import Run, check
 
-    dataset, measure = check(config.run), measure_of(config.run)
+    dataset = check(config.run)
+    _check_places(config, dataset)
+    finished_on = None if again else dataset.sha256
+    directory = new_run_directory(Path(config.output), config.run, finished_on=finished_on)
+    _show_plan(config, dataset, directory, origin, screen)
+    with Run(config.run, directory, dataset, origin=origin) as run:
+        _show_epochs(run, screen)
+    assert run.result is not None
+    _log.debug("trained %d epochs in %.2f s", run.result.epochs, run.result.seconds)
+    draw(directory, name_of(directory))
+    _log.debug("drew the learning curves")
+    outage = _track(config, dataset, directory)
+    _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
+    _show_result(run, directory, screen)
+    _show_commands(config, name_of(directory), outage, screen)
+
+
+def _check_places(config: TrainConfig, dataset: "Dataset") -> None:
+    """Check that what the run leaves can be kept and shown, before it is trained.
+
+    Raises:
+        UserError: the output folder or MLflow can't take it.
+    """
+    from nndl_exp.cli.output import check_output, check_space
+    from nndl_exp.cli.tracker import make_tracker
+    from nndl_exp.run import measure_of, sizes_of
+    from nndl_exp.tracking.client import check_database
+
     check_output(config.output)
     if config.tracking.name == "mlflow" and not config.tracking.uri:
         check_database(config.output)
     check_space(config, sizes_of(config.run, dataset), len(dataset.training), runs=1)
     if config.tracking.uri:  # a server is asked at once whether it is there
-        make_tracker(config.output, config.tracking, config.run.dataset.title, measure)
-    data = None if again else dataset.sha256
-    directory = new_run_directory(Path(config.output), config.run, finished_on=data)
-    name = name_of(directory)
-    network, training = run_text(config.run)
-    judged_by = config.run.training.judged_by
+        title, measure = config.run.dataset.title, measure_of(config.run)
+        make_tracker(config.output, config.tracking, title, measure)
+
+
+def _show_plan(
+    config: TrainConfig,
+    dataset: "Dataset",
+    directory: "RunDirectory",
+    origin: "Origin | None",
+    screen: Screen,
+) -> None:
+    from nndl_exp.records.looks import register_of
+    from nndl_exp.report.text import run_text, show_dataset
+    from nndl_exp.study.looks import looks_at
+
+    name, before = name_of(directory), " · trained before" if directory.result() else ""
     register = register_of(directory.path, directory.origin() or origin, Path(config.output))
     looks = looks_at(register, dataset.sha256)
-    before = " · trained before" if directory.result() else ""
     screen.print(f"run      {name}{before}")
     show_dataset(screen, dataset, looks)
-    if watched := dataset.monitor == "test":
+    if dataset.monitor == "test":
         others = len([look for look in looks if look.run != name])
         screen.tell(f"         look number {others + 1} at the test set of {register.name}")
+    network, training = run_text(config.run)
     screen.print(f"network  {network}\ntraining {training}\n")
-    screen.print(f" epoch   {headings_text(measure, dataset.monitor)}       s")
-    with Run(config.run, directory, dataset, origin=origin) as run, progress(screen) as bar:
-        task = bar.add_task("", total=config.run.training.epochs, completed=len(run.history))
+
+
+def _show_epochs(run: "Run", screen: Screen) -> None:
+    """Train the run, and print a line for each epoch."""
+    from nndl_exp.report.sparkline import sparkline
+    from nndl_exp.report.text import headings_text, measured_text
+    from nndl_exp.run import measure_of
+
+    measure, judged_by = measure_of(run.config), run.config.training.judged_by
+    screen.print(f" epoch   {headings_text(measure, run.dataset.monitor)}       s")
+    with progress(screen) as bar:
+        task = bar.add_task("", total=run.config.training.epochs, completed=len(run.history))
         for epoch in run:
             for moment in epoch.within:
                 screen.print(f"{moment.epoch:>6.2f}   {measured_text(moment, measure)}")
@@ -125,29 +160,47 @@ def train_one(
             )
             curve = sparkline([getattr(e, judged_by) for e in run.history], _CURVE)
             bar.update(task, completed=epoch.number, description=curve)
+
+
+def _track(config: TrainConfig, dataset: "Dataset", directory: "RunDirectory") -> str | None:
+    """Show the run in MLflow; the reason if MLflow does not show it, None if it does."""
+    from nndl_exp.cli.looks import show_looks
+    from nndl_exp.cli.tracker import show_run
+
+    name = name_of(directory)
+    outage = show_run(config.output, config.tracking, name, directory, dataset)
+    if outage is None and dataset.monitor == "test" and config.tracking.name == "mlflow":
+        outage = show_looks(config.output, config.tracking, name)
+    return outage
+
+
+def _show_result(run: "Run", directory: "RunDirectory", screen: Screen) -> None:
+    from nndl_exp.report.text import result_text
+    from nndl_exp.run import measure_of
+
     result = run.result
     assert result is not None
-    _log.debug("trained %d epochs in %.2f s", result.epochs, result.seconds)
-    draw(directory, name)
-    _log.debug("drew the learning curves")
-    outage = show_run(config.output, config.tracking, name, directory, dataset)
-    if watched and outage is None and config.tracking.name == "mlflow":
-        outage = show_looks(config.output, config.tracking, name)
-    _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
     screen.print()
     screen.tell(f"{result.state:<8} {result.reason}")
     if result.validation_accuracy is not None:
-        best = result_text(measure, result.validation_accuracy, dataset)
+        best = result_text(measure_of(run.config), result.validation_accuracy, run.dataset)
         screen.tell(f"best     {best} at epoch {result.best}")
     screen.tell(f"saved    {directory.path}")
     screen.print()
+
+
+def _show_commands(config: TrainConfig, name: str, outage: str | None, screen: Screen) -> None:
+    """Print what to type next."""
+    from nndl_exp.cli.tracker import outage_line
+    from nndl_exp.tracking.client import ui_command
+
     if outage:
         screen.tell(outage_line(outage, config.output, config.tracking), style=WARNING)
     if config.tracking.name == "mlflow":
         screen.print(f"look       {ui_command(config.output, config.tracking)}")
     output, tracking = output_words(config.output), tracking_words(config.tracking)
     screen.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
-    if not watched:
+    if config.run.dataset.monitor != "test":
         screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}{tracking}")
 
 
