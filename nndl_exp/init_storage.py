@@ -20,7 +20,7 @@ def command(url: str | None) -> None:
     """
     from nndl_exp import database
     from nndl_exp.config import TrackingConfig
-    from nndl_exp.study.storage import create_tables
+    from nndl_exp.study.running.storage import create_tables
     from nndl_exp.tracking.client import connect
 
     base = database.address(url, "--url")

@@ -257,8 +257,8 @@ def _differing(stage: "Study", copy: "Study", trials: "list[Trial]") -> list[int
 
 
 def _search_again(study: "Study", trials: int, folder: str, screen: Screen) -> "Study":
-    from nndl_exp.study.coordinator import Coordinator
-    from nndl_exp.study.storage import sqlite_url
+    from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.running.storage import sqlite_url
     from nndl_exp.study.study import Study
 
     settings = replace(study.config.study, n_trials=trials, budget=None)

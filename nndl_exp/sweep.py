@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from nndl_exp.cli.staged_tracking import StagedViews
     from nndl_exp.report.live import StudyRegion
     from nndl_exp.report.staged import StagedPresentation
-    from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.executors import Pool
-    from nndl_exp.study.script import Decision
+    from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.stages.script import Decision
     from nndl_exp.study.strategy import Stage, StagedStudy
     from nndl_exp.study.study import Study, Trial
 
@@ -122,9 +122,9 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study import executors
-    from nndl_exp.study.coordinator import Coordinator
     from nndl_exp.study.finished import keep_command
-    from nndl_exp.study.storage import url_of
+    from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.running.storage import url_of
     from nndl_exp.study.study import Study, Trial, shown_as_before
 
     study = Study(config)
@@ -251,7 +251,7 @@ def check_databases(config: SweepConfig) -> None:
     Raises:
         UserError: one is not what it should be.
     """
-    from nndl_exp.study.storage import check_storage
+    from nndl_exp.study.running.storage import check_storage
     from nndl_exp.tracking.client import check_database
 
     check_storage(config)

@@ -23,8 +23,8 @@ if "FAKETIME_TIMESTAMP_FILE" in os.environ:
 def main() -> int:
     from studies import study_of
 
-    from nndl_exp.study.coordinator import Coordinator
-    from nndl_exp.study.storage import url_of
+    from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.running.storage import url_of
 
     study = study_of(Path(sys.argv[1]), *sys.argv[2:])
     coordinator = Coordinator(study, url_of(study.config))

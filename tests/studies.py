@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from nndl_exp.cli.hydra_config import compose
-from nndl_exp.study.coordinator import Coordinator
-from nndl_exp.study.storage import url_of
+from nndl_exp.study.running.coordinator import Coordinator
+from nndl_exp.study.running.storage import url_of
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 

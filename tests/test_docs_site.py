@@ -25,7 +25,7 @@ from selenium.webdriver.common.by import By
 from nndl_exp.__main__ import nndl
 from nndl_exp.cli.hydra_config import CONF, compose
 from nndl_exp.config import SweepConfig, flatten
-from nndl_exp.study.chapter3 import STAGES
+from nndl_exp.study.stages.chapter3 import STAGES
 
 if not (ROOT / "mkdocs.yml").is_file():
     pytest.skip("a source distribution has no docs", allow_module_level=True)

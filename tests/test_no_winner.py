@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nndl_exp.cli.hydra_config import compose
-from nndl_exp.study.chapter3 import STAGES
+from nndl_exp.study.stages.chapter3 import STAGES
 from nndl_exp.study.strategy import StagedStudy
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main, sweep_config

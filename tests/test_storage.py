@@ -9,8 +9,8 @@ from studies import SERIAL, SMALL, run_small, study_of
 
 from nndl_exp import database
 from nndl_exp.errors import UserError
-from nndl_exp.study.patience import Patience
-from nndl_exp.study.storage import Storage, url_of
+from nndl_exp.study.running.patience import Patience
+from nndl_exp.study.running.storage import Storage, url_of
 
 SWEEP = (*SMALL[1:], "storage=postgresql", "study.name=kept", "study.n_trials=3",
          "search_space.network.hidden=null")  # fmt: skip

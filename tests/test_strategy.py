@@ -380,7 +380,7 @@ def test_plain_searches_are_strategies_of_one_stage(name):
 
 
 def test_the_options_in_the_yaml_are_those_of_the_stages():
-    from nndl_exp.study.chapter3 import STAGES as MODULES
+    from nndl_exp.study.stages.chapter3 import STAGES as MODULES
 
     options = compose("sweep", ["strategy=chapter3"]).settings["strategy"]["options"]
     assert set(options) == set(MODULES)
@@ -465,9 +465,9 @@ def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
 
 def test_a_joint_search_whose_ranges_grow_is_reproduced(tmp_path):
     """From a start so small that the best trials lie at the upper edge of η."""
-    from nndl_exp.study.coordinator import Coordinator
-    from nndl_exp.study.joint import JointStage
-    from nndl_exp.study.storage import sqlite_url
+    from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.running.storage import sqlite_url
+    from nndl_exp.study.stages.joint import JointStage
 
     words = ("training.eta=0.002", "training.lmbda=0.01", "study.n_trials=26",
              "strategy.epochs=4000", *NO_TRACKING)  # fmt: skip

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from nndl_exp.config import DatasetConfig, NetworkConfig, RunConfig, TrainingConfig
 from nndl_exp.records import Result
-from nndl_exp.study.chapter3 import STAGES
-from nndl_exp.study.script import Decision, Facts, Seen, play
-from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.stages.chapter3 import STAGES
+from nndl_exp.study.stages.script import Decision, Facts, Seen, play
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import paired_interval
 from nndl_exp.training.update_time import CONSTANTS, epoch_seconds

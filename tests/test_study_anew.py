@@ -13,7 +13,7 @@ from nndl_exp.cli.hydra_config import compose
 from nndl_exp.errors import UserError
 from nndl_exp.reproduce import main as reproduce
 from nndl_exp.studies import main as studies
-from nndl_exp.study.storage import sqlite_url
+from nndl_exp.study.running.storage import sqlite_url
 from nndl_exp.study.strategy import StagedStudy
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config

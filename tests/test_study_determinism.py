@@ -5,8 +5,8 @@ import shutil
 import pytest
 from studies import SERIAL, lead, run_small, study_of, table
 
-from nndl_exp.study.pruners import PRUNERS
-from nndl_exp.study.samplers import SAMPLERS
+from nndl_exp.study.proposing.pruners import PRUNERS
+from nndl_exp.study.proposing.samplers import SAMPLERS
 
 SHORT = ("pruner.n_startup_trials=2", "pruner.n_warmup_steps=2")
 CASES = [

@@ -12,9 +12,9 @@ import yaml
 from needs import needs
 from studies import SERIAL, SMALL, run_small, study_of, table
 
-from nndl_exp.study.coordinator import Coordinator
-from nndl_exp.study.patience import Patience
-from nndl_exp.study.storage import Storage, sqlite_url
+from nndl_exp.study.running.coordinator import Coordinator
+from nndl_exp.study.running.patience import Patience
+from nndl_exp.study.running.storage import Storage, sqlite_url
 
 JOINED = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
           "study.name=joined", "storage.heartbeat=1")  # fmt: skip

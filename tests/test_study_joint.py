@@ -7,11 +7,11 @@ from studies import study_of
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, TrainingConfig
-from nndl_exp.study.joint import centred
-from nndl_exp.study.patience import Patience
-from nndl_exp.study.storage import Storage, url_of
-from nndl_exp.study.view import Settled
-from nndl_exp.study.widening import WIDEN_EVERY, Widening, widened
+from nndl_exp.study.proposing.proposer import Settled
+from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening, widened
+from nndl_exp.study.running.patience import Patience
+from nndl_exp.study.running.storage import Storage, url_of
+from nndl_exp.study.stages.joint import centred
 
 SPACE = compose("sweep").settings["search_space"]
 FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))

@@ -14,9 +14,9 @@ import pytest
 from studies import study_of
 
 from nndl_exp.errors import UserError
-from nndl_exp.study.coordinator import Coordinator
 from nndl_exp.study.executors import EXECUTORS, Pool, SerialExecutor
-from nndl_exp.study.storage import url_of
+from nndl_exp.study.running.coordinator import Coordinator
+from nndl_exp.study.running.storage import url_of
 from nndl_exp.study.study import Study
 from nndl_exp.study.trial import run_trial
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
-from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import SearchSpace
 
 BASE = RunConfig()
 CHAPTER3 = {

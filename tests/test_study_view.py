@@ -7,10 +7,10 @@ from scipy.stats import qmc
 
 from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
-from nndl_exp.study.pruners import PRUNERS, make_pruner
-from nndl_exp.study.samplers import SAMPLERS, sampler_for
-from nndl_exp.study.search_space import SearchSpace
-from nndl_exp.study.view import Judge, Plan, Settled, View
+from nndl_exp.study.proposing.proposer import Judge, Plan, Settled, View
+from nndl_exp.study.proposing.pruners import PRUNERS, make_pruner
+from nndl_exp.study.proposing.samplers import SAMPLERS, sampler_for
+from nndl_exp.study.proposing.search_space import SearchSpace
 
 SPACE = SearchSpace.parse(
     {

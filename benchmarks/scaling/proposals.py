@@ -19,11 +19,11 @@ import optuna
 
 from benchmarks.scaling.sweeps import on_postgresql, stored_name, table
 from nndl_exp.api import load_study
-from nndl_exp.study.patience import Patience
-from nndl_exp.study.samplers import sampler_for
-from nndl_exp.study.storage import Storage, url_of
+from nndl_exp.study.proposing.proposer import Proposal, Settled, View
+from nndl_exp.study.proposing.samplers import sampler_for
+from nndl_exp.study.running.patience import Patience
+from nndl_exp.study.running.storage import Storage, url_of
 from nndl_exp.study.study import Study
-from nndl_exp.study.view import Proposal, Settled, View
 
 TRIALS = 5000
 _EPOCHS = 20

@@ -98,8 +98,8 @@ class Night:
 def lead(case: Case, output: Path, *words: str) -> Night:
     """Lead a study whose workers sleep."""
     from nndl_exp.cli.study_tracking import SharedView
-    from nndl_exp.study.coordinator import Coordinator
-    from nndl_exp.study.storage import url_of
+    from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.running.storage import url_of
 
     name = f"asleep-{uuid.uuid4().hex}"  # the database may have others
     settings = (f"study.name={name}", f"study.n_trials={case.trials}", f"study.lag={case.lag}",
@@ -127,7 +127,7 @@ def lead(case: Case, output: Path, *words: str) -> Night:
 def _counts(study: "Study") -> dict[str, int]:
     import optuna
 
-    from nndl_exp.study.storage import url_of
+    from nndl_exp.study.running.storage import url_of
 
     storage = optuna.storages.RDBStorage(url_of(study.config))
     name = stored_name(study, storage)

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from nndl_exp.cli.hydra_config import CONF
 from nndl_exp.config import RUN_KEYS, SweepConfig
-from nndl_exp.study.chapter3 import STAGES
+from nndl_exp.study.stages.chapter3 import STAGES
 
 Schema = dict[str, Any]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
-from nndl_exp.study.claims import Leadership
+from nndl_exp.study.running.claims import Leadership
 
 
 def delete_study(output: Path | str, name: str) -> None:
@@ -14,7 +14,7 @@ def delete_study(output: Path | str, name: str) -> None:
     Raises:
         UserError: a process leads it.
     """
-    from nndl_exp.study.storage import forget_study
+    from nndl_exp.study.running.storage import forget_study
     from nndl_exp.tracking.client import database_file
     from nndl_exp.tracking.stored_runs import delete_runs
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from nndl_exp.cli.hydra_config import Composed
 from nndl_exp.config import RunConfig, flatten, run_config, to_mapping
-from nndl_exp.study.entries import at_most, largest
+from nndl_exp.study.proposing.entries import at_most, largest
 
 MINI_BATCH_SIZE = "training.mini_batch_size"
 ETA_FOR_NUMBERS = 0.05

@@ -10,7 +10,7 @@ from nndl_exp.report.captions import champion_caption, stage_caption, staged_cap
 from nndl_exp.report.study_files import report_stage
 from nndl_exp.run import measure_of
 from nndl_exp.study.executors import SerialExecutor
-from nndl_exp.study.script import Decision
+from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy, ending
 from nndl_exp.study.study import Trial
 from nndl_exp.study.winner import winner

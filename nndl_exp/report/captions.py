@@ -10,14 +10,14 @@ from nndl_exp.report.study_text import best_trials
 from nndl_exp.report.text import plain, result_text, run_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.finished import time_was_up
-from nndl_exp.study.search_space import short_name
+from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.tracking.caption import IDENTITY, Caption
 from nndl_exp.tracking.client import serve_command
 from nndl_exp.training.accuracy import Measure
 
 if TYPE_CHECKING:  # a single run needs neither
-    from nndl_exp.study.script import Decision
+    from nndl_exp.study.stages.script import Decision
     from nndl_exp.study.strategy import Stage, StagedStudy
 
 _SPOKEN = {

@@ -10,15 +10,15 @@ from nndl_exp.report.study import show_trial
 from nndl_exp.report.text import TrialLines, limits_text, run_text, seconds_text, show_dataset
 from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
-from nndl_exp.study.chapter3 import STAGES
 from nndl_exp.study.dashboard import dashboard_command
 from nndl_exp.study.finished import command_of
-from nndl_exp.study.joint import JointStage
 from nndl_exp.study.looks import looks_at_study
-from nndl_exp.study.script import Decision
+from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study.stages.chapter3 import STAGES
+from nndl_exp.study.stages.joint import JointStage
+from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.strategy import Stage, StagedStudy
 from nndl_exp.study.study import Trial
-from nndl_exp.study.view import Proposal
 from nndl_exp.tracking.client import is_server, ui_command
 from nndl_exp.training.statistics import resolution
 

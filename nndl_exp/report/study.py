@@ -25,10 +25,10 @@ from nndl_exp.study.dashboard import dashboard_command
 from nndl_exp.study.finished import command_of, trials_on_disk
 from nndl_exp.study.forecast import forecast
 from nndl_exp.study.looks import looks_at_study
-from nndl_exp.study.running import Report
-from nndl_exp.study.search_space import short_name
+from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study.proposing.search_space import short_name
+from nndl_exp.study.running.workers import Report
 from nndl_exp.study.study import Study, Trial
-from nndl_exp.study.view import Proposal
 from nndl_exp.tracking.client import is_server, ui_command
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from nndl_exp.report.analysis import Analysis, Parameter
 from nndl_exp.report.text import TrialLines, plain, seconds_text
 from nndl_exp.study.finished import time_was_up
-from nndl_exp.study.search_space import short_name
+from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.study import Study, Trial
 
 BEST = 5

@@ -10,8 +10,8 @@ from nndl_exp.records import Result
 from nndl_exp.records.looks import Look
 from nndl_exp.report.screen import WARNING, Screen
 from nndl_exp.run import measure_of
-from nndl_exp.study.entries import largest
-from nndl_exp.study.search_space import short_name
+from nndl_exp.study.proposing.entries import largest
+from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from nndl_exp.config import RunConfig
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.tail import EpochTail
+from nndl_exp.study.proposing.proposer import Proposal
 from nndl_exp.study.study import Study
-from nndl_exp.study.view import Proposal
 
 _AHEAD = 64
 """How many trials beyond the settled ones are looked at."""

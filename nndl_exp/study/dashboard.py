@@ -18,7 +18,7 @@ def dashboard_command(config: SweepConfig) -> str | None:
     if config.storage.name == "sqlite":
         url = database.file_url(Path(config.output) / "optuna.db")
     else:
-        from nndl_exp.study.storage import url_of
+        from nndl_exp.study.running.storage import url_of
 
         url = url_of(config)
     return f"optuna-dashboard {shlex.quote(url)}    # then open {ADDRESS}"

@@ -10,9 +10,9 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import initial_network, settings_of, sizes_of
+from nndl_exp.study.proposing.proposer import Plan, View
 from nndl_exp.study.strategy import REFERENCE_WIDTH
 from nndl_exp.study.study import Study
-from nndl_exp.study.view import Plan, View
 from nndl_exp.training import evaluate, train
 from nndl_exp.training.schedules import constant
 from nndl_exp.training.stopping import never

@@ -17,7 +17,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 from optuna.trial import create_trial
 
-from nndl_exp.study.search_space import Params
+from nndl_exp.study.proposing.search_space import Params
 
 FEWEST = 10
 """So many completed trials are needed: half of them make the five best that Optuna recommends."""

@@ -13,14 +13,14 @@ from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import data_of, sizes_of
 from nndl_exp.study import executors, warm_start
-from nndl_exp.study.chapter3 import STAGES
-from nndl_exp.study.claims import Leadership
-from nndl_exp.study.coordinator import Coordinator
 from nndl_exp.study.executors import Pool
-from nndl_exp.study.joint import JointStage
-from nndl_exp.study.script import DECISION, Facts
-from nndl_exp.study.stage import ScriptedStage, stage_options
-from nndl_exp.study.storage import url_of
+from nndl_exp.study.running.claims import Leadership
+from nndl_exp.study.running.coordinator import Coordinator
+from nndl_exp.study.running.storage import url_of
+from nndl_exp.study.stages.chapter3 import STAGES
+from nndl_exp.study.stages.joint import JointStage
+from nndl_exp.study.stages.script import DECISION, Facts
+from nndl_exp.study.stages.scripted import ScriptedStage, stage_options
 from nndl_exp.study.study import (
     FORMAT,
     SAVED,

@@ -26,15 +26,16 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import check, measure_of, sizes_of
-from nndl_exp.study import objectives, warm_start
+from nndl_exp.study import warm_start
 from nndl_exp.study.names import no_such_study
-from nndl_exp.study.search_space import SearchSpace
-from nndl_exp.study.view import Judge, Plan, Proposer, Settled, View
+from nndl_exp.study.proposing import objectives
+from nndl_exp.study.proposing.proposer import Judge, Plan, Proposer, Settled, View
+from nndl_exp.study.proposing.search_space import SearchSpace
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nndl_exp.study.claims import Leadership
+    from nndl_exp.study.running.claims import Leadership
 
 FORMAT = 1
 SAVED = ("run", "search_space", "sampler", "pruner", "study", "strategy")
@@ -154,7 +155,7 @@ class Study:
     @property
     def leadership(self) -> "Leadership":
         """Held by one of the processes that run the study."""
-        from nndl_exp.study.claims import Leadership
+        from nndl_exp.study.running.claims import Leadership
 
         return Leadership(self.directory)
 
@@ -192,8 +193,8 @@ class Study:
             KeyboardInterrupt: it was interrupted; all that was trained is kept.
             UserError: workers died again and again, or the database has gone.
         """
-        from nndl_exp.study.coordinator import Coordinator
-        from nndl_exp.study.storage import url_of
+        from nndl_exp.study.running.coordinator import Coordinator
+        from nndl_exp.study.running.storage import url_of
 
         coordinator = Coordinator(self, url_of(self.config))
         yield from coordinator

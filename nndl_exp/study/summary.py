@@ -8,9 +8,9 @@ from typing import Literal
 from nndl_exp.config import SweepConfig, read_yaml, run_config
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
-from nndl_exp.study.claims import Leadership
 from nndl_exp.study.names import no_such_study, study_names
-from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.running.claims import Leadership
 from nndl_exp.study.study import load_settings, total_of
 
 State = Literal["running", "complete", "not complete"]

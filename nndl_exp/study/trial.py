@@ -12,8 +12,8 @@ from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import Run, check
-from nndl_exp.study import pruners
-from nndl_exp.study.view import Judge, Plan, Settled
+from nndl_exp.study.proposing import pruners
+from nndl_exp.study.proposing.proposer import Judge, Plan, Settled
 from nndl_exp.training import Epoch
 from nndl_exp.training.epoch import JudgedBy
 

@@ -12,7 +12,7 @@ from nndl_exp.report.labels import objective
 from nndl_exp.report.marks import log_ticks
 from nndl_exp.report.scale import Scale
 from nndl_exp.report.text import plain
-from nndl_exp.study.search_space import short_name
+from nndl_exp.study.proposing.search_space import short_name
 
 STEP, LAST = "step", "last"
 """The points of a trace that the arrow keys go through: all of them, or only the last."""

@@ -9,10 +9,10 @@ from nndl_exp.report.page.pictures import Picture, image, pictures_below
 from nndl_exp.report.stage_figures import PICTURES
 from nndl_exp.report.text import accuracy_text, plain, seconds_text
 from nndl_exp.run import measure_of
-from nndl_exp.study.chapter3 import STAGES
-from nndl_exp.study.joint import JointStage
-from nndl_exp.study.script import Decision
-from nndl_exp.study.search_space import short_name
+from nndl_exp.study.proposing.search_space import short_name
+from nndl_exp.study.stages.chapter3 import STAGES
+from nndl_exp.study.stages.joint import JointStage
+from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.study.summary import Summary
 

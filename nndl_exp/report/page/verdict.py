@@ -21,8 +21,8 @@ from nndl_exp.report.text import noun, plain, plain_accuracy
 from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
 from nndl_exp.study.finished import is_finished
+from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.scores import scores
-from nndl_exp.study.search_space import short_name
 from nndl_exp.study.summary import Summary
 from nndl_exp.tracking.client import ui_command
 from nndl_exp.training.accuracy import Measure

@@ -13,7 +13,7 @@ from optuna.pruners import (
 )
 
 from nndl_exp.errors import UserError
-from nndl_exp.study.samplers import check_options
+from nndl_exp.study.proposing.samplers import check_options
 
 PRUNERS: dict[str, type[BasePruner]] = {
     "none": NopPruner,

@@ -16,15 +16,15 @@ from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.study import executors
-from nndl_exp.study.claims import Claims
-from nndl_exp.study.ledger import Ledger
-from nndl_exp.study.patience import DatabaseGoneError, Patience
-from nndl_exp.study.running import OF_THE_MACHINE, Report, Running
-from nndl_exp.study.stop import Stop
-from nndl_exp.study.storage import Storage
+from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study.running.claims import Claims
+from nndl_exp.study.running.ledger import Ledger
+from nndl_exp.study.running.patience import DatabaseGoneError, Patience
+from nndl_exp.study.running.stop import Stop
+from nndl_exp.study.running.storage import Storage
+from nndl_exp.study.running.workers import OF_THE_MACHINE, Report, Running
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.study.trial import Original, Outcome, Task, mark_of
-from nndl_exp.study.view import Proposal
 
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LOOKS = 0.2

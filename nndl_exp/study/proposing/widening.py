@@ -7,9 +7,9 @@ from typing import Any
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 
-from nndl_exp.study.ranges import is_at_edge
-from nndl_exp.study.search_space import SearchSpace
-from nndl_exp.study.view import Plan, Proposal, Settled, View
+from nndl_exp.study.proposing.proposer import Plan, Proposal, Settled, View
+from nndl_exp.study.proposing.ranges import is_at_edge
+from nndl_exp.study.proposing.search_space import SearchSpace
 
 FACTORS = {
     "training.eta": 8.0,

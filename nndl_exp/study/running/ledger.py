@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from nndl_exp.config import RunConfig
+from nndl_exp.study.proposing.proposer import Settled
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.study.trial import Original
-from nndl_exp.study.view import Settled
 
 
 class Ledger:

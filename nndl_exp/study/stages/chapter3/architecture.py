@@ -12,10 +12,10 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from nndl_exp.config import STRICT, RunConfig, Size
-from nndl_exp.study.chapter3 import settings
-from nndl_exp.study.chapter3.settings import best_of, judged, number
-from nndl_exp.study.script import Decision, Facts, Script, Seen
-from nndl_exp.study.search_space import Params
+from nndl_exp.study.proposing.search_space import Params
+from nndl_exp.study.stages.chapter3 import settings
+from nndl_exp.study.stages.chapter3.settings import best_of, judged, number
+from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
 
 TITLE = "architecture"
 

@@ -14,8 +14,8 @@ import sqlalchemy.exc
 from filelock import FileLock, Timeout
 
 from nndl_exp.records import atomic
-from nndl_exp.study.patience import DatabaseGoneError
-from nndl_exp.study.storage import Storage
+from nndl_exp.study.running.patience import DatabaseGoneError
+from nndl_exp.study.running.storage import Storage
 
 _log = logging.getLogger(__name__)
 _SHOWN = ".shown"

@@ -7,8 +7,8 @@ from optuna.study import StudyDirection
 from nndl_exp.config import RunConfig
 from nndl_exp.nn.network import count_multiply_adds, count_parameters
 from nndl_exp.records import Result
+from nndl_exp.study.proposing.proposer import Settled
 from nndl_exp.study.trial import scores
-from nndl_exp.study.view import Settled
 from nndl_exp.training import Epoch
 
 SECOND = {"parameters": count_parameters, "multiply_adds": count_multiply_adds}

@@ -7,15 +7,15 @@ from typing import Any
 
 from nndl_exp.config import RunConfig, SweepConfig, flatten, to_mapping
 from nndl_exp.errors import UserError
-from nndl_exp.study.chapter3 import settings
-from nndl_exp.study.entries import at_most
-from nndl_exp.study.ranges import describe
-from nndl_exp.study.script import Decision, Facts, Seen, write_decision
-from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.proposing.entries import at_most
+from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study.proposing.ranges import describe
+from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.proposing.widening import FACTORS, WIDEN_EVERY, Widening, widened
+from nndl_exp.study.stages.chapter3 import settings
+from nndl_exp.study.stages.script import Decision, Facts, Seen, write_decision
 from nndl_exp.study.study import SAVED, Study, Trial, load_settings
-from nndl_exp.study.view import Proposal
 from nndl_exp.study.warm_start import FILE
-from nndl_exp.study.widening import FACTORS, WIDEN_EVERY, Widening, widened
 from nndl_exp.study.winner import winner
 
 CANDIDATES = 5

@@ -18,7 +18,7 @@ from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import Result, atomic
 from nndl_exp.run import measure_of
-from nndl_exp.study.search_space import Params
+from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.training import Epoch
 from nndl_exp.training.epoch import JudgedBy, best_epoch, score
 from nndl_exp.training.update_time import epoch_seconds

@@ -9,9 +9,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from pydantic.dataclasses import dataclass
 
 from nndl_exp.config import STRICT, RunConfig, Size
-from nndl_exp.study.chapter3 import settings
-from nndl_exp.study.chapter3.settings import judged
-from nndl_exp.study.script import Decision, Facts, Script
+from nndl_exp.study.stages.chapter3 import settings
+from nndl_exp.study.stages.chapter3.settings import judged
+from nndl_exp.study.stages.script import Decision, Facts, Script
 
 TITLE = "learning-rate schedule"
 

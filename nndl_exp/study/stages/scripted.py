@@ -10,15 +10,15 @@ from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import atomic
 from nndl_exp.run import check, data_of
-from nndl_exp.study import objectives
+from nndl_exp.study.proposing import objectives
+from nndl_exp.study.proposing.proposer import Plan, Proposal, Settled
+from nndl_exp.study.proposing.search_space import Params, SearchSpace
 from nndl_exp.study.scores import scores, training_costs
-from nndl_exp.study.script import Decision, Facts, Seen, play, write_decision
-from nndl_exp.study.search_space import Params, SearchSpace
+from nndl_exp.study.stages.script import Decision, Facts, Seen, play, write_decision
 from nndl_exp.study.study import Study, Trial, creating, new_id
-from nndl_exp.study.view import Plan, Proposal, Settled
 
 if TYPE_CHECKING:
-    from nndl_exp.study.chapter3 import StageModule
+    from nndl_exp.study.stages.chapter3 import StageModule
 
 _BARRIER = 10**9
 """A lag that no stage reaches: what may be asked for is said by the script."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from optuna.distributions import BaseDistribution
 
 from nndl_exp.config import RunConfig
-from nndl_exp.study.chapter3 import (
+from nndl_exp.study.stages.chapter3 import (
     any_learning,
     architecture,
     epochs,
@@ -19,7 +19,7 @@ from nndl_exp.study.chapter3 import (
     schedule,
     winner,
 )
-from nndl_exp.study.script import Facts, Script
+from nndl_exp.study.stages.script import Facts, Script
 
 
 class StageModule(Protocol):

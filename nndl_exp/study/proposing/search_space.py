@@ -16,7 +16,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 
 from nndl_exp.config import RunConfig, flatten, no_such_setting, run_config, to_mapping
 from nndl_exp.errors import UserError
-from nndl_exp.study.ranges import describe, distribution_of, is_at_edge, is_scalar, points, suggest
+from nndl_exp.study.proposing.ranges import (
+    describe,
+    distribution_of,
+    is_at_edge,
+    is_scalar,
+    points,
+    suggest,
+)
 
 _HIDDEN = "network.hidden"
 Params = dict[str, Any]

@@ -19,7 +19,7 @@ from optuna.samplers import (
 from optuna.trial import FrozenTrial
 
 from nndl_exp.errors import UserError
-from nndl_exp.study.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import SearchSpace
 
 
 def sampler_for(

@@ -23,9 +23,14 @@ from nndl_exp import database
 from nndl_exp.config import SweepConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
-from nndl_exp.study.exclusion import AdvisoryExclusion, Exclusion, FileExclusion, NoExclusion
-from nndl_exp.study.patience import Patience, went_away
-from nndl_exp.study.view import Proposal, Settled
+from nndl_exp.study.proposing.proposer import Proposal, Settled
+from nndl_exp.study.running.exclusion import (
+    AdvisoryExclusion,
+    Exclusion,
+    FileExclusion,
+    NoExclusion,
+)
+from nndl_exp.study.running.patience import Patience, went_away
 
 if TYPE_CHECKING:
     from nndl_exp.study.study import Study

@@ -10,8 +10,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from nndl_exp.config import RunConfig, StoppingConfig, flatten, to_mapping
 from nndl_exp.run import measure_of
-from nndl_exp.study.script import Decision, Facts, Seen
-from nndl_exp.study.search_space import Params
+from nndl_exp.study.proposing.search_space import Params
+from nndl_exp.study.stages.script import Decision, Facts, Seen
 
 
 def training(config: RunConfig, **settings: Any) -> RunConfig:

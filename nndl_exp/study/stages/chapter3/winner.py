@@ -18,8 +18,8 @@ from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import count_parameters
 from nndl_exp.run import measure_of
-from nndl_exp.study.chapter3 import settings
-from nndl_exp.study.script import Decision, Facts, Script, Seen
+from nndl_exp.study.stages.chapter3 import settings
+from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
 from nndl_exp.training.statistics import FEWEST_DIFFERENT, no_interval, paired_interval
 
 TITLE = "the winner"

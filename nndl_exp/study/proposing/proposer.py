@@ -17,9 +17,9 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nndl_exp.study.pruners import make_pruner
-from nndl_exp.study.samplers import sampler_for
-from nndl_exp.study.search_space import Params, SearchSpace
+from nndl_exp.study.proposing.pruners import make_pruner
+from nndl_exp.study.proposing.samplers import sampler_for
+from nndl_exp.study.proposing.search_space import Params, SearchSpace
 
 # Every view is a study "created in memory"; Optuna would say so for each trial.
 optuna.logging.set_verbosity(optuna.logging.WARNING)

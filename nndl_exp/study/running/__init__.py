@@ -1,0 +1,1 @@
+"""Running one search by any number of processes."""

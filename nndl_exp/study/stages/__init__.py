@@ -1,0 +1,1 @@
+"""Stages: what to search next, and what was decided."""
