@@ -12,8 +12,8 @@ from nndl_exp.datasets import Dataset, load_dataset
 from nndl_exp.nn import Network
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import initial_network, run
-from nndl_exp.study.strategy import StagedStudy, is_staged
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.search import Trial
+from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 from nndl_exp.training import Epoch, Streams, evaluate, train
 
@@ -24,7 +24,6 @@ __all__ = [
     "Result",
     "RunConfig",
     "RunDirectory",
-    "StagedStudy",
     "Streams",
     "Study",
     "Trial",
@@ -47,13 +46,13 @@ def load_config(overrides: Sequence[str] = ()) -> RunConfig:
     return run_of(compose("train", overrides))
 
 
-def load_study(overrides: Sequence[str] = ()) -> Study | StagedStudy:
-    """The study that the same words of ``python -m nndl_exp.sweep`` would lead; not yet led.
-
-    It is a ``Study``, one search, where the strategy is that, as with ``strategy=joint``.
+def load_study(overrides: Sequence[str] = ()) -> Study:
+    """The study that the same words of ``python -m nndl_exp.sweep`` would run; not yet run.
 
     Raises:
-        UserError: a setting that does not exist, or a value that it can't have.
+        UserError: a setting that does not exist, or a value that it can't have; or a study of this
+            name exists with other settings or data.
     """
-    config = sweep_config(compose("sweep", overrides))
-    return StagedStudy(config) if is_staged(config) else Study(config)
+    study = Study(sweep_config(compose("sweep", overrides)))
+    study.check()
+    return study

@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,10 @@ from nndl_exp.report.screen import Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.config import RunConfig
-    from nndl_exp.study.strategy import StagedStudy
-    from nndl_exp.study.study import Study, Trial
+    from nndl_exp.study.executors import Pool
+    from nndl_exp.study.search import Search, Trial
+    from nndl_exp.study.stages.stage import Stage
+    from nndl_exp.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -150,69 +153,67 @@ def show(lines: list[Line], directory: RunDirectory, screen: Screen) -> bool:
 
 
 def reproduce_study(output: str, name: str, screen: Screen) -> bool:
-    """Repeat the search in a folder of its own and compare the table and every trial."""
-    from nndl_exp.study.strategy import StagedStudy, open_study
+    """Repeat a study in a folder of its own: every trial is proposed and trained again.
 
-    study = open_study(output, name)
-    if isinstance(study, StagedStudy):
-        return reproduce_stages(study, screen)
-    recorded = study.trials()
-    if not recorded:
-        raise UserError(f"the study {name} has no settled trial to compare with")
-    with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
-        again = _search_again(study, len(recorded), folder, screen)
-        differing = _compare_tables(study, again)
-    screen.print(
-        f"{name} · {len(recorded)} trials proposed, trained and pruned again: "
-        f"{len(recorded) - len(differing)} identical"
-    )
-    for number in differing:
-        screen.tell(f"  trial {number} is different")
-    if differing:
-        show([Line("table", "different", False)], study.run_directory(differing[0]), screen)
-    return not differing
-
-
-def reproduce_stages(study: "StagedStudy", screen: Screen) -> bool:
-    """Play every stage again: the decisions from the record, every trial by training it."""
+    Pruned trials are trained as far as they were, and judged again from the record.
+    """
     from nndl_exp.study import executors
-    from nndl_exp.study.strategy import StagedStudy
+    from nndl_exp.study.study import Study
 
-    pool, identical = executors.pool_of(study.config), True
+    study, identical, found = Study.open(output, name), True, 0
     with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
         named = replace(study.config.study, name=study.name)
         _copy_rows(study, folder)
-        again = StagedStudy(replace(study.config, output=folder, study=named))
-        try:
+        again = Study(replace(study.config, output=folder, study=named))
+        with closing(executors.pool_of(study.config)) as pool:
             for stage in study.stages():
-                trials = stage.trials()
+                trials = stage.search.trials()
                 if not trials:
                     break
-                copy = again.stage_like(stage)
-                tasks = [(trial.config, copy.run_directory(trial.number).path) for trial in trials]
-                with progress(screen) as bar:
-                    task = bar.add_task(stage.title, total=len(trials))
-                    epochs = [len(stage.run_directory(t.number).epochs()) for t in trials]
-                    for _ in pool.open().map(_train_again, tasks, epochs):
-                        bar.update(task, advance=1)
-                differing = sorted(
-                    {*_differing(stage, copy, trials), *_proposed_otherwise(stage, trials)}
-                )
-                decided = stage.decision()
-                said = decided.words[0] if decided else "no decision yet"
-                screen.print(
-                    f"{stage.title}: {len(trials) - len(differing)} of {len(trials)} trials "
-                    f"identical · decided again: {said}"
-                )
-                for number in differing:
-                    screen.tell(f"  trial {number} is different")
-                identical = identical and not differing
-        finally:
-            pool.close()
+                found += len(trials)
+                copy = again.like(stage).search
+                _train_stage(stage, copy, pool, screen)
+                identical = _compare_stage(stage, copy, screen) and identical
+    if not found:
+        raise UserError(f"the study {name} has no finished trial to compare with")
     return identical
 
 
-def _copy_rows(study: "Study | StagedStudy", folder: str) -> None:
+def _train_stage(stage: "Stage", copy: "Search", pool: "Pool", screen: Screen) -> None:
+    """Train the trials of a stage again in the folder of ``copy``."""
+    search = stage.search
+    trials = search.trials()
+    tasks = [(trial.config, copy.run_directory(trial.number).path) for trial in trials]
+    with progress(screen) as bar:
+        task = bar.add_task(stage.title, total=len(trials))
+        epochs = [len(search.run_directory(trial.number).epochs()) for trial in trials]
+        for _ in pool.open().map(_train_again, tasks, epochs):
+            bar.update(task, advance=1)
+
+
+def _compare_stage(stage: "Stage", copy: "Search", screen: Screen) -> bool:
+    """Say which trials of a stage differ, and what it decides."""
+    search, trials = stage.search, stage.search.trials()
+    differing = {
+        *_differing(search, copy, trials),
+        *_proposed_otherwise(search, trials),
+        *_pruned_otherwise(search, trials),
+    }
+    decided = stage.decision()
+    said = decided.words[0] if decided else "no decision yet"
+    screen.print(
+        f"{stage.title}: {len(trials) - len(differing)} of {len(trials)} trials "
+        f"identical · decided again: {said}"
+    )
+    for number in sorted(differing):
+        screen.tell(f"  trial {number} is different")
+    if differing:
+        directory = search.run_directory(min(differing))
+        show([Line("table", "different", False)], directory, screen)
+    return not differing
+
+
+def _copy_rows(study: "Study", folder: str) -> None:
     """Put what the study began with where its repetition looks for it."""
     if study.rows:
         path = Path(folder) / study.rows_path.relative_to(study.config.output)
@@ -231,19 +232,39 @@ def _train_again(task: "tuple[RunConfig, Path]", epochs: int) -> None:
                 run.prune("as recorded", {})
 
 
-def _proposed_otherwise(stage: "Study", trials: "list[Trial]") -> list[int]:
-    """The numbers of the trials that the stage would not ask for again, given the record."""
-    proposer, settled = stage.proposer(), [stage.settled(trial) for trial in trials]
-    configs = [stage.space.apply(stage.config.run, proposer.ask(settled).params) for _ in trials]
+def _proposed_otherwise(search: "Search", trials: "list[Trial]") -> list[int]:
+    """The numbers of the trials that would not be proposed again, given the record."""
+    proposer, settled = search.proposer(), [search.settled(trial) for trial in trials]
+    configs = [search.space.apply(search.config.run, proposer.ask(settled).params) for _ in trials]
     pairs = zip(trials, configs, strict=True)
     return [trial.number for trial, config in pairs if trial.config != config]
 
 
-def _differing(stage: "Study", copy: "Study", trials: "list[Trial]") -> list[int]:
+def _pruned_otherwise(search: "Search", trials: "list[Trial]") -> list[int]:
+    """The numbers of the trials that would be pruned after another epoch, given the record."""
+    from nndl_exp.study.proposing.proposer import Judge
+
+    if search.plan.pruner["name"] == "none":
+        return []
+    differing, settled = [], [search.settled(trial) for trial in trials]
+    for trial in trials:
+        if trial.result.state not in ("complete", "pruned") or not trial.result.seconds:
+            continue
+        visible = settled[: max(0, trial.number - search.plan.lag + 1)]
+        judge = Judge(search.plan, trial.number, visible)
+        scores = settled[trial.number].scores
+        ended = [judge.prunes(scores[:epoch]) for epoch in range(1, len(scores) + 1)]
+        pruned = trial.result.state == "pruned"
+        if any(ended[:-1]) or (pruned and not ended[-1]):
+            differing.append(trial.number)
+    return differing
+
+
+def _differing(search: "Search", copy: "Search", trials: "list[Trial]") -> list[int]:
     """The numbers of the trials that differ in any epoch or in the weights."""
     differing = []
     for trial in trials:
-        then, now = stage.run_directory(trial.number), copy.run_directory(trial.number)
+        then, now = search.run_directory(trial.number), copy.run_directory(trial.number)
         result = now.result()
         same = (
             result is not None
@@ -253,44 +274,6 @@ def _differing(stage: "Study", copy: "Study", trials: "list[Trial]") -> list[int
         )
         if not same:
             differing.append(trial.number)
-    return differing
-
-
-def _search_again(study: "Study", trials: int, folder: str, screen: Screen) -> "Study":
-    from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.storage import sqlite_url
-    from nndl_exp.study.study import Study
-
-    settings = replace(study.config.study, n_trials=trials, budget=None)
-    config = replace(study.config, study=settings, output=folder)
-    _copy_rows(study, folder)
-    again = Study(config)
-    with progress(screen) as bar:
-        task = bar.add_task("", total=trials)
-        for _ in Coordinator(again, sqlite_url(folder)):
-            bar.update(task, advance=1)
-    return again
-
-
-def _compare_tables(study: "Study", again: "Study") -> list[int]:
-    """The numbers of the trials that differ in config, any epoch, ending or weights."""
-    then, now = study.trials(), again.trials()
-    differing = []
-    for number in range(max(len(then), len(now))):
-        if number >= len(now) or number >= len(then):
-            differing.append(number)
-            continue
-        a, b = then[number], now[number]
-        epochs_a = [e.results() for e in study.run_directory(number).epochs()]
-        epochs_b = [e.results() for e in again.run_directory(number).epochs()]
-        same = (
-            a.config == b.config
-            and (a.result.state, a.result.reason) == (b.result.state, b.result.reason)
-            and a.result.weights == b.result.weights
-            and repr(epochs_a) == repr(epochs_b)
-        )
-        if not same:
-            differing.append(number)
     return differing
 
 

@@ -33,21 +33,30 @@ def check(config: RunConfig) -> Dataset:
     """The dataset of a run, after checking that the parts of its config go together.
 
     Raises:
-        UserError: a cost that does not go with the output layer, or the two not with the targets, a
-            mini-batch larger than the training set, data that can't be had.
+        UserError: the data can't be had, or see ``check_parts``.
     """
     pair(config.network.cost, config.network.output)
     dataset = data_of(config)
+    check_parts(config, dataset)
+    return dataset
+
+
+def check_parts(config: RunConfig, dataset: Dataset) -> None:
+    """Check that the parts of a run's config go together, and with its dataset.
+
+    Raises:
+        UserError: a cost that does not go with the output layer, or the two not with the targets; a
+            mini-batch larger than the training set.
+    """
+    pair(config.network.cost, config.network.output)
     _check_task(config, dataset)
     settings_of(config, dataset)
-    n = len(dataset.training)
-    m = config.training.mini_batch_size
+    n, m = len(dataset.training), config.training.mini_batch_size
     if m > n:
         raise UserError(
             "training.mini_batch_size must lie between 1 and the size of the training set "
             f"({n}): got {m}"
         )
-    return dataset
 
 
 FOR_NUMBERS = {"network.output": "linear", "network.cost": "quadratic"}

@@ -9,7 +9,7 @@ import click
 from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_of_group, output_option
-from nndl_exp.cli.runs import find_study, name_of
+from nndl_exp.cli.runs import find_study
 from nndl_exp.config import output_words
 from nndl_exp.errors import UserError
 
@@ -54,7 +54,7 @@ def show(output: str, study: str) -> None:
     if found.best is None or result is None:
         console.print("best     none: no trial trained to its end")
         return
-    name, where = name_of(found.best), found.config.output
+    name, where = found.best.name, found.config.output
     options = output_words(where)
     console.print(f"best     {name} · {_accuracy(found)} · after epoch {result.best}")
     console.print(f"\nreport     python -m nndl_exp.report {found.name}{options}")
@@ -119,7 +119,7 @@ def export(output: str, study: str, csv: str | None, parquet: str | None, yaml: 
     if yaml:
         if found.best is None:
             raise UserError(f"{found.name} must have a trial that trained to its end: got none")
-        name = name_of(found.best)
+        name = found.best.name
         config = {**to_mapping(found.best.config()), "origin": {"run": name}}
         files[yaml] = f"# {name}\n{to_yaml(config)}".encode()
     if not files:
@@ -202,8 +202,8 @@ def _accuracy_of(runs: "list[RunDirectory]") -> str:
 
 def _which(runs: "list[RunDirectory]") -> str:
     if len(runs) == 1:
-        return name_of(runs[0])
-    return f"the mean of {len(runs)} runs with new seeds ({name_of(runs[0])}, ...)"
+        return runs[0].name
+    return f"the mean of {len(runs)} runs with new seeds ({runs[0].name}, ...)"
 
 
 def _measure(study: "Summary") -> "Measure":
@@ -221,18 +221,12 @@ def _verdict(studies: "list[Summary]", verdict: str) -> str:
 
 
 def _table(found: "Summary") -> "pd.DataFrame":
-    """The trials of a study; of one in stages with the stage of each."""
-    import pandas as pd
+    """The trials of a study."""
+    from nndl_exp.study.search import table
+    from nndl_exp.study.study import Study
 
-    from nndl_exp.study.strategy import StagedStudy, open_study
-
-    study = open_study(found.config.output, found.name)
-    if not isinstance(study, StagedStudy):
-        return study.table()
-    tables = [stage.table() for stage in study.stages()]
-    keys = [stage.key for stage in study.stages()]
-    staged = [t.assign(stage=key) for key, t in zip(keys, tables, strict=True) if len(t)]
-    return pd.concat(staged, ignore_index=True) if staged else pd.DataFrame()
+    study = Study.open(found.config.output, found.name)
+    return table([stage.search for stage in study.stages()])
 
 
 @one_line_errors

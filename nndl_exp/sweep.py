@@ -16,20 +16,21 @@ from nndl_exp.cli.fitting import run_of, space_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
-from nndl_exp.config import TIME_IS_UP, SweepConfig, no_such_setting, parse, seconds, to_mapping
+from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.interrupts import end_at_next
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
 if TYPE_CHECKING:
-    from nndl_exp.cli.staged_tracking import StagedViews
+    from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.report.live import StudyRegion
-    from nndl_exp.report.staged import StagedPresentation
-    from nndl_exp.study.executors import Pool
+    from nndl_exp.report.pace import Pace
+    from nndl_exp.report.study import Presentation
     from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.search import Trial
     from nndl_exp.study.stages.script import Decision
-    from nndl_exp.study.strategy import Stage, StagedStudy
-    from nndl_exp.study.study import Study, Trial
+    from nndl_exp.study.stages.stage import Stage
+    from nndl_exp.study.study import Study
 
 _SETTINGS = (
     "search_space", "sampler", "pruner", "study", "strategy", "executor", "storage", "tracking",
@@ -52,19 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from nndl_exp.run import check
 
     check(config.run)  # before the heavier imports: a mistake is answered at once
-    from nndl_exp.study.strategy import is_staged
-
     verbosity, _ = verbosity_of(words)
     if config.study.dry_run:  # the plan is what was asked for
         verbosity = max(verbosity, Verbosity.NORMAL)
-    lead = staged_sweep if is_staged(config) else sweep
-    sys.exit(lead(config, make_screen(verbosity), words))
+    sys.exit(sweep(config, make_screen(verbosity), words))
 
 
 def sweep_config(composed: Composed) -> SweepConfig:
     """The configuration of a study from composed settings.
 
-    What was typed is not searched, unless the strategy has stages: they start from it.
+    A setting that was typed is not searched, unless the joint search comes after other stages.
 
     Raises:
         UserError: a setting that does not exist, or a value that it can't have.
@@ -78,7 +76,7 @@ def sweep_config(composed: Composed) -> SweepConfig:
     if not isinstance(others.get("search_space"), dict):
         raise UserError("search_space must be settings with ranges: got none")
     others["search_space"] = space_of(composed, run)
-    if others.get("strategy", {}).get("stages") in (None, ["joint"]):
+    if next(iter(others.get("strategy", {}).get("stages") or []), "joint") == "joint":
         others["search_space"] = _without(others["search_space"], composed.typed)
     return _tracked(parse(SweepConfig, {"run": to_mapping(run), **others}))
 
@@ -114,124 +112,135 @@ def _without(space: dict[str, object], typed: Sequence[str], prefix: str = "") -
 
 
 def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int:
-    """Lead a study and show it; the exit status: 0 when it is complete, or its time is up, and it
-    has a winner."""
-    from nndl_exp.cli.output import check_output
-    from nndl_exp.cli.study_tracking import SharedView
-    from nndl_exp.report.live import StudyRegion
+    """Run a study and show it.
+
+    Returns:
+        The exit status: 0 if it has a winner, 130 or 143 if a signal stopped it, else 1.
+    """
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study import executors
-    from nndl_exp.study.finished import keep_command
-    from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.storage import url_of
-    from nndl_exp.study.study import Study, Trial, shown_as_before
+    from nndl_exp.study.forecast import forecast
+    from nndl_exp.study.study import Study
 
     study = Study(config)
-    study.verify()
-    study.config = shown_as_before(config, study.directory)
+    study.check()
+    workers = executors.workers_of(config)
+    expected = forecast(study, workers)
+    show = Presentation(study, screen, expected)
+    show.plan(workers)
     if config.study.dry_run:
-        Presentation(study, screen).plan(executors.workers_of(config))
         return 0
-    check_output(config.output)
-    check_databases(config)
-    check_room(study, study.n_trials)
-    with closing(executors.pool_of(config)) as pool, SharedView(study, pool) as view:
-        coordinator = Coordinator(study, url_of(config), pool)
-        show = Presentation(study, screen)
-        show.plan(coordinator.workers)
-        keep_command(study.directory, words)
-        start = time.monotonic()
-        trials: list[Trial] = []
-        region = StudyRegion(Pace(show.trials_a_second, _budget(config)))
-        with screen.live(region):
-            screen.change(partial(region.begin, show.search(coordinator.proposed)))
-            for trial in _lead(coordinator, screen, region):
-                trials.append(trial)
-                show.trial(trial)
-                view.log(trial)
-            complete = len(trials) >= study.n_trials
-            best = show.end(trials, coordinator.report, time.monotonic() - start)
-            screen.change(partial(region.doing, "drawing and logging what was found"))
-            analysis = view.end(trials, best, complete=complete)
-    if view.outage:
-        line = outage_line(view.outage, config.output, config.tracking)
-        screen.tell(line, style=WARNING)
-    show.report(analysis)
-    finished = complete or coordinator.report.stopped == TIME_IS_UP
-    show.commands(best, complete, words, view.page, finished=finished)
-    if best is None:
-        show.no_winner(coordinator.report.stopped, len(trials))
-    return 0 if finished and best is not None else 1
+    _check_resources(study)
+    gc.freeze()  # what has been imported stays: to look through it takes a quarter of a second
+    pace = Pace(expected.speed, seconds(config.study.budget) if config.study.budget else None)
+    led, page = _lead(study, show, pace, screen, words)
+    show.commands(words, page, led.ended, complete=led.complete)
+    if led.ended is None:
+        show.no_winner(led.stopped, led.decision)
+    if led.signal is not None:
+        return 128 + led.signal
+    return 0 if led.ended else 1
 
 
-def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int:
-    """Lead a study in stages and show it; the exit status: 0 when it has a winner, which takes all
-    of its stages."""
-    from nndl_exp.cli.output import check_output
-    from nndl_exp.cli.staged_tracking import StagedViews
+@dataclass
+class _Led:
+    """The stages so far, the last decision, the trial that the study ended with; and how it went.
+
+    ``stopped`` says why it stopped early, ``signal`` is the one that stopped it. ``busy`` and
+    ``idle`` are the seconds that workers trained and waited.
+    """
+
+    stages: "list[Stage]" = field(default_factory=list)
+    decision: "Decision | None" = None
+    ended: "tuple[Stage, Trial] | None" = None
+    stopped: str | None = None
+    signal: int | None = None
+    busy: float = 0.0
+    idle: float = 0.0
+    trials: int = 0
+    complete: bool = False
+
+
+def _lead(
+    study: "Study", show: "Presentation", pace: "Pace", screen: Screen, words: Sequence[str]
+) -> tuple[_Led, str]:
+    """Run all stages and show them; how it went, and where the UI shows the study."""
+    from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.report.live import StudyRegion
-    from nndl_exp.report.pace import Pace
-    from nndl_exp.report.staged import StagedPresentation
     from nndl_exp.study import executors
     from nndl_exp.study.finished import keep_command
-    from nndl_exp.study.forecast import seconds_of
-    from nndl_exp.study.strategy import StagedStudy, ending
-    from nndl_exp.study.study import shown_as_before
 
-    study = StagedStudy(config)
-    study.verify()
-    study.config = shown_as_before(config, study.directory)
-    workers = executors.workers_of(config)
-    show = StagedPresentation(study, screen)
-    forecast = seconds_of(study.work(), config.run, study.dataset, workers)
-    show.plan(workers, forecast)
-    if config.study.dry_run:
-        return 0
-    check_output(config.output)
-    check_databases(config)
-    check_room(study, study.expected_trials())
-    pool, leadership = executors.pool_of(config), study.leadership
-    gc.freeze()  # what has been imported stays: to look through it takes a quarter of a second
-    start = time.monotonic()
-    region = StudyRegion(Pace(study.work() / forecast, _budget(config)))
+    start, region, led = time.monotonic(), StudyRegion(pace), _Led()
+    leadership = study.leadership
     try:
-        views = StagedViews(study, leads=leadership.take())
-        keep_command(study.directory, words)
-        with screen.live(region):
-            led = _lead_stages(study, pool, show, views, screen, region)
-            decision, stuck = led.decision, led.decision is not None and led.decision.stop
-            complete = stuck or len(led.stages) == len(config.strategy.stages)
-            won = decision if complete and not stuck else None
-            ended, elapsed = None, time.monotonic() - start
-            if won:
-                ended = ending(won.config, led.stages)
-                show.end(won.config, ended, led.trials, elapsed)
-            elif not complete:
-                show.unfinished(decision, led.trials, elapsed)
-            if led.stopped:
-                screen.tell(f"stopped  {led.stopped}", style=WARNING)
-            views.close(ended, complete=won is not None)
-            if complete:
-                views.succeed(led.trials)
+        with closing(executors.pool_of(study.config)) as pool:
+            views = StudyViews(study, leads=leadership.take())
+            keep_command(study.directory, words)
+            with screen.live(region):
+                for stage, coordinator in study.lead(pool):
+                    if not _lead_stage(stage, coordinator, led, show, views, screen, region):
+                        break
+                if led.decision is not None:
+                    led.ended = study.conclude(led.stages, led.decision)
+                _show_end(led, show, time.monotonic() - start)
+                views.close(led.ended)
+                if led.complete:
+                    views.succeed(led.trials)
     finally:
         leadership.release()
-        pool.close()
     if views.outage:
-        line = outage_line(views.outage, config.output, config.tracking)
-        screen.tell(line, style=WARNING)
-    show.commands(words, complete, views.page, ended)
-    if won is None:
-        show.no_winner(led.stopped, decision)
-    return 0 if won else 1
+        screen.tell(outage_line(views.outage, study.config.output, study.tracking), style=WARNING)
+    return led, views.page
 
 
-def _budget(config: SweepConfig) -> float | None:
-    return seconds(config.study.budget) if config.study.budget else None
+def _show_end(led: _Led, show: "Presentation", seconds: float) -> None:
+    waited = led.idle / (led.busy + led.idle) if led.busy else 0.0
+    show.end(led.trials, seconds, waited, led.stopped)
+    if led.decision is not None and not led.decision.stop:
+        show.result(led.decision.config, is_winner=led.ended is not None)
 
 
-def _lead(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":
-    """Lead a search, and show on the screen what it says and how far it is."""
+def _lead_stage(
+    stage: "Stage",
+    coordinator: "Coordinator",
+    led: _Led,
+    show: "Presentation",
+    views: "StudyViews",
+    screen: Screen,
+    region: "StudyRegion",
+) -> bool:
+    """Run one stage to its decision; False where the study ends with it."""
+    position, start = len(led.stages) + 1, time.monotonic()
+    show.begin(position, stage)
+    screen.change(partial(region.begin, show.watched(position, stage, coordinator.proposed)))
+    trials: list[Trial] = []
+    for trial in _said(coordinator, screen, region):
+        trials.append(trial)
+        show.trial(trial)
+        views.log(stage, trial)
+    report = coordinator.report
+    led.stopped, led.signal = report.stopped, coordinator.signal
+    led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
+    led.trials += len(trials)
+    whole = stage.decision()
+    reached = whole or (stage.decision(time_is_up=True) if coordinator.time_is_up else None)
+    last = not stage.facts.later
+    led.complete = whole is not None and (whole.stop or last)
+    if reached is not None:
+        led.decision = reached
+        show.decided(stage, reached, ends=reached.stop or last)
+    led.stages.append(stage)
+    _log.debug("%s took %.1f s", stage.search.name, time.monotonic() - start)
+    screen.change(partial(region.doing, "drawing what it found"))
+    analysis = views.end(stage, trials, reached)
+    if stage.search.is_sampled:
+        show.importances(analysis)
+    return reached is not None and not (report.stopped or coordinator.stopping)
+
+
+def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":
+    """Run a search, and show on the screen what it says and how far it is."""
 
     def say(line: str) -> None:
         if coordinator.stopping:  # a second Ctrl-C ends this process at once
@@ -245,81 +254,29 @@ def _lead(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> 
         yield trial
 
 
-def check_databases(config: SweepConfig) -> None:
-    """Refuse databases in the output folder that can't be used, before a study's folder is made.
+def _check_resources(study: "Study") -> None:
+    """Refuse what would fail later, before a study's folder is made.
 
     Raises:
-        UserError: one is not what it should be.
+        UserError: the output folder can't be written or has no room for the trials that are still
+            to be trained, or a database in it is not what it should be.
     """
+    from nndl_exp.cli.output import check_output, check_space
+    from nndl_exp.run import sizes_of
+    from nndl_exp.study import executors
     from nndl_exp.study.running.storage import check_storage
+    from nndl_exp.study.study import expected_trials
     from nndl_exp.tracking.client import check_database
 
+    config, n = study.config, len(study.dataset.training)
+    check_output(config.output)
     check_storage(config)
     if config.tracking.name == "mlflow" and not config.tracking.uri:
         check_database(config.output)
-
-
-def check_room(study: "Study | StagedStudy", trials: int) -> None:
-    """Check that the output folder has room for the trials that are still to be trained.
-
-    Raises:
-        UserError: it has not.
-    """
-    from nndl_exp.cli.output import check_space
-    from nndl_exp.run import sizes_of
-    from nndl_exp.study import executors
-
-    config, n = study.config, len(study.dataset.training)
-    settled = sum(1 for _ in study.directory.glob("**/trials/*/result.json"))
+    finished = sum(1 for _ in study.directory.glob("stages/*/trials/*/result.json"))
     workers = executors.count(config.workers, config.executor.name)
-    sizes = sizes_of(config.run, study.dataset)
-    check_space(config, sizes, n, runs=max(0, trials - settled), at_once=workers)
-
-
-@dataclass
-class _Led:
-    """The stages that were led to their decisions, the last decision, and why it stopped."""
-
-    stages: "list[Stage]" = field(default_factory=list)
-    decision: "Decision | None" = None
-    stopped: str | None = None
-    trials: int = 0
-
-
-def _lead_stages(
-    study: "StagedStudy",
-    pool: "Pool",
-    show: "StagedPresentation",
-    views: "StagedViews",
-    screen: Screen,
-    region: "StudyRegion",
-) -> _Led:
-    led, last = _Led(), study.config.strategy.stages[-1]
-    for position, (stage, coordinator) in enumerate(study.lead(pool), 1):
-        show.begin(position, stage)
-        search = show.search(position, stage, coordinator.proposed)
-        screen.change(partial(region.begin, search))
-        start, trials = time.monotonic(), []
-        for trial in _lead(coordinator, screen, region):
-            trials.append(trial)
-            show.trial(trial)
-            views.log(stage, trial)
-        led.trials += len(trials)
-        led.stopped, reached = coordinator.report.stopped, stage.decision()
-        if reached is not None:
-            stage.conclude(reached)
-            ends = reached.stop or stage.key == last
-            show.decided(reached, stage.times_its_share(), ends=ends)
-        _log.debug("%s took %.1f s", stage.name, time.monotonic() - start)
-        screen.change(partial(region.doing, "drawing what it found"))
-        views.end(stage, trials, reached)
-        if reached is None:
-            break
-        led.decision = reached
-        led.stages.append(stage)
-        if led.stopped or coordinator.stopping:  # as the last trial ended
-            break
-    return led
+    left = max(0, expected_trials(study) - finished)
+    check_space(config, sizes_of(config.run, study.dataset), n, runs=left, at_once=workers)
 
 
 if __name__ == "__main__":

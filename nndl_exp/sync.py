@@ -1,9 +1,6 @@
 """``python -m nndl_exp.sync``: bring MLflow up to date with the run directories."""
 
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -15,9 +12,6 @@ from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.screen import Screen, Verbosity
-
-if TYPE_CHECKING:
-    from nndl_exp.study.strategy import StagedStudy
 
 
 @click.command(name="python -m nndl_exp.sync")
@@ -37,63 +31,36 @@ def command(output: str, tracking_uri: str | None, verbosity: Verbosity) -> None
 
 
 def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
-    """Log all studies of an output folder; how many there are."""
-    from nndl_exp.cli.study_tracking import finish, open_view, show
-    from nndl_exp.study import executors
-    from nndl_exp.study.names import study_names
-    from nndl_exp.study.strategy import StagedStudy, open_study
-    from nndl_exp.study.winner import winner
-
-    names = study_names(output)
-    for name in names:
-        study = open_study(output, name)
-        there = replace(tracking, experiment=study.config.tracking.experiment)
-        study.config = replace(study.config, tracking=there)
-        if isinstance(study, StagedStudy):
-            show_stages(study)
-            continue
-        trials = study.trials()
-        view = open_view(study)
-        with progress(screen) as bar:
-            task = bar.add_task(name, total=len(trials))
-            for trial in trials:
-                show(view, study, trial)
-                view.wait()
-                bar.update(task, advance=1)
-        complete, best = len(trials) >= study.n_trials, winner(study, trials)
-        with closing(executors.pool_of(study.config)) as pool:
-            finish(study, view, trials, best, pool.open(), complete=complete)
-        if view.outage:
-            raise UserError(f"MLflow stopped answering ({view.outage}); try again later")
-    return len(names)
-
-
-def show_stages(study: "StagedStudy") -> None:
-    """Log a study in stages.
+    """Log all studies of an output folder; how many there are.
 
     Raises:
         UserError: MLflow stopped answering.
     """
-    from nndl_exp.cli.staged_tracking import StagedViews
+    from nndl_exp.cli.study_tracking import StudyViews
+    from nndl_exp.study.names import study_names
+    from nndl_exp.study.study import Study
 
-    views = StagedViews(study)
-    views.show_all()
-    if views.outage:
-        raise UserError(f"MLflow stopped answering ({views.outage}); try again later")
+    names = study_names(output)
+    with progress(screen) as bar:
+        for name in bar.track(names):
+            views = StudyViews(Study.open(output, name, tracking))
+            views.show_all()
+            if views.outage:
+                raise UserError(f"MLflow stopped answering ({views.outage}); try again later")
+    return len(names)
 
 
 def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
     """Log all single runs of an output folder that have ended; how many there are."""
-    from nndl_exp.cli.runs import name_of
     from nndl_exp.cli.tracker import show_run
     from nndl_exp.report.curves import draw
     from nndl_exp.run import recorded_data
 
     directories = [RunDirectory(path.parent) for path in output.glob("runs/*/result.json")]
     for directory in directories:
-        draw(directory, name_of(directory))
+        draw(directory, directory.name)
         dataset = recorded_data(directory)
-        if outage := show_run(str(output), tracking, name_of(directory), directory, dataset):
+        if outage := show_run(str(output), tracking, directory.name, directory, dataset):
             raise UserError(f"MLflow stopped answering ({outage}); try again later")
     return len(directories)
 

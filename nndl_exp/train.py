@@ -11,7 +11,7 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
-from nndl_exp.cli.runs import name_of, new_run_directory
+from nndl_exp.cli.runs import new_run_directory
 from nndl_exp.config import (
     TrainConfig,
     no_such_setting,
@@ -91,12 +91,12 @@ def train_one(
         _show_epochs(run, screen)
     assert run.result is not None
     _log.debug("trained %d epochs in %.2f s", run.result.epochs, run.result.seconds)
-    draw(directory, name_of(directory))
+    draw(directory, directory.name)
     _log.debug("drew the learning curves")
     outage = _track(config, dataset, directory)
     _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
     _show_result(run, directory, screen)
-    _show_commands(config, name_of(directory), outage, screen)
+    _show_commands(config, directory.name, outage, screen)
 
 
 def _check_places(config: TrainConfig, dataset: "Dataset") -> None:
@@ -130,7 +130,7 @@ def _show_plan(
     from nndl_exp.report.text import run_text, show_dataset
     from nndl_exp.study.looks import looks_at
 
-    name, before = name_of(directory), " · trained before" if directory.result() else ""
+    name, before = directory.name, " · trained before" if directory.result() else ""
     register = register_of(directory.path, directory.origin() or origin, Path(config.output))
     looks = looks_at(register, dataset.sha256)
     screen.print(f"run      {name}{before}")
@@ -167,7 +167,7 @@ def _track(config: TrainConfig, dataset: "Dataset", directory: "RunDirectory") -
     from nndl_exp.cli.looks import show_looks
     from nndl_exp.cli.tracker import show_run
 
-    name = name_of(directory)
+    name = directory.name
     outage = show_run(config.output, config.tracking, name, directory, dataset)
     if outage is None and dataset.monitor == "test" and config.tracking.name == "mlflow":
         outage = show_looks(config.output, config.tracking, name)

@@ -18,11 +18,11 @@ import pandas as pd
 import psutil
 import pytest
 import sqlalchemy
-from studies import study_of, table
+from studies import search_of, table
 
 from nndl_exp.records import atomic
 from nndl_exp.study.running.storage import url_of
-from nndl_exp.study.study import Study
+from nndl_exp.study.search import Search
 
 STUDY = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
          "study.name=faults", "study.max_retries=50", "storage.heartbeat=1")  # fmt: skip
@@ -204,12 +204,12 @@ class Case:
         return Leader(self.folder, *self.words, *more, **options)  # type: ignore[arg-type]
 
     @property
-    def study(self) -> Study:
-        return study_of(self.folder, *self.words)
+    def study(self) -> Search:
+        return search_of(self.folder, *self.words)
 
     @property
     def directory(self) -> Path:
-        return self.folder / "studies/faults"
+        return self.folder / "studies/faults/stages/joint"
 
     def records(self) -> dict[int, bytes]:
         """The trials that have ended, and how."""

@@ -21,13 +21,12 @@ if "FAKETIME_TIMESTAMP_FILE" in os.environ:
 
 
 def main() -> int:
-    from studies import study_of
+    from studies import search_of
 
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.storage import url_of
 
-    study = study_of(Path(sys.argv[1]), *sys.argv[2:])
-    coordinator = Coordinator(study, url_of(study.config))
+    study = search_of(Path(sys.argv[1]), *sys.argv[2:])
+    coordinator = Coordinator(study)
     coordinator.say = lambda line: print(line, flush=True)
     numbers = [trial.number for trial in coordinator]
     assert numbers == list(range(len(numbers)))

@@ -1,12 +1,14 @@
-"""Small studies for tests, run in this process or by the real command line."""
+"""Small studies of one stage for tests, run in this process or by the real command line."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from nndl_exp.cli.hydra_config import compose
+from nndl_exp.config import seconds
+from nndl_exp.study import search as searches
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.storage import url_of
+from nndl_exp.study.search import Search
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 
@@ -23,23 +25,33 @@ SERIAL = ("workers=1", "executor=serial")
 
 
 def study_of(output: Path, *words: str) -> Study:
-    return Study(sweep_config(compose("sweep", [*SMALL, *words, f"output={output}"])))
+    study = Study(sweep_config(compose("sweep", [*SMALL, *words, f"output={output}"])))
+    study.check()
+    return study
 
 
-def lead(study: Study) -> Coordinator:
-    """Lead a study to its end in this process."""
-    coordinator = Coordinator(study, url_of(study.config))
+def search_of(output: Path, *words: str) -> Search:
+    """The only search of a study."""
+    (stage,) = study_of(output, *words).stages()
+    return stage.search
+
+
+def lead(search: Search) -> Coordinator:
+    """Run a search to its end in this process."""
+    Study(search.config).create()
+    budget = search.config.study.budget
+    coordinator = Coordinator(search, budget=seconds(budget) if budget else None)
     numbers = [trial.number for trial in coordinator]
     assert numbers == sorted(numbers), "trials are told in the order of their numbers"
     return coordinator
 
 
-def table(study: Study) -> pd.DataFrame:
-    """All of a study's table that must not depend on timing."""
-    return study.table().drop(columns="seconds")
+def table(search: Search) -> pd.DataFrame:
+    """All of a search's table that must not depend on timing."""
+    return searches.table([search]).drop(columns="seconds")
 
 
 def run_small(output: Path, *words: str) -> pd.DataFrame:
-    study = study_of(output, *words)
-    lead(study)
-    return table(study)
+    search = search_of(output, *words)
+    lead(search)
+    return table(search)

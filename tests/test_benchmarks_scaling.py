@@ -100,7 +100,7 @@ def test_workers_that_sleep_write_the_records_of_one_that_does_not(tmp_path, sto
     assert cells[-3:] == ["none", "yes", "yes"]
     assert reference["epochs"].tolist() == [sleeping.EPOCHS] * 8
     assert reference["weights_sha256"].nunique() > 1
-    assert len(list(Path(tmp_path).glob("asleep/studies/*/trials/*/weights.npz"))) == 8
+    assert len(list(Path(tmp_path).glob("asleep/studies/*/stages/joint/trials/*/weights.npz"))) == 8
 
 
 @pytest.mark.long

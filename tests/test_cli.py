@@ -83,7 +83,7 @@ def test_mlflow_has_the_study_and_every_trial(swept, client):
     assert sorted(children) == [f"demo/{i}" for i in range(10)]
     for name, run in children.items():
         record = RunDirectory(
-            swept[0].folder / "nndl-output/studies/demo/trials" / name.split("/")[1]
+            swept[0].folder / "nndl-output/studies/demo/stages/joint/trials" / name.split("/")[1]
         )
         result = record.result()
         assert run.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
@@ -197,17 +197,17 @@ def test_a_record_without_its_weights_is_reproduced_as_well(swept, tmp_path):
     record = tmp_path / "record"
     record.mkdir()
     for name in ("config.yaml", "epochs.jsonl", "result.json", "provenance.json"):
-        shutil.copy(cli.folder / "nndl-output/studies/demo/trials/2" / name, record)
+        shutil.copy(cli.folder / "nndl-output/studies/demo/stages/joint/trials/2" / name, record)
     printed = cli.ok("nndl_exp.reproduce", str(record))
     assert "weights, best        identical (sha256 " in printed
     assert printed.endswith("IDENTICAL\n")
-    shutil.copy(cli.folder / "nndl-output/studies/demo/trials/3/epochs.jsonl", record)
+    shutil.copy(cli.folder / "nndl-output/studies/demo/stages/joint/trials/3/epochs.jsonl", record)
     assert cli.run("nndl_exp.reproduce", str(record)).returncode == 1
 
 
 def test_reproduce_says_what_differs(swept, tmp_path):
     copy = tmp_path / "run"
-    shutil.copytree(swept[0].folder / "nndl-output/studies/demo/trials/0", copy)
+    shutil.copytree(swept[0].folder / "nndl-output/studies/demo/stages/joint/trials/0", copy)
     lines = (copy / "epochs.jsonl").read_text().splitlines()
     epoch = json.loads(lines[1])
     epoch["validation_cost"] += 1e-9
@@ -453,7 +453,7 @@ def test_an_output_that_is_no_folder_is_refused(cli):
 def test_damaged_files_are_refused_in_one_line(swept, tmp_path):
     shutil.copytree(swept[0].folder / "nndl-output", tmp_path / "nndl-output")
     cli, output = CommandLine(tmp_path), tmp_path / "nndl-output"
-    trials = output / "studies/demo/trials"
+    trials = output / "studies/demo/stages/joint/trials"
     shutil.copy(trials / "0/weights.npz", trials / "3/weights.npz")
     for words in (("evaluate", "demo/3", "--again"), ("reproduce", "demo/3")):
         message = cli.refused(f"nndl_exp.{words[0]}", *words[1:])

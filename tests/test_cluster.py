@@ -21,7 +21,7 @@ import psutil
 import pytest
 from postgres import PASSWORD as ADMINISTRATOR
 from postgres import PostgreSQL
-from studies import SERIAL, SMALL, run_small, study_of, table
+from studies import SERIAL, SMALL, run_small, search_of, table
 
 pytest.importorskip("distributed")
 
@@ -193,7 +193,7 @@ def shown(printed: str) -> list[int]:
 def check_study(tmp_path: Path, settings: dict[str, str], postgres: PostgreSQL) -> None:
     """The count, in the folders and in the database; the table; what MLflow's server has."""
     alone = run_small(tmp_path / "alone", *SETTINGS, *SERIAL)
-    study = study_of(Path(settings["NNDL_OUTPUT"]), *SETTINGS, "study.name=joined")
+    study = search_of(Path(settings["NNDL_OUTPUT"]), *SETTINGS, "study.name=joined")
     assert len(alone) == 14
     assert table(study).equals(alone)
     assert len(list(study.directory.glob("trials/*/result.json"))) == 14

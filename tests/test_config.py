@@ -223,11 +223,11 @@ def test_every_experiment_trains_for_an_epoch(option, tmp_path, data_dir):
 @pytest.mark.parametrize("option", sorted(STUDIES))
 @pytest.mark.long
 def test_every_experiment_that_is_a_study_can_be_led(option, tmp_path, data_dir):
-    from nndl_exp.study.strategy import StagedStudy
+    from nndl_exp.study.study import Study
 
     words = [f"+experiment={option}", "strategy.stages=[any_learning]", "executor=serial",
              f"output={tmp_path}", "dataset.training_size=500"]  # fmt: skip
-    study = StagedStudy(sweep_config(compose("sweep", words)))
+    study = Study(sweep_config(compose("sweep", words)))
     trials = [trial for _, trial in study.run()]
     assert max(trial.result.validation_accuracy for trial in trials) > 0.4
 

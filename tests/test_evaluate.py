@@ -115,7 +115,7 @@ def interrupted(cli: CommandLine, *words: str) -> str:
     """What a sweep prints that is stopped by Ctrl-C after some trials."""
     process = cli.start("nndl_exp.sweep", *words)
     try:
-        while not any(cli.folder.glob("nndl-output/studies/*/trials/2/result.json")):
+        while not any(cli.folder.glob("nndl-output/studies/*/stages/joint/trials/2/result.json")):
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
@@ -133,7 +133,7 @@ def test_a_study_that_was_interrupted_is_evaluated_by_consent_only(cli, capsys, 
     assert "winner" not in printed
     assert "nndl_exp.evaluate" not in printed
     resume = printed.partition("resume     ")[2].splitlines()[0]
-    for run in ("demo", "demo/0", "nndl-output/studies/demo/trials/1"):
+    for run in ("demo", "demo/0", "nndl-output/studies/demo/stages/joint/trials/1"):
         error = refused(capsys, evaluate, run)
         assert "must have ended before its test set is looked at, or --unfinished" in error
         assert resume in error
@@ -162,7 +162,7 @@ def test_a_search_whose_budget_is_spent_is_evaluated_until_it_goes_on(tmp_path, 
     printed = capsys.readouterr().out
     assert "winner   trial" in printed
     assert "evaluate   python -m nndl_exp.evaluate demo/" in printed
-    trials = tmp_path / "studies" / "demo" / "trials"
+    trials = tmp_path / "studies" / "demo" / "stages" / "joint" / "trials"
     shutil.copytree(trials / "0", trials / "1999")
     error = refused(capsys, evaluate, "demo", "--output", tmp_path)
     assert "must have ended" in error, "trials were added since"

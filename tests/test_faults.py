@@ -414,7 +414,11 @@ def test_the_budget_does_not_grow_when_the_clock_is_set_back(tmp_path, whole, mo
     clock = _Clock(tmp_path / "clock")
     words = (*faults.STUDY, "study.n_trials=1000", "training.epochs=5000", "pruner=none")
     leader = Leader(tmp_path / "out", *words, "study.budget=6s", **clock.environment)
-    until(lambda: bool(list((tmp_path / "out").glob("studies/faults/trials/*/epochs.jsonl"))))
+    until(
+        lambda: bool(
+            list((tmp_path / "out").glob("studies/faults/stages/joint/trials/*/epochs.jsonl"))
+        )
+    )
     clock.set("-1h")
     seen("clock set back an hour").faults += 1
     assert "stopped  the time is up" in leader.end(1)

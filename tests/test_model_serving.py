@@ -56,7 +56,7 @@ def address(shown: Shown) -> Iterator[str]:
 def test_what_is_served_is_what_the_network_says(address, shown):
     x = load_dataset("mnist_5k").validation.x[:50]
     answered = json.loads(request(f"{address}/invocations", {"inputs": x.tolist()}))["predictions"]
-    run = RunDirectory(shown.folder / f"nndl-output/studies/ui/trials/{shown.winner}")
+    run = RunDirectory(shown.folder / f"nndl-output/studies/ui/stages/joint/trials/{shown.winner}")
     network, reading = run.network(), run.reading()
     p = network.probabilities(x)
     assert [one["label"] for one in answered] == p.argmax(axis=1).tolist()
@@ -134,7 +134,7 @@ def test_a_champion_that_is_beaten_passes_its_alias_on(shown, tmp_path):
     client, first = client_of(output), shown.winner
     second = (first + 1) % 6
     trials = study.trials()
-    parent = view.open_study("ui", {}, search_caption(study, trials, None), 0.0)
+    parent = view.Study.open("ui", {}, search_caption(study, trials, None), 0.0)
     for number, version in ((second, 2), (first, 1), (second, 2)):
         directory, name = study.run_directory(number), f"ui/{number}"
         caption = champion_caption(study, name, trials[number])

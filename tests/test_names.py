@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
-from studies import SERIAL, SMALL, study_of
+from studies import SERIAL, SMALL, search_of, study_of
 
 from nndl_exp.cli import errors
 from nndl_exp.cli.hydra_config import compose
@@ -56,7 +56,7 @@ def test_a_study_has_no_such_name(tmp_path, sweep, name):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_study_may_be_called(tmp_path, name):
-    study = study_of(tmp_path / "output", f"study.name='{name}'", *SERIAL)
+    study = search_of(tmp_path / "output", f"study.name='{name}'", *SERIAL)
     study.create()
     assert study.directory == tmp_path / "output/studies" / name
     assert Study.open(tmp_path / "output", name).name == name

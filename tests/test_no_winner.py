@@ -7,7 +7,7 @@ import pytest
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.strategy import StagedStudy
+from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main, sweep_config
 
@@ -93,7 +93,7 @@ def test_the_winner_is_judged_with_seeds_that_no_search_used(tmp_path):
         words = (*SMALL, f"seed={seed}", "strategy.stages=[learning_rate,joint,winner]",
                  "study.n_trials=4", f"study.name=seed{seed}", "strategy.epochs=100",
                  f"output={tmp_path}")  # fmt: skip
-        study = StagedStudy(sweep_config(compose("sweep", words)))
+        study = Study(sweep_config(compose("sweep", words)))
         list(study.run())
         *searches, winner = study.stages()
         used = {trial.config.seed for stage in searches for trial in stage.trials()}

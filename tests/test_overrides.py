@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from studies import SMALL, study_of
+from studies import SMALL, search_of
 
 from nndl_exp.cli.hydra_config import compose, compose_all
 from nndl_exp.config import RunConfig, TrackingConfig, read_yaml, to_mapping, to_yaml
@@ -93,7 +93,7 @@ def test_a_record_that_names_a_target_makes_nothing(folder, name):
         with pytest.raises(UserError, match="is not a run's config"):
             RunDirectory(folder).config()
         return
-    study = study_of(folder, "study.name=s")
+    study = search_of(folder, "study.name=s")
     study.create()
     path = folder / "studies/s/study.yaml"
     plain = read_yaml(path)

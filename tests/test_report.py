@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from studies import SERIAL, lead, study_of
+from studies import SERIAL, lead, search_of
 
 from nndl_exp.report.__main__ import main
 from nndl_exp.report.analysis import analyse
@@ -32,7 +32,7 @@ def figures_of(study) -> set[str]:
 
 @pytest.fixture(scope="module")
 def led(tmp_path_factory):
-    study = study_of(tmp_path_factory.mktemp("led"), *SERIAL, "pruner.n_startup_trials=2",
+    study = search_of(tmp_path_factory.mktemp("led"), *SERIAL, "pruner.n_startup_trials=2",
                      "pruner.n_warmup_steps=2", "study.n_trials=24")  # fmt: skip
     lead(study)
     return study
@@ -85,7 +85,7 @@ def test_the_tables_are_the_trials(led):
 
 
 def test_a_column_of_mixed_kinds_is_written_as_json(tmp_path):
-    study = study_of(
+    study = search_of(
         tmp_path, *SERIAL, "study.n_trials=6", "sampler=random", "network.hidden=[10,10]",
         "+search_space.training.dropout={choices: [0.1, [0.2, 0.3], [0.1, 0.4]]}",
         "training.epochs=1",
@@ -100,7 +100,7 @@ def test_analysing_twice_gives_the_same(led):
 
 
 def test_one_hyper_parameter(tmp_path, capsys):
-    study = study_of(tmp_path, *SERIAL, "search_space.training.lmbda=null",
+    study = search_of(tmp_path, *SERIAL, "search_space.training.lmbda=null",
                      "search_space.training.mini_batch_size=null",
                      "search_space.network.hidden=null", "network.hidden=[10]")  # fmt: skip
     lead(study)
@@ -112,7 +112,7 @@ def test_one_hyper_parameter(tmp_path, capsys):
 
 
 def test_choices_of_numbers_and_of_hidden_layers(tmp_path, capsys):
-    study = study_of(tmp_path, *SERIAL, "search_space=grid", "pruner=none")
+    study = search_of(tmp_path, *SERIAL, "search_space=grid", "pruner=none")
     lead(study)
     printed = report(study, capsys)
     assert "of 30, 100, 100-30" in printed
@@ -122,7 +122,7 @@ def test_choices_of_numbers_and_of_hidden_layers(tmp_path, capsys):
 
 @pytest.mark.parametrize("second", ["parameters", "multiply_adds"])
 def test_two_objectives_have_a_front(tmp_path, capsys, second):
-    study = study_of(tmp_path, *SERIAL, f"study.second_objective={second}")
+    study = search_of(tmp_path, *SERIAL, f"study.second_objective={second}")
     lead(study)
     analysis = analyse(study, study.trials())
     sizes = [analysis.points[number].size for number in analysis.front]
@@ -132,7 +132,7 @@ def test_two_objectives_have_a_front(tmp_path, capsys, second):
 
 
 def test_judged_by_cost(tmp_path, capsys):
-    study = study_of(tmp_path, *SERIAL, "training.judged_by=validation_cost")
+    study = search_of(tmp_path, *SERIAL, "training.judged_by=validation_cost")
     lead(study)
     printed = report(study, capsys)
     analysis = analyse(study, study.trials())
@@ -142,7 +142,7 @@ def test_judged_by_cost(tmp_path, capsys):
 
 
 def test_diverged_trials(tmp_path, capsys):
-    study = study_of(
+    study = search_of(
         tmp_path, *SERIAL, "study.n_trials=3", "network.activation=relu", "network.output=linear",
         "network.cost=quadratic", "search_space.training.eta.low=1e6",
         "search_space.training.eta.high=1e7", "search_space.training.lmbda=null",
@@ -156,7 +156,7 @@ def test_diverged_trials(tmp_path, capsys):
 
 
 def test_pruned_trials_only(tmp_path, capsys):
-    study = study_of(tmp_path, "study.n_trials=2")
+    study = search_of(tmp_path, "study.n_trials=2")
     study.create()
     params = {"training.eta": 0.5, "training.lmbda": 1.0, "training.mini_batch_size": 10}
     params |= {"network.hidden.layers": 1, "network.hidden.width_1": 10}
@@ -174,7 +174,7 @@ def test_pruned_trials_only(tmp_path, capsys):
 
 @pytest.mark.parametrize("trials", [0, 1])
 def test_no_trial_and_one(tmp_path, capsys, trials):
-    study = study_of(tmp_path, *SERIAL, f"study.n_trials={max(1, trials)}")
+    study = search_of(tmp_path, *SERIAL, f"study.n_trials={max(1, trials)}")
     study.create()
     if trials:
         lead(study)
@@ -185,7 +185,7 @@ def test_no_trial_and_one(tmp_path, capsys, trials):
 
 
 def test_a_figure_that_is_no_longer_possible_is_removed(tmp_path, capsys):
-    study = study_of(tmp_path, "study.n_trials=1")
+    study = search_of(tmp_path, "study.n_trials=1")
     study.create()
     old = study.directory / "figures" / "slices.svg"
     old.parent.mkdir()

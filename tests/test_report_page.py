@@ -32,7 +32,7 @@ from nndl_exp.datasets import load_dataset
 from nndl_exp.report.page import LARGEST, pictures
 from nndl_exp.report.told import Told, calibration
 from nndl_exp.run import data_of
-from nndl_exp.study.strategy import open_study
+from nndl_exp.study.study import Study
 from nndl_exp.training.statistics import paired_interval
 
 
@@ -99,7 +99,7 @@ def staged(tmp_path_factory):
     """A study in stages whose page was written."""
     output = tmp_path_factory.mktemp("pages")
     sweep_in(output, *STAGED)
-    study = open_study(output, "pages")
+    study = Study.open(output, "pages")
     report(study)
     return study
 
@@ -290,7 +290,7 @@ def test_the_page_is_small_whole_and_its_figures_are_files(seen):
 
 def test_a_study_that_was_stopped_between_two_stages(staged, tmp_path):
     shutil.copytree(staged.config.output, tmp_path / "stopped")
-    study = open_study(tmp_path / "stopped", "pages")
+    study = Study.open(tmp_path / "stopped", "pages")
     for name in ("stages/joint", "stages/winner", "best.yaml"):
         path = study.directory / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()

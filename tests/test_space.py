@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from needs import needs
-from studies import SERIAL, SMALL, lead, study_of
+from studies import SERIAL, SMALL, lead, search_of
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, run_config, to_mapping
@@ -16,7 +16,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.space import checkpoint_bytes, run_bytes
 from nndl_exp.run import Run, check, sizes_of
-from nndl_exp.study.strategy import StagedStudy
+from nndl_exp.study.study import Study
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
 from nndl_exp.train import main as train
@@ -76,7 +76,7 @@ def test_the_estimate_is_near_what_a_run_takes(tmp_path, config):
 
 def test_a_study_in_stages_expects_trials(tmp_path):
     words = [*SMALL, "strategy=chapter3", f"output={tmp_path}", "training.epochs=30"]
-    assert StagedStudy(sweep_config(compose("sweep", words))).expected_trials() == 133
+    assert Study(sweep_config(compose("sweep", words))).expected_trials() == 133
 
 
 @needs("mount")
@@ -103,7 +103,7 @@ def test_what_fits_is_trained_without_a_word(tmp_path, capsys):
         assert "room" not in "".join(capsys.readouterr())
         words = ("study.n_trials=2", *SERIAL, "search_space.network.hidden=null",
                  "network.hidden=[5]")  # fmt: skip
-        lead(study_of(folder, *words, "study.name=s"))
+        lead(search_of(folder, *words, "study.name=s"))
         # All trials have ended: there is no need of room to show them again.
         (folder / "filling").write_bytes(bytes(4 * 2**20))
         with pytest.raises(SystemExit) as end:

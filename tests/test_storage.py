@@ -5,7 +5,7 @@ import sys
 import mlflow
 import pytest
 from postgres import PASSWORD
-from studies import SERIAL, SMALL, run_small, study_of
+from studies import SERIAL, SMALL, run_small, search_of
 
 from nndl_exp import database
 from nndl_exp.errors import UserError
@@ -67,7 +67,7 @@ def test_the_table_does_not_depend_on_the_storage(tmp_path, storage):
 def test_a_trial_is_proposed_once_whatever_happens_to_the_lock(tmp_path, postgres, storage):
     """Its connection is lost after the lock was taken; another process proposes meanwhile."""
     words = (*SERIAL, "study.name=kept", "storage=postgresql", f"storage.url={storage}")
-    study = study_of(tmp_path, *words)
+    study = search_of(tmp_path, *words)
     study.create()
     said: list[str] = []
     one, other = (
@@ -104,7 +104,7 @@ def test_a_trial_is_proposed_once_whatever_happens_to_the_lock(tmp_path, postgre
 
 def test_a_heartbeat_keeps_the_trials_that_it_names(tmp_path, postgres, storage):
     words = (*SERIAL, "study.name=kept", "storage=postgresql", f"storage.url={storage}")
-    study = study_of(tmp_path, *words)
+    study = search_of(tmp_path, *words)
     study.create()
     patience = Patience(url_of(study.config), 60.0, lambda line: None)
     kept = Storage(url_of(study.config), study, patience)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from nndl_exp.study.strategy import StagedStudy, is_staged, open_study
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.errors import UserError
 from nndl_exp.study import executors, forecast
-from nndl_exp.study.strategy import StagedStudy, is_staged, open_study
+from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 from nndl_exp.training.update_time import epoch_seconds
 
@@ -45,11 +46,11 @@ SMALL = (
 NO_TRACKING, SERIAL = ("tracking=none",), ("executor=serial",)
 
 
-def study_of(output: Path, *words: str) -> StagedStudy:
-    return StagedStudy(sweep_config(compose("sweep", [*SMALL, *words, f"output={output}"])))
+def study_of(output: Path, *words: str) -> Study:
+    return Study(sweep_config(compose("sweep", [*SMALL, *words, f"output={output}"])))
 
 
-def lead(study: StagedStudy) -> None:
+def lead(study: Study) -> None:
     kind = study.config.executor.name
     pool = executors.Pool(kind, executors.count(study.config.workers, kind))
     try:
@@ -62,7 +63,7 @@ def lead(study: StagedStudy) -> None:
         pool.close()
 
 
-def record(study: StagedStudy) -> dict[str, object]:
+def record(study: Study) -> dict[str, object]:
     """All of the stages that must not depend on timing."""
     return {
         stage.key: (

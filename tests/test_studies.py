@@ -9,7 +9,7 @@ import mlflow
 import optuna
 import pandas as pd
 import pytest
-from studies import SERIAL, lead, study_of
+from studies import SERIAL, lead, search_of, table
 from test_strategy import NO_TRACKING
 from test_strategy import lead as lead_stages
 from test_strategy import study_of as stages_of
@@ -20,7 +20,6 @@ from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.studies import command, main
 from nndl_exp.study.scores import difference
-from nndl_exp.study.strategy import StagedStudy
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summaries, summary
 from nndl_exp.sweep import main as sweep
@@ -37,8 +36,8 @@ def output(tmp_path_factory):
     """A search, a weak one, one that is not complete, and a study in stages."""
     folder = tmp_path_factory.mktemp("output")
     for name, words in {"plain": STRONG, "weak": WEAK, "halted": ()}.items():
-        lead(study_of(folder, f"study.name={name}", "study.n_trials=5", *words, *SERIAL))
-    halted = study_of(folder, "study.name=halted", "study.n_trials=9", *SERIAL)
+        lead(search_of(folder, f"study.name={name}", "study.n_trials=5", *words, *SERIAL))
+    halted = search_of(folder, "study.name=halted", "study.n_trials=9", *SERIAL)
     halted.create()
     lead_stages(stages_of(folder, *NO_TRACKING, "executor=serial"))
     return folder
@@ -58,8 +57,8 @@ def test_the_list_has_a_line_for_each_study_the_last_one_first(output, capsys):
         assert " complete" in rows[name], rows[name]
         assert "not complete" not in rows[name]
     assert "not complete" in rows["halted"]
-    table = study_of(output, "study.name=plain", "study.n_trials=5", *STRONG).table()
-    best = table[table.state == "complete"].validation_accuracy.max()
+    trials = table(search_of(output, "study.name=plain", "study.n_trials=5", *STRONG))
+    best = trials[trials.state == "complete"].validation_accuracy.max()
     assert f" 5  {100 * best:.1f} %" in rows["plain"]
 
 
@@ -72,7 +71,7 @@ def test_a_study_that_is_being_led_is_running(cli):
     words = ("strategy=joint", "study.name=now", "tracking=none", "workers=1", "study.n_trials=200")
     process = cli.start("nndl_exp.sweep", *words)
     try:
-        trial = cli.folder / "nndl-output/studies/now/trials/0/result.json"
+        trial = cli.folder / "nndl-output/studies/now/stages/joint/trials/0/result.json"
         while not trial.exists():
             assert process.poll() is None
         assert summary(cli.folder / "nndl-output", "now").state == "running"
@@ -131,7 +130,7 @@ def test_a_winner_that_was_trained_again_is_compared_with_all_its_seeds(output):
 
 
 def test_studies_of_other_data_are_not_compared(output):
-    other = study_of(output, "study.name=other", "dataset=digits_8x8", "study.n_trials=2", *SERIAL)
+    other = search_of(output, "study.name=other", "dataset=digits_8x8", "study.n_trials=2", *SERIAL)
     lead(other)
     with pytest.raises(UserError, match="must have the same validation set: got 100 examples of"):
         difference(summary(output, "plain").replicates(), summary(output, "other").replicates())
@@ -228,7 +227,7 @@ def test_a_study_in_stages_that_was_extended_is_not_complete_before_it_decides(t
     assert end.value.code == 0, "the same command again changes nothing"
     assert summary(tmp_path, "more").state == "complete"
     config = sweep_config(compose("sweep", [*words, "study.n_trials=12"]))
-    interrupted(StagedStudy(config).run())
+    interrupted(Study(config).run())
     assert summary(tmp_path, "more").state == "not complete"
     assert "the winner" not in said(capsys, "--output", str(tmp_path), "show", "more")
     capsys.readouterr()
@@ -243,9 +242,9 @@ def test_a_study_in_stages_that_was_extended_is_not_complete_before_it_decides(t
 
 def test_mlflow_does_not_say_complete_of_a_study_that_goes_on(tmp_path):
     view = MlflowView(tmp_path, TrackingConfig(), "digits")
-    parent = view.open_study("more", {}, Caption("more"), 0.0)
+    parent = view.Study.open("more", {}, Caption("more"), 0.0)
     view.close_study(parent, complete=True, caption=Caption("more"), metrics={})
-    view.open_study("more", {}, Caption("more"), 0.0)  # and nothing more of it: it is killed
+    view.Study.open("more", {}, Caption("more"), 0.0)  # and nothing more of it: it is killed
     (run,) = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
     assert (run.info.status, run.data.tags["state"]) == ("RUNNING", "not complete")
 

@@ -1,7 +1,7 @@
 """A study as a value: its identity, what it refuses, its winner."""
 
 import pytest
-from studies import SERIAL, lead, run_small, study_of, table
+from studies import SERIAL, lead, run_small, search_of, study_of, table
 
 from nndl_exp.errors import UserError
 from nndl_exp.study.study import Study
@@ -25,7 +25,7 @@ def test_the_name_carries_the_identity(tmp_path):
 def test_a_changed_identity_is_refused_with_what_changed(tmp_path):
     run_small(tmp_path, *SERIAL, "study.name=mine", "study.n_trials=2")
     with pytest.raises(UserError) as error:
-        lead(study_of(tmp_path, *SERIAL, "study.name=mine", "study.lag=9", "training.epochs=3"))
+        lead(search_of(tmp_path, *SERIAL, "study.name=mine", "study.lag=9", "training.epochs=3"))
     message = str(error.value)
     assert "the study mine exists with other settings" in message
     assert "run.training.epochs was 4, now 3" in message
@@ -37,11 +37,11 @@ def test_a_name_cannot_leave_the_output_folder(tmp_path, name):
     import json
 
     with pytest.raises(UserError, match=r"study\.name must be 1 to 100 letters"):
-        study_of(tmp_path, f"study.name={json.dumps(name)}")
+        search_of(tmp_path, f"study.name={json.dumps(name)}")
 
 
 def test_open_reads_a_study_back(tmp_path):
-    study = study_of(tmp_path, *SERIAL, "study.n_trials=3")
+    study = search_of(tmp_path, *SERIAL, "study.n_trials=3")
     lead(study)
     again = Study.open(tmp_path, study.name)
     assert again.plan == study.plan
@@ -54,7 +54,7 @@ def test_open_reads_a_study_back(tmp_path):
 
 def test_a_mini_batch_larger_than_the_training_set_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"must not exceed .* \(50\): got 100"):
-        study_of(
+        search_of(
             tmp_path, "dataset.training_size=50", "search_space.training.mini_batch_size.high=100"
         )
 
@@ -70,7 +70,7 @@ def test_enqueued_trials_come_first(tmp_path):
 
 
 def test_a_grid_ends_with_its_points(tmp_path):
-    study = study_of(
+    study = search_of(
         tmp_path, *SERIAL, "sampler=grid", "search_space=grid", "pruner=none",
         "search_space.training.lmbda=null", "search_space.network.hidden=null",
         "study.n_trials=99", "training.epochs=1",
@@ -82,7 +82,7 @@ def test_a_grid_ends_with_its_points(tmp_path):
 
 
 def test_the_winner_is_the_best_completed_trial(tmp_path):
-    study = study_of(tmp_path, *SERIAL)
+    study = search_of(tmp_path, *SERIAL)
     lead(study)
     trials = study.trials()
     best = winner(study, trials)
@@ -97,7 +97,7 @@ def test_the_winner_is_the_best_completed_trial(tmp_path):
 
 
 def test_a_study_can_be_judged_by_cost(tmp_path):
-    study = study_of(tmp_path, *SERIAL, "training.judged_by=validation_cost")
+    study = search_of(tmp_path, *SERIAL, "training.judged_by=validation_cost")
     lead(study)
     best = winner(study, study.trials())
     costs = [t.result.validation_cost for t in study.trials() if t.result.state == "complete"]
@@ -106,7 +106,7 @@ def test_a_study_can_be_judged_by_cost(tmp_path):
 
 @pytest.mark.parametrize("second", ["parameters", "multiply_adds"])
 def test_two_objectives_give_a_front_and_a_small_winner(tmp_path, second):
-    study = study_of(tmp_path, *SERIAL, f"study.second_objective={second}")
+    study = search_of(tmp_path, *SERIAL, f"study.second_objective={second}")
     assert study.plan.pruner == {"name": "none"}
     lead(study)
     trials = study.trials()
@@ -126,7 +126,7 @@ DIVERGING = ("network.activation=relu", "network.output=linear", "network.cost=q
 
 
 def test_a_study_of_diverging_trials_ends_without_a_winner(tmp_path):
-    study = study_of(tmp_path, *SERIAL, *DIVERGING, "study.n_trials=6")
+    study = search_of(tmp_path, *SERIAL, *DIVERGING, "study.n_trials=6")
     assert lead(study).report.stopped is None
     assert set(table(study)["state"]) == {"diverged"}
     assert winner(study, study.trials()) is None
@@ -134,7 +134,7 @@ def test_a_study_of_diverging_trials_ends_without_a_winner(tmp_path):
 
 def test_a_study_of_which_every_trial_fails_stops_early_and_says_so(tmp_path):
     words = (*DIVERGING, "study.n_trials=30", "study.name=hopeless")
-    study = study_of(tmp_path / "1", *SERIAL, *words)
+    study = search_of(tmp_path / "1", *SERIAL, *words)
     assert lead(study).report.stopped == (
         "the first 10 trials all failed (trial 0: cost is not finite at epoch 1): mend the run or "
         "the search space, or go on with study.give_up_after=20"
@@ -142,7 +142,7 @@ def test_a_study_of_which_every_trial_fails_stops_early_and_says_so(tmp_path):
     early = table(study)
     assert len(early) == 10
     assert run_small(tmp_path / "2", "workers=2", *words).equals(early)
-    again = study_of(tmp_path / "1", *SERIAL, *words, "study.give_up_after=0")
+    again = search_of(tmp_path / "1", *SERIAL, *words, "study.give_up_after=0")
     assert lead(again).report.stopped is None
     assert len(table(again)) == 30
     assert table(again).head(10).equals(early)

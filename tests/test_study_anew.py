@@ -6,7 +6,7 @@ from pathlib import Path
 import mlflow
 import optuna
 import pytest
-from studies import SERIAL, SMALL, lead, run_small, study_of, table
+from studies import SERIAL, SMALL, lead, run_small, search_of, study_of, table
 from test_study_joined import ended, join
 
 from nndl_exp.cli.hydra_config import compose
@@ -14,7 +14,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.reproduce import main as reproduce
 from nndl_exp.studies import main as studies
 from nndl_exp.study.running.storage import sqlite_url
-from nndl_exp.study.strategy import StagedStudy
+from nndl_exp.study.study import Study
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
 
@@ -64,7 +64,7 @@ def test_another_study_of_that_name_is_reproduced(deleted, capsys):
 
 
 def test_the_same_study_begins_anew(tmp_path, deleted):
-    study = study_of(deleted, *QUICK)
+    study = search_of(deleted, *QUICK)
     lead(study)
     assert table(study).equals(run_small(tmp_path / "fresh", *QUICK))
     assert rows(deleted) == 6, "and not the nine of the one before"
@@ -96,15 +96,15 @@ def test_its_rows_go_with_a_study_that_is_moved_and_are_made_again_where_they_ar
     assert run_small(tmp_path / "there", *QUICK, "study.n_trials=9").equals(whole)
 
 
-def stages_of(folder: Path, *words: str) -> StagedStudy:
+def stages_of(folder: Path, *words: str) -> Study:
     stages = ("strategy.stages=[learning_rate,joint]", "strategy.epochs=60", "training.eta=0.5",
               "strategy.options.learning_rate.epochs=2", "dataset.training_size=300",
               "dataset.validation_size=100", "tracking=none")  # fmt: skip
     words = (*QUICK, *stages, *words, f"output={folder}")
-    return StagedStudy(sweep_config(compose("sweep", list(words))))
+    return Study(sweep_config(compose("sweep", list(words))))
 
 
-def led(study: StagedStudy) -> dict[str, str]:
+def led(study: Study) -> dict[str, str]:
     list(study.run())
     return {s.key: s.table().drop(columns="seconds").to_csv() for s in study.stages()}
 
@@ -134,7 +134,7 @@ def test_two_processes_that_start_at_once_use_the_same_new_rows(tmp_path, delete
     ended(*(join(deleted, *words) for _ in range(2)))
     fresh = tmp_path / "fresh"
     ended(join(fresh, *words))
-    here, there = (table(study_of(folder, *words)) for folder in (deleted, fresh))
+    here, there = (table(search_of(folder, *words)) for folder in (deleted, fresh))
     assert here.equals(there)
     assert rows(deleted) == 6
 
@@ -151,8 +151,11 @@ def test_a_record_that_is_not_of_its_proposal_is_refused(tmp_path):
     """As when folders are mixed: the trials of one study with the rows of another."""
     run_small(tmp_path / "one", *QUICK)
     run_small(tmp_path / "other", *QUICK, "study.seed=7")
-    shutil.rmtree(tmp_path / "one/studies/foo/trials")
-    shutil.copytree(tmp_path / "other/studies/foo/trials", tmp_path / "one/studies/foo/trials")
+    shutil.rmtree(tmp_path / "one/studies/foo/stages/joint/trials")
+    shutil.copytree(
+        tmp_path / "other/studies/foo/stages/joint/trials",
+        tmp_path / "one/studies/foo/stages/joint/trials",
+    )
     with pytest.raises(UserError, match=r"trials/0 must hold the trial that foo proposes"):
         run_small(tmp_path / "one", *QUICK)
 
@@ -173,5 +176,5 @@ def test_mlflow_shows_the_runs_of_another_study_of_that_name_beside_those_of_the
     (other,) = (name for name in runs if name.startswith("foo~") and "/" not in name)
     assert {f"{other}/0", f"{other}/1"} < set(runs)
     assert runs["foo/0"].data.tags["mlflow.parentRunId"] == runs["foo"].info.run_id
-    eta = study_of(tmp_path, *QUICK, "study.n_trials=2", "study.seed=7").table()["training.eta"]
+    eta = table(search_of(tmp_path, *QUICK, "study.n_trials=2", "study.seed=7"))["training.eta"]
     assert float(runs["foo/1"].data.params["training.eta"]) == eta[1]

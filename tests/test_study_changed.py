@@ -11,7 +11,7 @@ from nndl_exp.cli.hydra_config import compose
 from nndl_exp.errors import UserError
 from nndl_exp.evaluate import main as evaluate
 from nndl_exp.reproduce import main as reproduce
-from nndl_exp.study.strategy import StagedStudy
+from nndl_exp.study.study import Study
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
 from nndl_exp.train import main as train
@@ -37,8 +37,8 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def staged(*words: str) -> StagedStudy:
-    return StagedStudy(sweep_config(compose("sweep", [*TABLE, *STAGES, *words])))
+def staged(*words: str) -> Study:
+    return Study(sweep_config(compose("sweep", [*TABLE, *STAGES, *words])))
 
 
 def begin(trials: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults import group_exists
-from studies import SERIAL, SMALL, lead, run_small, study_of, table
+from studies import SERIAL, SMALL, lead, run_small, search_of, table
 
 from nndl_exp.errors import UserError
 from nndl_exp.study.executors import Pool, count
@@ -50,7 +50,7 @@ def die() -> None:
 
 
 def test_a_local_cluster_gives_the_table_of_one_process(tmp_path, alone):
-    study = study_of(tmp_path, "executor=dask", "workers=2")
+    study = search_of(tmp_path, "executor=dask", "workers=2")
     led = lead(study)
     assert table(study).equals(alone)
     assert len(led.report.spans) == len(alone)
@@ -81,7 +81,7 @@ def test_a_local_cluster_ends_with_its_study(cli, kind):
         "nndl_exp.sweep", *SMALL, "study.name=s", "training.epochs=4000", "executor=dask",
         "workers=2", "training.stopping.name=none", start_new_session=True,
     )  # fmt: skip
-    trials = cli.folder / "nndl-output/studies/s/trials"
+    trials = cli.folder / "nndl-output/studies/s/stages/joint/trials"
     while not (trials / "0/epochs.jsonl").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -155,7 +155,7 @@ def test_a_cluster_that_exists_gives_the_same_table(tmp_path, alone, cluster, mo
     """Its workers run elsewhere, in another folder; one of them is ended in the middle."""
     address, workers = cluster
     monkeypatch.chdir(tmp_path)
-    study = study_of(Path("here"), "executor=dask", f"executor.address={address}")
+    study = search_of(Path("here"), "executor=dask", f"executor.address={address}")
     for trial in study.run():
         if trial.number == 3:
             workers[0].terminate()
@@ -202,7 +202,7 @@ def test_workers_that_can_not_give_the_same_bits_are_refused(tmp_path, scheduler
 
 
 def test_a_worker_that_does_not_see_the_output_folder_says_so(tmp_path):
-    study = study_of(tmp_path)
+    study = search_of(tmp_path)
     task = Task(
         number=0, config=study.config.run, data=study.dataset.sha256, plan=study.plan, settled=(),
         directory=study.run_directory(0).path, stop_flag=study.directory / ".stop",

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from studies import SERIAL, lead, run_small, study_of, table
+from studies import SERIAL, lead, run_small, search_of, table
 
 from nndl_exp.study.proposing.pruners import PRUNERS
 from nndl_exp.study.proposing.samplers import SAMPLERS
@@ -49,7 +49,7 @@ def test_losing_optunas_database_loses_nothing(tmp_path):
     run_small(tmp_path / "lost", *SERIAL, "study.n_trials=9")
     for path in (tmp_path / "lost").glob("optuna.db*"):
         path.unlink()
-    study = study_of(tmp_path / "lost", *SERIAL)
+    study = search_of(tmp_path / "lost", *SERIAL)
     trained = {p: p.stat().st_mtime_ns for p in study.directory.glob("trials/*/result.json")}
     lead(study)
     assert table(study).equals(whole)
@@ -59,7 +59,7 @@ def test_losing_optunas_database_loses_nothing(tmp_path):
 @pytest.mark.parametrize("lost", ["trials/3", "trials/3/result.json", "trials"])
 def test_losing_a_record_trains_that_trial_again(tmp_path, lost):
     """Optuna holds it as ended; but the run directory decides."""
-    study = study_of(tmp_path, *SERIAL)
+    study = search_of(tmp_path, *SERIAL)
     lead(study)
     whole = table(study)
     path = study.directory / lost
@@ -68,7 +68,7 @@ def test_losing_a_record_trains_that_trial_again(tmp_path, lost):
 
 
 def test_a_budget_of_nothing_trains_nothing(tmp_path):
-    study = study_of(tmp_path, *SERIAL, "study.budget=0s")
+    study = search_of(tmp_path, *SERIAL, "study.budget=0s")
     assert lead(study).report.stopped == "the time is up"
     assert len(table(study)) == 0
 
@@ -76,7 +76,7 @@ def test_a_budget_of_nothing_trains_nothing(tmp_path):
 def test_the_clock_cuts_a_settled_prefix_and_the_rest_goes_on(tmp_path):
     words = ("training.epochs=25", "training.stopping.name=none", "pruner=none", "study.n_trials=6")
     whole = run_small(tmp_path / "whole", *words, *SERIAL)
-    study = study_of(tmp_path / "cut", *words, *SERIAL, "study.budget=0.15s")
+    study = search_of(tmp_path / "cut", *words, *SERIAL, "study.budget=0.15s")
     coordinator = lead(study)
     assert coordinator.report.stopped == "the time is up"
     cut = table(study)

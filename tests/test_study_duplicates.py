@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studies import SERIAL, SMALL, lead, run_small, study_of, table
+from studies import SERIAL, SMALL, lead, run_small, search_of, table
 
 from nndl_exp.errors import UserError
 from nndl_exp.evaluate import main as evaluate
@@ -31,7 +31,7 @@ SIX_POINTS = (
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """A study led by this process alone."""
-    study = study_of(tmp_path_factory.mktemp("alone"), *SIX_POINTS, *SERIAL)
+    study = search_of(tmp_path_factory.mktemp("alone"), *SIX_POINTS, *SERIAL)
     lead(study)
     return study
 
@@ -130,7 +130,7 @@ def test_a_study_in_two_parts_takes_over_the_same(tmp_path, alone, trials):
 
 def test_a_copy_that_was_cut_short_is_made_again(tmp_path, alone):
     shutil.copytree(alone.config.output, tmp_path / "cut")
-    study = study_of(tmp_path / "cut", *SIX_POINTS, *SERIAL)
+    study = search_of(tmp_path / "cut", *SIX_POINTS, *SERIAL)
     for trial in study.trials():
         if trial.result.reason.startswith("same as"):
             folder = study.run_directory(trial.number).path
@@ -143,7 +143,7 @@ def test_a_copy_that_was_cut_short_is_made_again(tmp_path, alone):
 
 def test_a_damaged_original_is_refused_in_one_line(tmp_path, alone):
     shutil.copytree(alone.config.output, tmp_path / "damaged")
-    study = study_of(tmp_path / "damaged", *SIX_POINTS, *SERIAL)
+    study = search_of(tmp_path / "damaged", *SIX_POINTS, *SERIAL)
     copy = next(t for t in study.trials() if t.result.reason.startswith("same as"))
     original = study.run_directory(int(copy.result.reason.rpartition(" ")[2]))
     shutil.rmtree(study.run_directory(copy.number).path)
@@ -156,7 +156,7 @@ def test_a_damaged_original_is_refused_in_one_line(tmp_path, alone):
 def test_a_killed_study_takes_over_the_same(tmp_path, alone):
     command = [sys.executable, "-m", "nndl_exp.sweep", *SMALL, *SIX_POINTS, "workers=2",
                f"output={tmp_path}"]  # fmt: skip
-    study = study_of(tmp_path, *SIX_POINTS)
+    study = search_of(tmp_path, *SIX_POINTS)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(list(study.directory.glob("trials/*/result.json"))) < 5:

@@ -10,7 +10,7 @@ import mlflow
 import pytest
 import yaml
 from needs import needs
-from studies import SERIAL, SMALL, run_small, study_of, table
+from studies import SERIAL, SMALL, run_small, search_of, table
 
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.running.patience import Patience
@@ -35,7 +35,7 @@ def ended(*processes: subprocess.Popen[str]) -> list[str]:
 
 def check(folder: Path, alone, *words: str) -> None:
     """The table and the count, in the folders and in Optuna's database; nothing is left over."""
-    study = study_of(folder, *JOINED, *words)
+    study = search_of(folder, *JOINED, *words)
     assert table(study).equals(alone)
     assert len(list(study.directory.glob("trials/*/result.json"))) == len(alone)
     assert not list(study.directory.glob("trials/*/checkpoint.npz"))
@@ -86,9 +86,9 @@ def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
     words = (*SMALL[1:], *JOINED, "workers=1", "executor=serial", "pruner=none")
     folder = cli.folder / "nndl-output"
     first = cli.start("nndl_exp.sweep", *words)
-    wait_for(folder / "studies/joined/trials/1/result.json", first)
+    wait_for(folder / "studies/joined/stages/joint/trials/1/result.json", first)
     second = cli.start("nndl_exp.sweep", *words)
-    wait_for(folder / "studies/joined/trials/3/result.json", second)
+    wait_for(folder / "studies/joined/stages/joint/trials/3/result.json", second)
     first.kill()
     first.communicate(timeout=30)
     ended(second)
@@ -108,7 +108,7 @@ def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
 
 def test_a_trial_that_was_proposed_unseen_is_taken_up(tmp_path, alone):
     """By a process that came and went before this one looked who else was there."""
-    study = study_of(tmp_path, *JOINED, *SERIAL)
+    study = search_of(tmp_path, *JOINED, *SERIAL)
     url, said = sqlite_url(tmp_path), []
     coordinator = Coordinator(study, url)
     trials = iter(coordinator)

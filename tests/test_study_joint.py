@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from studies import study_of
+from studies import search_of
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, TrainingConfig
@@ -121,7 +121,7 @@ def test_the_best_of_those_not_yet_seen_does_not_widen():
 
 def test_the_database_takes_trials_of_a_range_that_grew(tmp_path):
     proposer, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
-    study = study_of(tmp_path, "study.name=joint")
+    study = search_of(tmp_path, "study.name=joint")
     study.create()
     storage = Storage(url := url_of(study.config), study, Patience(url, 0.0, print))
     with storage.exclusive() as held:

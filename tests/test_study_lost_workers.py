@@ -11,12 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from studies import study_of
+from studies import search_of
 
 from nndl_exp.errors import UserError
 from nndl_exp.study.executors import EXECUTORS, Pool, SerialExecutor
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.storage import url_of
 from nndl_exp.study.study import Study
 from nndl_exp.study.trial import run_trial
 
@@ -72,13 +71,13 @@ def facts(tmp_path, monkeypatch) -> Path:
     if not hasattr(os, "mkfifo"):
         pytest.skip("needs named pipes")
     monkeypatch.setenv("NNDL_CACHE_DIR", str(tmp_path / "cache"))
-    study_of(tmp_path / "prepare", *WORDS)
+    search_of(tmp_path / "prepare", *WORDS)
     (path,) = (tmp_path / "cache").glob("*/digits_8x8/facts.json")
     return path
 
 
 def lead(study: Study, pool: Pool | None = None) -> tuple[Coordinator, list[str]]:
-    coordinator, said = Coordinator(study, url_of(study.config), pool), []
+    coordinator, said = Coordinator(study, pool), []
     coordinator.say = said.append
     list(coordinator)
     return coordinator, said
@@ -86,7 +85,7 @@ def lead(study: Study, pool: Pool | None = None) -> tuple[Coordinator, list[str]
 
 def test_a_trial_whose_workers_die_as_they_load_is_given_up(tmp_path, facts):
     """Those that were queued behind it are not to blame."""
-    study = study_of(tmp_path / "out", *WORDS, "study.max_retries=2")
+    study = search_of(tmp_path / "out", *WORDS, "study.max_retries=2")
     with Killer(facts) as killer:
         led, said = lead(study)
     assert killer.kills == 3
@@ -103,7 +102,7 @@ def test_a_trial_whose_workers_die_as_they_load_is_given_up(tmp_path, facts):
 
 
 def test_a_loop_over_the_trials_of_a_study_that_is_given_up_raises(tmp_path, facts):
-    study = study_of(tmp_path / "out", *WORDS, "study.max_retries=0")
+    study = search_of(tmp_path / "out", *WORDS, "study.max_retries=0")
     with Killer(facts), pytest.raises(UserError, match="has stopped: trial 0 was broken by the"):
         list(study.run())
 
@@ -111,7 +110,7 @@ def test_a_loop_over_the_trials_of_a_study_that_is_given_up_raises(tmp_path, fac
 @pytest.mark.long
 def test_a_trial_whose_dask_workers_die_as_they_load_is_given_up(tmp_path, facts):
     pytest.importorskip("distributed")
-    study = study_of(tmp_path / "out", *WORDS, "study.max_retries=0", "executor=dask")
+    study = search_of(tmp_path / "out", *WORDS, "study.max_retries=0", "executor=dask")
     with Killer(facts) as killer:
         led, said = lead(study)
     assert killer.kills == 4, "Dask tries by itself again"
@@ -147,7 +146,7 @@ def dying(monkeypatch) -> Iterator[type[Dying]]:
 
 def test_workers_that_die_before_any_trial_begins_are_told_and_counted(tmp_path, dying):
     dying.most = 2
-    study = study_of(tmp_path, *WORDS, "study.max_retries=2")
+    study = search_of(tmp_path, *WORDS, "study.max_retries=2")
     led, said = lead(study, Pool("dying", 1))
     assert led.report.stopped is None
     assert len(study.trials()) == 3
@@ -160,7 +159,7 @@ def test_workers_that_die_before_any_trial_begins_are_told_and_counted(tmp_path,
 
 def test_workers_that_always_die_as_they_start_end_the_study(tmp_path, dying):
     dying.most = MOST
-    led, said = lead(study_of(tmp_path, *WORDS, "study.max_retries=2"), Pool("dying", 1))
+    led, said = lead(search_of(tmp_path, *WORDS, "study.max_retries=2"), Pool("dying", 1))
     assert dying.deaths == 3
     assert len(said) == 2
     assert led.report.stopped == (

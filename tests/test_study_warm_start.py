@@ -4,11 +4,10 @@ import json
 import shutil
 
 import pytest
-from studies import SERIAL, lead, run_small, study_of, table
+from studies import SERIAL, lead, run_small, search_of, table
 
 from nndl_exp.errors import UserError
 from nndl_exp.reproduce import main as reproduce
-from nndl_exp.study.strategy import StagedStudy
 from nndl_exp.study.study import Study
 
 OLD = ("study.name=old", *SERIAL)
@@ -19,7 +18,7 @@ NEW = ("study.name=new", "study.warm_start=old", "study.n_trials=6", "study.seed
 def old(tmp_path_factory):
     """An output folder with a finished study."""
     folder = tmp_path_factory.mktemp("old")
-    lead(study_of(folder, *OLD))
+    lead(search_of(folder, *OLD))
     return folder
 
 
@@ -30,7 +29,7 @@ def output(old, tmp_path):
 
 
 def test_all_trials_of_the_same_kind_are_known(output):
-    study = study_of(output, *NEW, *SERIAL)
+    study = search_of(output, *NEW, *SERIAL)
     earlier = Study.open(output, "old")
     assert len(study.plan.known) == len(earlier.trials()) == 14
     for trial, (params, settled) in zip(earlier.trials(), study.plan.known, strict=True):
@@ -55,15 +54,15 @@ def test_workers_and_kills_change_nothing_nor_does_the_earlier_study(output):
     alone = run_small(output, *NEW, *SERIAL)
     shutil.rmtree(output / "studies" / "new")
     (output / "optuna.db").unlink()
-    study = study_of(output, *NEW, "workers=2")
+    study = search_of(output, *NEW, "workers=2")
     study.create()
     shutil.rmtree(output / "studies" / "old")  # its rows were copied
-    lead(study_of(output, *NEW, "workers=2"))
+    lead(search_of(output, *NEW, "workers=2"))
     assert table(Study.open(output, "new")).equals(alone)
 
 
 def test_the_study_is_reproduced(output, capsys):
-    lead(study_of(output, *NEW, *SERIAL))
+    lead(search_of(output, *NEW, *SERIAL))
     shutil.rmtree(output / "studies" / "old")
     with pytest.raises(SystemExit) as end:
         reproduce(["new", "--output", str(output)])
@@ -72,11 +71,11 @@ def test_the_study_is_reproduced(output, capsys):
 
 
 def test_what_tells_nothing_of_the_new_study_is_left_out(output):
-    narrow = study_of(output, *NEW, "search_space.training.eta.high=0.1")
+    narrow = search_of(output, *NEW, "search_space.training.eta.high=0.1")
     etas = [params["training.eta"] for params, _ in narrow.plan.known]
     assert 0 < len(etas) < len(narrow.rows) == 14
     assert max(etas) <= 0.1
-    longer = study_of(output, *NEW, "training.epochs=9", "seed=3")
+    longer = search_of(output, *NEW, "training.epochs=9", "seed=3")
     assert len(longer.plan.known) == 14, "how long was trained, and the seed, may differ"
 
 
@@ -94,19 +93,19 @@ MISTAKES = [
 @pytest.mark.parametrize(("words", "message"), MISTAKES)
 def test_mistakes_are_one_line(output, words, message):
     with pytest.raises(UserError, match=message) as error:
-        study_of(output, *NEW, *words)
+        search_of(output, *NEW, *words)
     assert "\n" not in str(error.value)
     assert not (output / "studies" / "new").exists()
 
 
 def test_a_changed_copy_is_refused(output):
-    study = study_of(output, *NEW)
+    study = search_of(output, *NEW)
     study.create()
     record = json.loads(study.rows_path.read_text())
     record["rows"][0]["settled"]["values"] = [1.0]
     study.rows_path.write_text(json.dumps(record))
     with pytest.raises(UserError, match="it was changed"):
-        study_of(output, *NEW)
+        search_of(output, *NEW)
     study.rows_path.write_text("{")
     with pytest.raises(UserError, match="it was changed"):
         Study.open(output, "new")
@@ -121,7 +120,7 @@ def test_the_joint_search_of_a_study_in_stages_knows_them_too(output):
              "dataset.validation_size=100", "training.epochs=4", "study.lag=4",
              f"output={output}"]  # fmt: skip
     config = sweep_config(compose("sweep", [*words, "strategy.stages=[epochs,joint]"]))
-    study = StagedStudy(config)
+    study = Study(config)
     *_, (stage, _) = study.run()
     assert stage.key == "joint"
     assert stage.rows

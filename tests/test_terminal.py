@@ -30,7 +30,7 @@ import pytest
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
-from studies import study_of
+from studies import search_of
 
 from nndl_exp import reproduce, sweep, train
 from nndl_exp.cli.hydra_config import compose_all
@@ -211,7 +211,7 @@ def test_quiet_is_the_verdict_only(on_terminal):
 def test_ctrl_c_twice_leaves_the_terminal_as_it_was(on_terminal, tmp_path):
     slow = ["dataset.training_size=3000", "network.hidden=[1000,1000]"]  # seconds for an epoch
     process = on_terminal("nndl_exp.sweep", *ONE[:-1], "study.n_trials=1000", *slow)
-    while not list(tmp_path.glob("*/studies/s/trials/0/config.yaml")):
+    while not list(tmp_path.glob("*/studies/s/stages/joint/trials/0/config.yaml")):
         assert process.process.poll() is None, process.read()
         time.sleep(0.02)
     os.write(process.master, b"\x03")
@@ -232,7 +232,7 @@ def test_a_killed_process_leaves_the_cursor_on(on_terminal):
 
 
 def test_an_error_in_the_middle_leaves_the_terminal_as_it_was(on_terminal, tmp_path):
-    other = tmp_path / "nndl-output" / "studies" / "s" / "trials" / "6"
+    other = tmp_path / "nndl-output" / "studies" / "s" / "stages" / "joint" / "trials" / "6"
     other.mkdir(parents=True)
     (other / "config.yaml").write_text(to_yaml(to_mapping(RunConfig())))
     process = on_terminal("nndl_exp.sweep", *ONE)
@@ -600,7 +600,7 @@ def test_of_a_long_record_the_end_is_read(tmp_path):
 
 
 def test_trials_that_train_are_found_in_the_folder_of_the_study(tmp_path):
-    study = study_of(tmp_path)
+    study = search_of(tmp_path)
     view = study.proposer()
     proposals = [view.ask([]) for _ in range(4)]
     watch = Watch(study, proposals)

@@ -1,5 +1,6 @@
 """Finding runs and studies by the names that a user has for them."""
 
+import glob
 import hashlib
 import json
 import re
@@ -60,20 +61,6 @@ def new_run_directory(
         number += 1
 
 
-def name_of(directory: "RunDirectory") -> str:
-    """A run's name: STUDY/NUMBER or STUDY/STAGE/NUMBER for a trial, else that of its folder."""
-    path = directory.path
-    if path.parent.name != "trials":
-        return path.name
-    study = path.parent.parent
-    inside = study.parent.name == "stages"
-    return (
-        f"{study.parent.parent.name}/{study.name}/{path.name}"
-        if inside
-        else (f"{study.name}/{path.name}")
-    )
-
-
 def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
     """A run by its name, its folder, a best.yaml or config.yaml, or its MLflow id; a study, by its
     name or folder, stands for the run that it recommends.
@@ -113,14 +100,11 @@ def _by_path(path: Path) -> "RunDirectory | None":
         return RunDirectory(path.resolve().parent)
     if path.is_file() and path.suffix in (".yaml", ".yml"):
         origin = read_yaml(path).get("origin")
-        if isinstance(origin, dict) and isinstance(origin.get("run"), str):
-            inside = origin["run"].split("/")[1:]
-            if len(inside) == 2 and all(map(_FOLDER.fullmatch, inside)):
-                stage, number = inside
-                return RunDirectory(path.resolve().parent / "stages" / stage / "trials" / number)
-        if not isinstance(origin, dict) or type(origin.get("trial")) is not int:
+        inside = str(origin.get("run", "")).split("/")[1:] if isinstance(origin, dict) else []
+        if len(inside) != 2 or not all(map(_FOLDER.fullmatch, inside)):
             raise UserError(f"{path} does not say which run it is from (origin)")
-        return RunDirectory(path.resolve().parent / "trials" / str(origin["trial"]))
+        stage, number = inside
+        return RunDirectory(path.resolve().parent / "stages" / stage / "trials" / number)
     return None
 
 
@@ -130,14 +114,29 @@ def _by_name(name: str, output: Path) -> "RunDirectory | None":
     parts = name.split("/")
     if ".." in parts or name.startswith("/") or max(map(len, parts)) > _LONGEST:
         return None
-    match name.split("/"):
+    match parts:
         case [study, stage, number]:
             path = output / "studies" / study / "stages" / stage / "trials" / number
         case [study, number]:
-            path = output / "studies" / study / "trials" / number
+            path = _trial(output / "studies" / study, number)
         case _:
             path = output / "runs" / name
     return RunDirectory(path.resolve()) if (path / "config.yaml").is_file() else None
+
+
+def _trial(study: Path, number: str) -> Path:
+    """The trial that STUDY/NUMBER means: that of the only stage, or of the joint search.
+
+    Raises:
+        UserError: several other stages have a trial of that number.
+    """
+    found = sorted(study.glob(f"stages/*/trials/{glob.escape(number)}/config.yaml"))
+    keys = [path.parents[2].name for path in found]
+    if len(keys) > 1 and "joint" not in keys:
+        names = ", ".join(f"{study.name}/{key}/{number}" for key in keys)
+        raise UserError(f"{study.name}/{number} must name one trial: there are {names}")
+    key = "joint" if "joint" in keys or not keys else keys[0]
+    return study / "stages" / key / "trials" / number
 
 
 def _recommended(reference: str, output: str) -> "RunDirectory | None":
@@ -147,7 +146,7 @@ def _recommended(reference: str, output: str) -> "RunDirectory | None":
         return None
     folder, name = found
     best = Path(folder) / "studies" / name / "best.yaml"
-    if not best.is_file() or read_yaml(best).get("origin") == {"run": None}:
+    if not best.is_file():
         from nndl_exp.study.finished import how_to_continue
 
         raise UserError(f"{name} has no winner yet; {how_to_continue(best.parent)}")
@@ -157,7 +156,7 @@ def _recommended(reference: str, output: str) -> "RunDirectory | None":
 def _found(directory: "RunDirectory") -> Found:
     from nndl_exp.records.origin import study_folder
 
-    return Found(name_of(directory), directory, study_folder(directory.path))
+    return Found(directory.name, directory, study_folder(directory.path))
 
 
 def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> Found | None:

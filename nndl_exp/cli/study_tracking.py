@@ -2,194 +2,179 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future
 from pathlib import Path
-from types import TracebackType
 
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
 from nndl_exp.report.analysis import Analysis, analyse
 from nndl_exp.report.captions import (
     champion_caption,
-    search_caption,
+    stage_caption,
+    study_caption,
+    table,
+    told,
     trial_caption,
 )
 from nndl_exp.report.curves import draw
-from nndl_exp.report.study_files import start_drawing, write_tables
+from nndl_exp.report.study_files import report_stage, write_tables
 from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
-from nndl_exp.study import executors
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study import settings
+from nndl_exp.study.search import Trial, ranked
+from nndl_exp.study.stages.script import Decision
+from nndl_exp.study.stages.stage import Stage
+from nndl_exp.study.study import Study, ending
+from nndl_exp.study.summary import BEST as BEST_FILE
 from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.study_view import StudyView
 
-_FILES = ("study.yaml", "best.yaml", "report.html")
-"""What is kept with a study's run, where it is there, beside tables and figures."""
+_FILES = (settings.FILE, BEST_FILE, "report.html")
+"""What is kept with a study's run, where it is there, beside its tables."""
 
 
-def open_view(study: Study) -> StudyView:
-    """The view of a study, with its parent run.
+class StudyViews:
+    """A study in MLflow: its run, below it one for each stage, below that the trials; and its
+    tables and figures as files.
 
-    Raises:
-        UserError: MLflow does not answer.
-    """
-    config, measure = study.config, measure_of(study.config.run)
-    tracker = make_tracker(config.output, config.tracking, config.run.dataset.title, measure)
-    caption = search_caption(study, [], None)
-    first = study.run_directory(0).result()
-    started = first.started if first else time.time()
-    return StudyView(tracker, study.name, _params(study), caption, started)
-
-
-def show(view: StudyView, study: Study, trial: Trial) -> None:
-    """Show a settled trial of a study, or of a stage."""
-    directory = study.run_directory(trial.number)
-    view.log(trial.number, directory, study.dataset, trial_caption(study, trial))
-
-
-def _params(study: Study) -> dict[str, object]:
-    """What is the same for all trials, under the names it has there, and how they are searched."""
-    settings = to_mapping(study.config)
-    fixed = dict(flatten(settings["run"]))
-    for name in study.space.settings:
-        del fixed[name]
-    how = {key: settings[key] for key in ("search_space", "sampler", "pruner", "study")}
-    how["study"] = {**how["study"], "name": study.name}
-    for changing in ("n_trials", "budget", "max_retries", "give_up_after", "dry_run"):
-        del how["study"][changing]  # MLflow's params can't change, these may
-    return fixed | dict(flatten(how))
-
-
-def finish(
-    study: Study,
-    view: StudyView | None,
-    trials: Sequence[Trial],
-    best: Trial | None,
-    executor: Executor,
-    *,
-    complete: bool,
-) -> tuple[StudyView | None, Analysis]:
-    """Write a study's report, and show it with the winner's pictures and model.
-
-    ``executor``'s workers draw, all processors being free now, while this process writes and logs.
-
-    Returns:
-        The view, None without tracking; and what the trials say.
-    """
-    tracked = study.config.tracking.name != "none"
-    # First: the workers have something to do while this process imports what analyses.
-    pictures = draw_best(executor, study, best) if tracked else []
-    analysis = analyse(study, trials)
-    drawings = start_drawing(executor, analysis, study)
-    files = write_tables(study, trials)
-    if not tracked:
-        _paths(drawings)
-        return None, analysis
-    view = view or open_view(study)
-    view.log_files(study.directory, files + own_files(study.directory))
-    if best is not None:
-        show_best(view, best, pictures)
-        name = f"{study.name}/{best.number}"
-        directory = study.run_directory(best.number)
-        view.log_model(best.number, directory, champion_caption(study, name, best))
-    view.mark_best(best.number if best else None)
-    view.log_files(study.directory, _paths(drawings))
-    caption = search_caption(study, trials, best)
-    view.close(complete=complete, caption=caption, metrics=best_metrics(best))
-    return view, analysis
-
-
-def own_files(folder: Path) -> list[Path]:
-    """The files of a study's folder that are kept with its run."""
-    return [path for name in _FILES if (path := folder / name).is_file()]
-
-
-def draw_best(executor: Executor, study: Study, best: Trial | None) -> "list[Future[Path]]":
-    """Have the pictures of the best trial drawn: of the others the UI draws curves by itself."""
-    if best is None:
-        return []
-    directory, name = study.run_directory(best.number), f"{study.name}/{best.number}"
-    pictures = [executor.submit(draw, directory, name)]
-    if study.dataset.shape is not None:
-        pictures.append(executor.submit(draw_weights, directory))
-    return pictures
-
-
-def show_best(view: StudyView, best: Trial, pictures: "Sequence[Future[Path]]") -> None:
-    """Keep the pictures of the best trial with it, once they are drawn."""
-    view.log_pictures(best.number, [picture.result() for picture in pictures])
-
-
-def _paths(drawings: "Sequence[Future[list[Path]]]") -> list[Path]:
-    return [path for drawing in drawings for path in drawing.result()]
-
-
-class SharedView:
-    """A study in MLflow and as a report, shown by one of the processes that run it.
-
-    The process that leads shows every trial as it settles. If it has gone when the study is
-    complete, the first of the others shows the whole study. As a context it stops leading at the
-    end. MLflow is opened when the first trial has settled, unless it is at an address of its own.
-    ``pool`` draws when it has nothing to train any more.
-
-    Raises:
-        UserError: MLflow does not answer.
+    MLflow is opened when the first trial has finished, since it takes seconds to start. Where
+    another process ``leads`` nothing is shown, unless that one has gone when the study is complete.
     """
 
-    def __init__(self, study: Study, pool: executors.Pool) -> None:
-        self._study, self._leadership, self._pool = study, study.leadership, pool
-        self._view: StudyView | None = None
-        self._leads = self._leadership.take()
-        if self._leads and study.config.tracking.uri:
-            self._view = open_view(study)  # a server is asked at once whether it is there
-
-    def __enter__(self) -> "SharedView":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        try:
-            if self._view:
-                self._view.wait()
-        finally:
-            self._leadership.release()
+    def __init__(self, study: Study, *, leads: bool = True) -> None:
+        self._study, self._leads = study, leads
+        self._tracking = study.tracking
+        self._root: StudyView | None = None
+        self._views: dict[str, StudyView] = {}
+        self._led: dict[str, Stage] = {}
+        self._story: list[str] = []
+        self._table = ""
+        if leads and self._tracking.uri:
+            self._open()  # a server is asked at once whether it is there
 
     @property
     def page(self) -> str:
-        """The part of the UI's address that shows the study; empty where another shows it."""
-        return self._view.page if self._view else ""
+        """The part of the UI's address that shows the study; empty before it was opened."""
+        return self._root.page if self._root else ""
 
     @property
     def outage(self) -> str | None:
         """Why MLflow does not show all of the study, if so."""
-        return self._view.outage if self._view else None
+        return next((view.outage for view in self._all() if view.outage), None)
 
-    def log(self, trial: Trial) -> None:
-        """Show a settled trial."""
-        if self._leads:
-            # Our own database is opened here: MLflow takes seconds to start, and workers had better
-            # use them to train.
-            self._view = self._view or open_view(self._study)
-            show(self._view, self._study, trial)
+    def log(self, stage: Stage, trial: Trial) -> None:
+        """Show a finished trial of the stage."""
+        if self._leads and self._tracking.name != "none":
+            search, view = stage.search, self._stage(stage)
+            directory = search.run_directory(trial.number)
+            view.log(trial.number, directory, search.dataset, trial_caption(search, trial))
 
-    def end(self, trials: Sequence[Trial], best: Trial | None, *, complete: bool) -> Analysis:
-        """Show the study, which has ended or was stopped, unless another process does."""
+    def end(self, stage: Stage, trials: Sequence[Trial], decision: Decision | None) -> Analysis:
+        """A stage has ended, or was stopped: write its figures, and show them."""
+        analysis = analyse(stage.search, trials)
+        self._led[stage.key] = stage
         if not self._leads:
-            if not complete or not self._leadership.succeeds(len(trials)):
-                return analyse(self._study, trials)
-            self._leads = True
-            for trial in trials:
-                self.log(trial)
-        self._view, analysis = finish(
-            self._study, self._view, trials, best, self._pool.open(), complete=complete
-        )
-        if complete:
-            self._leadership.shown(len(trials))
+            return analysis
+        files = report_stage(stage.search, trials, analysis)
+        if decision is not None:
+            # Also where the study was killed before it was written down.
+            files.append(stage.conclude(decision))
+            self._story.append(told(stage, decision))
+        if stage.search.is_sampled or not self._table:
+            self._table = table(stage.search, trials)
+        if self._tracking.name != "none":
+            view, best = self._stage(stage), next(iter(ranked(trials)), None)
+            view.log_files(stage.search.directory, files)
+            caption = stage_caption(stage, trials, decision)
+            view.close(complete=decision is not None, caption=caption, metrics=best_metrics(best))
         return analysis
+
+    def close(self, ended: tuple[Stage, Trial] | None) -> None:
+        """The study has ended, or was stopped; ``ended`` is the trial that it ended with."""
+        if not self._leads or not self._led:
+            return
+        tables = write_tables(self._study.directory, [stage.search for stage in self._led.values()])
+        if self._root is None:
+            return
+        if ended is not None:
+            self._crown(*ended)
+        for key, view in self._views.items():
+            view.mark_best(ended[1].number if ended and key == ended[0].key else None)
+            view.wait()
+        own = [path for name in _FILES if (path := self._study.directory / name).is_file()]
+        self._root.log_files(self._study.directory, [*tables, *own])
+        caption = study_caption(self._study, self._story, self._table, ended)
+        metrics = best_metrics(ended[1] if ended else None)
+        self._root.close(complete=ended is not None, caption=caption, metrics=metrics)
+
+    def succeed(self, trials: int) -> None:
+        """The study is complete with so many trials: show it if the process that led has not."""
+        leadership = self._study.leadership
+        if not self._leads and leadership.succeeds(trials):
+            self._leads = True
+            self.show_all()
+        if self._leads:
+            leadership.shown(trials)
+
+    def show_all(self) -> None:
+        """Show what has been recorded of all stages."""
+        decision, shown = None, list[Stage]()
+        for stage in self._study.stages():
+            shown.append(stage)
+            trials = stage.search.trials()
+            for trial in trials:
+                self.log(stage, trial)
+            decision = stage.decision(time_is_up=(self._study.directory / BEST_FILE).is_file())
+            self.end(stage, trials, decision)
+        finished = decision is not None and not decision.stop
+        finished = finished and shown[-1].key == self._study.config.strategy.stages[-1]
+        self.close(ending(decision.config, shown) if decision and finished else None)
+
+    def _crown(self, stage: Stage, trial: Trial) -> None:
+        view, search = self._stage(stage), stage.search
+        directory, name = search.run_directory(trial.number), f"{search.name}/{trial.number}"
+        pictures: list[Path] = [draw(directory, name)]
+        if search.dataset.shape is not None:
+            pictures.append(draw_weights(directory))
+        view.log_pictures(trial.number, pictures)
+        caption = champion_caption(self._study, name, trial)
+        view.log_model(trial.number, directory, caption)
+
+    def _all(self) -> list[StudyView]:
+        return [*self._views.values(), *([self._root] if self._root else [])]
+
+    def _stage(self, stage: Stage) -> StudyView:
+        if stage.key not in self._views:
+            root, caption = self._open(), stage_caption(stage)
+            self._views[stage.key] = StudyView(
+                self._tracker, stage.search.name, _settings(stage), caption, time.time(),
+                root.run_id,
+            )  # fmt: skip
+        return self._views[stage.key]
+
+    def _open(self) -> StudyView:
+        if self._root is None:
+            config, name = self._study.config, self._study.name
+            title, measure = config.run.dataset.title, measure_of(config.run)
+            self._tracker = make_tracker(config.output, self._tracking, title, measure)
+            values = dict(flatten(to_mapping(config.run)))
+            values |= {"strategy": config.strategy.name}
+            caption = study_caption(self._study)
+            self._root = StudyView(self._tracker, name, values, caption, time.time())
+        return self._root
+
+
+def _settings(stage: Stage) -> dict[str, object]:
+    """What a stage's run shows: how its trials are sampled, if they are."""
+    if not stage.search.is_sampled:
+        return {"stage": stage.title}
+    config = to_mapping(stage.search.config)
+    how = {key: config[key] for key in ("search_space", "sampler", "pruner")}
+    study = {
+        key: value
+        for key, value in config["study"].items()
+        if f"study.{key}" not in settings.EXTENDABLE  # MLflow's params can't change, these may
+    }
+    return {"stage": stage.title, **dict(flatten({**how, "study": study}))}
 
 
 def best_metrics(best: Trial | None) -> dict[str, float]:

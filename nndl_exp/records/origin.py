@@ -39,6 +39,5 @@ def study_folder(path: Path) -> Path | None:
     path = path.resolve()
     if path.parent.name != "trials":
         return None
-    folder = path.parent.parent
-    folder = folder.parent.parent if folder.parent.name == "stages" else folder
+    folder = path.parents[3]
     return folder if (folder / "study.yaml").is_file() else None

@@ -129,6 +129,14 @@ class RunDirectory:
         self._write("dataset.json", json.dumps(dataset.reading.to_mapping()))
         self._write("config.yaml", to_yaml(to_mapping(config)))
 
+    @property
+    def name(self) -> str:
+        """A run's name: STUDY/STAGE/NUMBER for a trial, else that of its folder."""
+        trials = self.path.parent
+        if trials.name != "trials":
+            return self.path.name
+        return f"{trials.parents[2].name}/{trials.parent.name}/{self.path.name}"
+
     def config(self) -> RunConfig:
         """The run's config.
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nndl_exp.report.page.story import Part
-    from nndl_exp.study.strategy import Stage
-    from nndl_exp.study.study import Study
+    from nndl_exp.study.stages.stage import Stage
     from nndl_exp.study.summary import Summary
 
 
@@ -50,8 +49,9 @@ def command(study: str, formats: tuple[str, ...], output: str, tracking_uri: str
 
 
 def show(output: str, name: str, formats: tuple[str, ...], tracking: TrackingConfig) -> None:
-    """Print a study's report and write its files; of a study in stages, what each decided."""
-    from nndl_exp.study.strategy import StagedStudy, open_study
+    """Print a study's report, stage by stage, and write its files."""
+    from nndl_exp.report.study_files import write_tables
+    from nndl_exp.study.study import Study
     from nndl_exp.study.summary import summary
 
     found, console = summary(output, name), make_console()
@@ -59,71 +59,51 @@ def show(output: str, name: str, formats: tuple[str, ...], tracking: TrackingCon
     parts: list[Part] = []
     why = ""
     try:
-        study = open_study(output, name)
+        study = Study.open(output, name)
     except UserError as e:  # its data have gone, say: the records still tell much
         why = str(e)
         console.print(f"the study can't be opened: {why}")
     else:
-        if isinstance(study, StagedStudy):
-            parts = [show_stage(stage, formats, console, found) for stage in study.stages()]
-        else:
-            parts = [show_search(study, formats, console)]
+        parts = [show_stage(stage, formats, console, found) for stage in study.stages()]
+        files = write_tables(study.directory, [part.search for part in parts])
+        console.print("\ntables   " + f"\n{'':9}".join(map(str, files)))
     _show_page(found, parts, why, tracking, console)
 
 
 def show_stage(
     stage: "Stage", formats: tuple[str, ...], console: "Console", found: "Summary"
 ) -> "Part":
-    """The report of one stage: what it decided, and of a search its trials."""
-    from nndl_exp.report.analysis import analyse
-    from nndl_exp.report.page.story import Part
-    from nndl_exp.report.study_files import report_stage
+    """The report of one stage: what it decided, its figures, and of a sampled search its trials.
 
-    trials, decision = stage.trials(), stage.decision()
-    words = decision.words if decision else ("not decided yet",)
-    console.print(f"{stage.title} · {len(trials)} trials")
-    for line in words:
-        console.print(f"  {line}")
-    if stage.is_search and trials:
-        part = show_search(stage, formats, console, found)
-        return Part(stage, part.trials, part.analysis, decision)
-    for path in report_stage(stage, trials, formats):
-        console.print(f"  {path}")
-    return Part(stage, trials, analyse(stage, trials), decision)
-
-
-def show_search(
-    study: "Study", formats: tuple[str, ...], console: "Console", found: "Summary | None" = None
-) -> "Part":
-    """The report of one search.
-
-    Where it is a stage of the study ``found``, the winner is the trial that the study ended with,
-    if that is one of its trials: the last stage may recommend another than the search's best.
+    The winner is the trial that the study ended with, if that is one of the stage's: the last stage
+    may recommend another than the search's best.
     """
     from nndl_exp.report.analysis import analyse
     from nndl_exp.report.page.story import Part
     from nndl_exp.report.study_figures import missing
-    from nndl_exp.report.study_files import start_drawing, write_tables
+    from nndl_exp.report.study_files import report_stage
     from nndl_exp.report.study_text import report_lines
-    from nndl_exp.study.executors import SerialExecutor
 
-    trials = study.trials()
-    analysis = analyse(study, trials)
-    best = found.best.path if found is not None and found.best is not None else None
-    won = [t.number for t in trials if study.run_directory(t.number).path == best]
-    if won:
+    search, decision = stage.search, stage.decision()
+    trials = search.trials()
+    words = decision.words if decision else ("not decided yet",)
+    console.print(f"{stage.title} · {len(trials)} trial{'s' * (len(trials) != 1)}")
+    for line in words:
+        console.print(f"  {line}")
+    analysis = analyse(search, trials)
+    best = found.best.path if found.best is not None else None
+    if won := [t.number for t in trials if search.run_directory(t.number).path == best]:
         analysis = replace(analysis, winner=won[0])
-    for line in report_lines(study, trials, analysis):
-        console.print(line)
-    files = write_tables(study, trials)
-    for drawing in start_drawing(SerialExecutor(), analysis, study, formats):
-        files += drawing.result()
-    console.print("\nfiles    " + f"\n{'':9}".join(map(str, files)))
-    said = {"has one objective", analysis.importance_note}
-    for figure, reason in missing(analysis).items():
-        if reason not in said:
-            console.print(f"no {figure}: {reason}")
-    return Part(study, trials, analysis)
+    if search.is_sampled and trials:
+        for line in report_lines(search, trials, analysis):
+            console.print(line)
+        said = {"has one objective", analysis.importance_note}
+        for figure, reason in missing(analysis).items():
+            if reason not in said:
+                console.print(f"no {figure}: {reason}")
+    for path in report_stage(search, trials, analysis, formats):
+        console.print(f"  {path}")
+    return Part(search, trials, analysis, decision)
 
 
 def _show_page(
@@ -146,11 +126,11 @@ def _show_page(
 
 def _looks(found: "Summary") -> str | None:
     """What the test set said, in words, None where nobody looked at it."""
+    from nndl_exp.study import settings
     from nndl_exp.study.looks import looks_at_study
-    from nndl_exp.study.study import load_settings
 
-    _, data = load_settings(found.folder / "study.yaml", found.config.output)
-    looks = looks_at_study(found.config, found.name, data or "")
+    data = settings.load(found.folder, found.config.output).data
+    looks = looks_at_study(found.config, found.name, data)
     if not looks:
         return None
     said = []

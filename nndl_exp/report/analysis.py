@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # who draws needs neither the study nor Optuna
-    from nndl_exp.study.study import Study, Trial
+    from nndl_exp.study.search import Search, Trial
 
 
 _FEW = 10
@@ -94,40 +94,40 @@ class Analysis:
         return [p for p in self.points if p.number not in drawn]
 
 
-def analyse(study: "Study", trials: "Sequence[Trial]") -> Analysis:
+def analyse(search: "Search", trials: "Sequence[Trial]") -> Analysis:
     """What the settled trials of a study say."""
     from nndl_exp.run import measure_of
     from nndl_exp.study import winner as winners
     from nndl_exp.study.importance import Importances, importances
 
-    second = study.config.study.second_objective
-    by_cost = study.config.run.training.judged_by == "validation_cost"
-    params = [study.space.params_of(study.varied(trial.config)) for trial in trials]
+    second = search.config.study.second_objective
+    by_cost = search.config.run.training.judged_by == "validation_cost"
+    params = [search.space.params_of(search.varied(trial.config)) for trial in trials]
     completed = [
         (params[i], value)
         for i, trial in enumerate(trials)
         if trial.result.state == "complete" and (value := value_of(trial, by_cost)) is not None
     ]
     found = Importances("the trials of a stage are chosen, not sampled")
-    if study.is_search:
-        found = importances(study.space.distributions, study.directions[0], completed)
-    best = winners.winner(study, trials)
+    if search.is_sampled:
+        found = importances(search.space.distributions, search.directions[0], completed)
+    best = winners.winner(search, trials)
     return Analysis(
-        name=study.name,
+        name=search.name,
         by_cost=by_cost,
-        parameters=tuple(_parameter(study, name, params) for name in study.space.distributions),
+        parameters=tuple(_parameter(search, name, params) for name in search.space.distributions),
         points=tuple(
             Point(
                 number=trial.number,
                 state=trial.result.state,
                 # A choice's number, or the number itself.
                 params={
-                    name: float(study.space.distributions[name].to_internal_repr(value))
+                    name: float(search.space.distributions[name].to_internal_repr(value))
                     for name, value in own.items()
                 },
                 value=value_of(trial, by_cost),
                 seconds=trial.result.seconds,
-                size=None if second == "none" else winners.size(study, trial),
+                size=None if second == "none" else winners.size(search, trial),
             )
             for trial, own in zip(trials, params, strict=True)
         ),
@@ -135,22 +135,25 @@ def analyse(study: "Study", trials: "Sequence[Trial]") -> Analysis:
         importances=found.shares,
         importance_note=found.note,
         second_objective=second,
-        accuracy=measure_of(study.config.run).name,
+        accuracy=measure_of(search.config.run).name,
         front=()
         if second == "none"
-        else tuple(t.number for t in winners.pareto_front(study, trials)),
+        else tuple(t.number for t in winners.pareto_front(search, trials)),
     )
 
 
-def _parameter(study: "Study", name: str, params: "list[dict[str, Any]]") -> Parameter:
+def _parameter(search: "Search", name: str, params: "list[dict[str, Any]]") -> Parameter:
     from nndl_exp.report.text import plain
 
-    distribution: Any = study.space.distributions[name]
+    distribution: Any = search.space.distributions[name]
     if hasattr(distribution, "choices"):
-        settings_of = study.space.settings_of
+        settings_of = search.space.settings_of
         choices = tuple(plain(settings_of({name: c}).get(name, c)) for c in distribution.choices)
         return Parameter(name, 0.0, len(choices) - 1.0, choices=choices, whole=True)
-    low, high = study.shown_range(name, [own[name] for own in params if name in own])
+    low, high = distribution.low, distribution.high
+    values = [own[name] for own in params if name in own]
+    if values and not search.is_sampled:  # the space only says what the script may ask for
+        low, high = min(values), max(values)
     return Parameter(name, low, high, distribution.log, whole=isinstance(low, int))
 
 

@@ -3,22 +3,22 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import TIME_IS_UP, RunConfig, SweepConfig, output_words
+from nndl_exp.config import RunConfig, SweepConfig, output_words
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result, RunDirectory
-from nndl_exp.report.study_text import best_trials
+from nndl_exp.report.study_text import BEST
 from nndl_exp.report.text import plain, result_text, run_text
 from nndl_exp.run import measure_of
-from nndl_exp.study.finished import time_was_up
 from nndl_exp.study.proposing.search_space import short_name
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.search import Search, Trial, ranked
 from nndl_exp.tracking.caption import IDENTITY, Caption
 from nndl_exp.tracking.client import serve_command
 from nndl_exp.training.accuracy import Measure
 
 if TYPE_CHECKING:  # a single run needs neither
     from nndl_exp.study.stages.script import Decision
-    from nndl_exp.study.strategy import Stage, StagedStudy
+    from nndl_exp.study.stages.stage import Stage
+    from nndl_exp.study.study import Study
 
 _SPOKEN = {
     "training.lmbda": "lambda {}",
@@ -28,16 +28,16 @@ _SPOKEN = {
 """How a setting is said; another one by its short name before its value."""
 
 
-def trial_caption(study: Study, trial: Trial) -> Caption:
-    """Of a settled trial: "trial 17: eta 0.31, lambda 4.2, 100 hidden"."""
-    settings = ", ".join(spoken(*setting) for setting in study.varied(trial.config).items())
-    name = f"{study.name}/{trial.number}"
+def trial_caption(search: Search, trial: Trial) -> Caption:
+    """Of a finished trial: "trial 17: eta 0.31, lambda 4.2, 100 hidden"."""
+    settings = ", ".join(spoken(*setting) for setting in search.varied(trial.config).items())
+    name = f"{search.name}/{trial.number}"
     text = _paragraphs(
-        f"`{name}`: {_of(trial, study)}",
-        _commands(_reproduce(name, study.config.output)),
+        f"`{name}`: {_of(trial, search)}",
+        _commands(_reproduce(name, search.config.output)),
         _settings(trial.config),
     )
-    return Caption(f"trial {trial.number}: {settings}", text, _stage_tag(study))
+    return Caption(f"trial {trial.number}: {settings}", text, _stage_tag(search))
 
 
 def run_caption(name: str, directory: RunDirectory, dataset: Dataset, output: str) -> Caption:
@@ -50,49 +50,24 @@ def run_caption(name: str, directory: RunDirectory, dataset: Dataset, output: st
     return Caption(name, _paragraphs(outcome, _commands(*commands), _settings(config)))
 
 
-def search_caption(study: Study, trials: Sequence[Trial], best: Trial | None) -> Caption:
-    """Of a study that is one search, with its best trials; the winner is evaluated once that is
-    decided."""
-    complete, time_is_up = len(trials) >= study.n_trials, time_was_up(study.directory)
-    ended_by = "all trials" if complete else TIME_IS_UP if time_is_up else "not ended"
-    tags = {"dataset": study.dataset.name, "ended_by": ended_by, IDENTITY: study.plan.identity}
-    where = output_words(study.config.output)
-    winner, commands = "", [f"python -m nndl_exp.report {study.name}{where}"]
-    if best is not None:
-        name = f"{study.name}/{best.number}"
-        tags["nndl.winner"] = name
-        winner = f"The best is `{name}`: {_of(best, study)}"
-        commands.append(_reproduce(name, study.config.output))
-        if complete or time_is_up:
-            commands.append(_evaluate(name, study.config.output))
-        commands.append(_serve(study.config, study.name))
-    text = _paragraphs(
-        f"Study **{study.name}**: {study.space.describe()}",
-        winner,
-        table(study, trials),
-        _commands(*commands),
-    )
-    return Caption(study.name, text, tags)
-
-
 def stage_caption(
     stage: "Stage", trials: Sequence[Trial] = (), decision: "Decision | None" = None
 ) -> Caption:
     """Of a stage, with what it decided and its best trials."""
-    position = stage.config.strategy.stages.index(stage.key) + 1
+    position = len(stage.facts.earlier) + 1
     decided = "\n".join(f"- {words}" for words in decision.words) if decision else ""
-    tags = {"dataset": stage.dataset.name, **_stage_tag(stage)}
+    tags = {"dataset": stage.search.dataset.name, **_stage_tag(stage.search)}
     name = f"stage {position}: {stage.title}"
-    return Caption(name, _paragraphs(decided, table(stage, trials)), tags)
+    return Caption(name, _paragraphs(decided, table(stage.search, trials)), tags)
 
 
-def staged_caption(
-    study: "StagedStudy",
+def study_caption(
+    study: "Study",
     story: Iterable[str] = (),
     best: str = "",
     ended: "tuple[Stage, Trial] | None" = None,
 ) -> Caption:
-    """Of a study in stages: what each decided, its best trials, and what it ended with.
+    """Of a study: what each stage decided, its best trials, and what it ended with.
 
     ``story`` holds a paragraph for each stage, ``best`` the table of the last search.
     """
@@ -100,13 +75,13 @@ def staged_caption(
     commands = [f"python -m nndl_exp.report {study.name}{output_words(study.config.output)}"]
     if ended is not None:
         stage, trial = ended
-        name = f"{stage.name}/{trial.number}"
+        name = f"{stage.search.name}/{trial.number}"
         tags["nndl.winner"] = name
-        winner = f"It ended with `{name}`: {_of(trial, stage)}"
+        winner = f"It ended with `{name}`: {_of(trial, stage.search)}"
         where = study.config.output
         commands += [_reproduce(name, where), _evaluate(name, where)]
         commands.append(_serve(study.config, study.name))
-    head = f"Study **{study.name}** in stages: {', '.join(study.config.strategy.stages)}"
+    head = f"Study **{study.name}**: {', '.join(study.config.strategy.stages)}"
     return Caption(study.name, _paragraphs(head, winner, *story, best, _commands(*commands)), tags)
 
 
@@ -115,7 +90,7 @@ def told(stage: "Stage", decision: "Decision") -> str:
     return f"**{stage.title}**: {'; '.join(decision.words)}"
 
 
-def champion_caption(study: "Study | StagedStudy", name: str, trial: Trial) -> Caption:
+def champion_caption(study: "Study", name: str, trial: Trial) -> Caption:
     """Of the registered model of a study, whose champion is the trial called ``name``."""
     n_in, answers = study.dataset.n_in, "a label and the probability of each class"
     if study.dataset.task == "numbers":
@@ -134,22 +109,22 @@ def champion_caption(study: "Study | StagedStudy", name: str, trial: Trial) -> C
     return Caption(study.name, text, {"dataset": study.dataset.name})
 
 
-def table(study: Study, trials: Sequence[Trial]) -> str:
+def table(search: Search, trials: Sequence[Trial]) -> str:
     """The best completed trials as a table in Markdown; empty where none completed."""
     rows = [
         [
             trial.number,
             _value(trial.result, measure_of(trial.config)),
             f"{trial.result.validation_cost:.4f}",
-            *study.varied(trial.config).values(),
+            *search.varied(trial.config).values(),
             trial.result.epochs,
             trial.result.reason,
         ]
-        for trial in best_trials(study, trials)
+        for trial in ranked(trials)[:BEST]
     ]
-    measure = measure_of(study.config.run)
+    measure = measure_of(search.config.run)
     unit = " (%)" if measure.is_fraction else ""
-    varied = map(short_name, study.space.settings)
+    varied = map(short_name, search.space.settings)
     headings = ["trial", f"{measure.name}{unit}", "cost", *varied, "epochs", "ended by"]
     lines = [headings, ["---"] * len(headings), *rows] if rows else []
     return "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)
@@ -175,17 +150,16 @@ def _outcome(result: Result, dataset: Dataset, measure: Measure) -> str:
     return f"**{best}** at epoch {result.best} of {result.epochs} ({result.reason})"
 
 
-def _of(trial: Trial, study: Study) -> str:
-    return _outcome(trial.result, study.dataset, measure_of(trial.config))
+def _of(trial: Trial, search: Search) -> str:
+    return _outcome(trial.result, search.dataset, measure_of(trial.config))
 
 
 def _settings(config: RunConfig) -> str:
     return "  \n".join(run_text(config))
 
 
-def _stage_tag(study: Study) -> dict[str, str]:
-    key = getattr(study, "key", None)
-    return {} if key is None else {"stage": str(key)}
+def _stage_tag(search: Search) -> dict[str, str]:
+    return {"stage": search.key}
 
 
 def _reproduce(name: str, output: str) -> str:

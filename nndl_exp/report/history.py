@@ -8,7 +8,7 @@ from nndl_exp.report.analysis import Analysis, Point, value_of
 from nndl_exp.run import measure_of
 
 if TYPE_CHECKING:
-    from nndl_exp.study.study import Study, Trial
+    from nndl_exp.study.search import Search, Trial
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
 """Accuracies (also R²) for which it is told when they were first reached."""
@@ -59,23 +59,23 @@ class Climb:
         return [first, *found, best] if best != first else [best]
 
 
-Part = tuple["Study", "Sequence[Trial]"]
+Part = tuple["Search", "Sequence[Trial]"]
 
 
 def climb(parts: Sequence[Part]) -> Climb:
-    """The climb of a study: its stages, or the one search, with their settled trials."""
+    """The climb of a study: its stages with their finished trials."""
     steps: list[Step] = []
     starts, elapsed = [], 0.0
-    for study, trials in parts:
-        starts.append((getattr(study, "key", study.name), elapsed))
+    for search, trials in parts:
+        starts.append((search.key, elapsed))
         for trial in trials:
             if trial.result.seconds == 0:
                 continue  # a record that was copied: it was reached before
-            for epoch in study.run_directory(trial.number).epochs():
+            for epoch in search.run_directory(trial.number).epochs():
                 elapsed += max(epoch.seconds, _LEAST)
                 accuracy = epoch.validation_accuracy
                 if accuracy > (steps[-1].accuracy if steps else float("-inf")):
-                    steps.append(Step(elapsed, accuracy, f"{study.name}/{trial.number}"))
+                    steps.append(Step(elapsed, accuracy, f"{search.name}/{trial.number}"))
     return Climb(tuple(steps), tuple(starts), elapsed)
 
 
@@ -88,12 +88,12 @@ def whole(name: str, parts: Sequence[Part], winner: str | None) -> tuple[Analysi
     points: list[Point] = []
     names: list[str] = []
     by_cost = parts[0][0].config.run.training.judged_by == "validation_cost"
-    for study, trials in parts:
+    for search, trials in parts:
         for trial in trials:
             value = value_of(trial, by_cost)
             seconds = trial.result.seconds
             points.append(Point(len(points), trial.result.state, {}, value, seconds))
-            names.append(f"{study.name}/{trial.number}")
+            names.append(f"{search.name}/{trial.number}")
     won = names.index(winner) if winner in names else None
     accuracy = measure_of(parts[0][0].config.run).name
     return Analysis(name, by_cost, (), tuple(points), won, accuracy=accuracy), names

@@ -17,7 +17,7 @@ from nndl_exp.report.pace import Pace
 from nndl_exp.report.sparkline import sparkline
 from nndl_exp.report.text import TrialLines, seconds_text, settings_text
 from nndl_exp.report.watch import Training, Watch
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.search import Search, Trial, ranked
 
 _BEST, _TRAINING = 5, 4
 """How many trials of each kind are shown at most."""
@@ -32,15 +32,15 @@ _NARROWEST_BAR, _WIDEST_BAR = 6, 40
 
 
 @dataclass(frozen=True)
-class Search:
-    """What is being searched: a study, or a stage of one.
+class Watched:
+    """A search that is being run, as it is shown.
 
     Its trials are to take ``total`` in all, of which one of so many epochs takes ``amount(config,
     epochs)``; ``counts`` says that this is a number of trials. ``later`` are the titles of the
     stages yet to come, and what each is to take.
     """
 
-    study: Study
+    search: Search
     watch: Watch
     lines: TrialLines
     heading: str
@@ -54,7 +54,7 @@ class Search:
 class _Shown:
     """What is shown of a search. Rows are made when they are drawn first, and drawn many times."""
 
-    search: Search
+    watched: Watched
     trials: int = 0
     best: list[Trial] = field(default_factory=list)
     last: Trial | None = None
@@ -66,18 +66,12 @@ class _Shown:
         """A trial has settled: it is among the best, or the last one."""
         self.trials, self.last, self._rows = self.trials + 1, trial, None
         self.settings.pop(trial.number, None)
-        judged_by, lines = trial.config.training.judged_by, self.search.lines
-        if trial.result.state == "complete" and getattr(trial.result, judged_by) is not None:
-            self.best.append(trial)
-            self.best.sort(  # stable: of equals the first
-                key=lambda t: (1 if lines.by_cost else -1) * getattr(t.result, judged_by)
-            )
-            del self.best[_BEST:]
+        self.best = ranked([*self.best, trial])[:_BEST]
 
     def rows(self) -> list[Text]:
         """The headings, the best trials, and the one that settled last."""
         if self._rows is None and self.last is not None:
-            lines = self.search.lines
+            lines = self.watched.lines
             self._rows = [Text(lines.short_header(), "dim")]
             self._rows += [Text(lines.row(t), "" if i else "bold") for i, t in enumerate(self.best)]
             if self.last not in self.best:
@@ -87,7 +81,7 @@ class _Shown:
     def varied(self, training: Training) -> str:
         """The settings of a trial that is being trained."""
         if training.number not in self.settings:
-            varied = self.search.study.varied(training.config)
+            varied = self.watched.search.varied(training.config)
             self.settings[training.number] = settings_text(varied)
         return self.settings[training.number]
 
@@ -101,16 +95,16 @@ class StudyRegion:
         self._training: list[Training] = []
         self._doing = ""
 
-    def begin(self, search: Search) -> None:
+    def begin(self, watched: Watched) -> None:
         """A search begins."""
-        self._shown, self._training, self._doing = _Shown(search), [], ""
+        self._shown, self._training, self._doing = _Shown(watched), [], ""
         self._pace.begin()
 
     def add(self, trial: Trial) -> None:
         """A trial of the search has settled."""
         shown = self._shown
         assert shown is not None
-        amount = shown.search.amount(trial.config, trial.result.epochs)
+        amount = shown.watched.amount(trial.config, trial.result.epochs)
         shown.done += amount
         self._pace.add(amount, trial.result.ended)
         shown.add(trial)
@@ -125,7 +119,7 @@ class StudyRegion:
         if shown is None:
             return
         if not self._doing:
-            self._training = shown.search.watch.look(shown.trials)
+            self._training = shown.watched.watch.look(shown.trials)
         # The lines above are not broken, as one may want to copy them; these are cut.
         options = options.update(no_wrap=False, overflow="ellipsis")
         width = options.max_width
@@ -136,7 +130,7 @@ class StudyRegion:
                 row.no_wrap, row.overflow = True, "ellipsis"
                 yield from console.render(row, options)
         yield from console.render(self._progress(shown, width), options)
-        if height >= _LOWEST and shown.search.later and not self._doing:
+        if height >= _LOWEST and shown.watched.later and not self._doing:
             yield from console.render(self._to_come(shown), options)
 
     def _trials(self, shown: _Shown, room: int) -> Iterator[Text]:
@@ -155,7 +149,7 @@ class StudyRegion:
 
     def _curve(self, shown: _Shown, training: Training, width: int) -> Text:
         tail, config = training.tail, training.config
-        value = shown.search.lines.number(tail.values[-1]) if tail.values else ""
+        value = shown.watched.lines.number(tail.values[-1]) if tail.values else ""
         row = Text(f"{training.number:>4}  {value:<6}  ")
         row.append(f"{sparkline(tail.values, width):<{width}}", "cyan")
         row.append(f"  epoch {tail.number} of {config.training.epochs}")
@@ -163,7 +157,7 @@ class StudyRegion:
         return row
 
     def _progress(self, shown: _Shown, width: int) -> Table:
-        search, running = shown.search, 0.0
+        search, running = shown.watched, 0.0
         if not search.counts:
             running = sum(search.amount(t.config, t.tail.number) for t in self._training)
         done = min(search.total, shown.done + running)
@@ -182,7 +176,7 @@ class StudyRegion:
         return table
 
     def _counted(self, shown: _Shown, done: float) -> str:
-        search, n = shown.search, shown.trials
+        search, n = shown.watched, shown.trials
         parts = [f"{n}/{search.total:.0f}" if search.counts else f"{n} trial{'s' * (n != 1)}"]
         parts.append(_clock(self._pace.elapsed))
         left = self._pace.seconds(search.total - done)
@@ -191,7 +185,7 @@ class StudyRegion:
         return " · ".join(parts)
 
     def _to_come(self, shown: _Shown) -> Text:
-        later = shown.search.later
+        later = shown.watched.later
         titles = []
         for title, amount in later:
             seconds = self._pace.seconds(amount)

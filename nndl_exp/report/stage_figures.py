@@ -17,7 +17,7 @@ from nndl_exp.report.saving import save_drawing
 from nndl_exp.report.scale import Scale
 from nndl_exp.report.text import plain
 from nndl_exp.run import measure_of, sizes_of
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.search import Search, Trial
 from nndl_exp.training.update_time import epoch_seconds
 
 # Told apart in grey by the dashes, and by the colour-blind (Okabe and Ito).
@@ -27,44 +27,44 @@ _LINES = (
 )  # fmt: skip
 
 
-def against_time(stage: Study, trials: Sequence[Trial]) -> Figure:
+def against_time(search: Search, trials: Sequence[Trial]) -> Figure:
     """The best validation accuracy so far of each trial against its estimated training time."""
-    figure, axes = _figure(f"{stage.name}: accuracy against estimated time")
+    figure, axes = _figure(f"{search.name}: accuracy against estimated time")
     for trial, style in zip(trials, _styles(len(trials)), strict=True):
-        best = _best_so_far(stage, trial)
-        sizes, m = sizes_of(trial.config, stage.dataset), trial.config.training.mini_batch_size
-        epoch = epoch_seconds(sizes, m, len(stage.dataset.training))
+        best = _best_so_far(search, trial)
+        sizes, m = sizes_of(trial.config, search.dataset), trial.config.training.mini_batch_size
+        epoch = epoch_seconds(sizes, m, len(search.dataset.training))
         seconds = epoch * np.arange(1, len(best) + 1)
-        axes.plot(seconds, best, **style, label=_named(stage, trial, 1))
+        axes.plot(seconds, best, **style, label=_named(search, trial, 1))
     axes.set(xlabel="estimated training time (s)", xscale="log")
-    axes.set(ylabel=f"best {_accuracy(stage)} so far")
+    axes.set(ylabel=f"best {_accuracy(search)} so far")
     axes.xaxis.set_major_locator(FixedLocator(log_ticks(*axes.get_xlim())))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    return _finish(figure, axes, stage)
+    return _finish(figure, axes, search)
 
 
-def against_epoch(stage: Study, trials: Sequence[Trial]) -> Figure:
+def against_epoch(search: Search, trials: Sequence[Trial]) -> Figure:
     """The best validation accuracy so far of each trial against the epoch."""
-    figure, axes = _figure(f"{stage.name}: accuracy against the epoch")
+    figure, axes = _figure(f"{search.name}: accuracy against the epoch")
     for trial, style in zip(trials, _styles(len(trials)), strict=True):
-        best = _best_so_far(stage, trial)
-        axes.plot(range(1, len(best) + 1), best, **style, label=_named(stage, trial))
-    axes.set(xlabel="epoch", ylabel=f"best {_accuracy(stage)} so far")
+        best = _best_so_far(search, trial)
+        axes.plot(range(1, len(best) + 1), best, **style, label=_named(search, trial))
+    axes.set(xlabel="epoch", ylabel=f"best {_accuracy(search)} so far")
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    return _finish(figure, axes, stage)
+    return _finish(figure, axes, search)
 
 
-def training_costs(stage: Study, trials: Sequence[Trial]) -> Figure:
+def training_costs(search: Search, trials: Sequence[Trial]) -> Figure:
     """The training cost from before the first epoch on, for each η with the first of the seeds."""
-    figure, axes = _figure(f"{stage.name}: where the training cost falls")
+    figure, axes = _figure(f"{search.name}: where the training cost falls")
     seed = min((trial.config.seed for trial in trials), default=0)
     first = sorted(
         (trial for trial in trials if trial.config.seed == seed),
         key=lambda trial: trial.config.training.eta,
     )
     for trial, style in zip(first, _ordered_styles(len(first)), strict=True):
-        epochs = stage.run_directory(trial.number).epochs()
+        epochs = search.run_directory(trial.number).epochs()
         costs = [moment.training_cost for moment in epochs[0].within[:1]] if epochs else []
         costs += [epoch.training_cost for epoch in epochs]
         axes.plot(
@@ -82,17 +82,17 @@ def training_costs(stage: Study, trials: Sequence[Trial]) -> Figure:
     return figure
 
 
-def candidates(stage: Study, trials: Sequence[Trial]) -> Figure:
+def candidates(search: Search, trials: Sequence[Trial]) -> Figure:
     """The validation accuracy of each candidate with each of its seeds, and their mean."""
     groups: dict[str, list[float]] = {}
-    names = [name for name in stage.space.settings if name != "seed"]
-    scale = 100 if measure_of(stage.config.run).is_fraction else 1
+    names = [name for name in search.space.settings if name != "seed"]
+    scale = 100 if measure_of(search.config.run).is_fraction else 1
     for trial in trials:
-        varied = stage.varied(trial.config)
+        varied = search.varied(trial.config)
         name = "\n".join(f"{symbol(n)} {plain(varied[n])}" for n in names) or "the winner"
         if (accuracy := trial.result.validation_accuracy) is not None:
             groups.setdefault(name, []).append(scale * accuracy)
-    figure, axes = _figure(f"{stage.name}: the candidates with new seeds")
+    figure, axes = _figure(f"{search.name}: the candidates with new seeds")
     figure.subplots_adjust(bottom=0.08 + 0.04 * max(1, len(names)))
     for at, values in enumerate(groups.values()):
         beside = np.linspace(-0.12, 0.12, len(values)) if len(values) > 1 else [0.0]
@@ -100,7 +100,7 @@ def candidates(stage: Study, trials: Sequence[Trial]) -> Figure:
                   label="a seed" if at == 0 else "_")  # fmt: skip
         axes.plot([at - 0.25, at + 0.25], [np.mean(values)] * 2, color=_LINES[1][0], linewidth=2,
                   label="mean" if at == 0 else "_")  # fmt: skip
-    axes.set(ylabel=_accuracy(stage), xlim=(-0.5, max(1, len(groups)) - 0.5))
+    axes.set(ylabel=_accuracy(search), xlim=(-0.5, max(1, len(groups)) - 0.5))
     axes.set_xticks(range(len(groups)), list(groups), fontsize=9)
     if groups:
         axes.legend(fontsize=8)
@@ -108,7 +108,7 @@ def candidates(stage: Study, trials: Sequence[Trial]) -> Figure:
     return figure
 
 
-Picture = Callable[[Study, Sequence[Trial]], Figure]
+Picture = Callable[[Search, Sequence[Trial]], Figure]
 PICTURES: dict[str, Picture] = {
     "learning_rate": training_costs,
     "epochs": against_epoch,
@@ -119,14 +119,14 @@ PICTURES: dict[str, Picture] = {
 """The pictures of stages, by the stage's key; a file of the same name as the function."""
 
 
-def draw_picture(stage: Study, trials: Sequence[Trial], formats: Sequence[str]) -> list[Path]:
+def draw_picture(search: Search, trials: Sequence[Trial], formats: Sequence[str]) -> list[Path]:
     """Draw a stage's picture, if it has one of its own, into its figures/; the files."""
-    picture = PICTURES.get(getattr(stage, "key", ""))
+    picture = PICTURES.get(search.key)
     if picture is None:
         return []
-    folder = stage.directory / "figures"
+    folder = search.directory / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    return save_drawing(lambda: picture(stage, trials), picture.__name__, folder, formats)
+    return save_drawing(lambda: picture(search, trials), picture.__name__, folder, formats)
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:
@@ -136,9 +136,9 @@ def _figure(title: str) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _finish(figure: Figure, axes: Axes, stage: Study) -> Figure:
+def _finish(figure: Figure, axes: Axes, search: Search) -> Figure:
     drawn = [float(y) for line in axes.lines for y in np.asarray(line.get_ydata())]
-    if drawn and measure_of(stage.config.run).is_fraction:
+    if drawn and measure_of(search.config.run).is_fraction:
         Scale(by_cost=False).apply(axes, drawn)
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
@@ -160,18 +160,18 @@ def _ordered_styles(count: int) -> list[dict[str, Any]]:
     return [{"color": c, "linestyle": d} for c, d in zip(colours, dashes, strict=True)]
 
 
-def _best_so_far(stage: Study, trial: Trial) -> list[float]:
-    epochs = stage.run_directory(trial.number).epochs()
-    scale = 100 if measure_of(stage.config.run).is_fraction else 1
+def _best_so_far(search: Search, trial: Trial) -> list[float]:
+    epochs = search.run_directory(trial.number).epochs()
+    scale = 100 if measure_of(search.config.run).is_fraction else 1
     return list(accumulate((scale * epoch.validation_accuracy for epoch in epochs), max))
 
 
-def _accuracy(stage: Study) -> str:
-    measure = measure_of(stage.config.run)
+def _accuracy(search: Search) -> str:
+    measure = measure_of(search.config.run)
     return objective(False, measure.name) if measure.is_fraction else f"validation {measure.name}"
 
 
-def _named(stage: Study, trial: Trial, count: int | None = None) -> str:
-    names = stage.space.settings[:count]
-    varied = stage.varied(trial.config)
+def _named(search: Search, trial: Trial, count: int | None = None) -> str:
+    names = search.space.settings[:count]
+    varied = search.varied(trial.config)
     return ", ".join(f"{symbol(name)} = {plain(varied[name])}" for name in names)

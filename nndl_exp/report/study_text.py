@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from nndl_exp.report.analysis import Analysis, Parameter
 from nndl_exp.report.text import TrialLines, plain, seconds_text
-from nndl_exp.study.finished import time_was_up
 from nndl_exp.study.proposing.search_space import short_name
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.search import Search, Trial, ranked
 
 BEST = 5
 """So many trials are shown."""
@@ -15,15 +14,15 @@ _STRIP = 25
 _BAR = 30
 
 
-def report_lines(study: Study, trials: Sequence[Trial], analysis: Analysis) -> Iterator[str]:
+def report_lines(search: Search, trials: Sequence[Trial], analysis: Analysis) -> Iterator[str]:
     """The best trials, what decides, and where the winner stands in each range."""
     states = [trial.result.state for trial in trials]
     counts = " · ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
     spent = seconds_text(sum(trial.result.seconds for trial in trials))
-    yield f"study    {study.name} · {len(trials)} of {study.total(len(trials))} trials: " + (
+    yield f"search   {search.name} · {len(trials)} of {search.total(len(trials))} trials: " + (
         f"{counts} · {spent} of training" if trials else "none has ended"
     )
-    yield from _best_lines(study, trials)
+    yield from _best_lines(search, trials)
     yield ""
     yield f"importance  {analysis.importance_note}"
     largest = max(analysis.importances.values(), default=0.0)
@@ -31,7 +30,7 @@ def report_lines(study: Study, trials: Sequence[Trial], analysis: Analysis) -> I
         bar = "█" * max(1, round(_BAR * share / largest)) if share > 0 else ""
         yield f"  {short_name(name):<16} {100 * share:>3.0f} %  {bar}".rstrip()
     yield ""
-    yield from _winner_lines(study, trials, analysis)
+    yield from _winner_lines(search, trials, analysis)
 
 
 def importance_line(analysis: Analysis) -> str:
@@ -44,16 +43,8 @@ def importance_line(analysis: Analysis) -> str:
     )
 
 
-def best_trials(study: Study, trials: Sequence[Trial], most: int | None = BEST) -> list[Trial]:
-    """The completed trials, the best first (of equals the first), so many at ``most``."""
-    judged_by = study.config.run.training.judged_by
-    sign = 1 if judged_by == "validation_cost" else -1
-    complete = [trial for trial in trials if trial.result.state == "complete"]
-    return sorted(complete, key=lambda t: sign * (getattr(t.result, judged_by) or 0.0))[:most]
-
-
-def _best_lines(study: Study, trials: Sequence[Trial]) -> Iterator[str]:
-    lines, complete = TrialLines(study), best_trials(study, trials, None)
+def _best_lines(search: Search, trials: Sequence[Trial]) -> Iterator[str]:
+    lines, complete = TrialLines(search), ranked(trials)
     if complete:
         yield ""
         yield lines.header()
@@ -62,13 +53,13 @@ def _best_lines(study: Study, trials: Sequence[Trial]) -> Iterator[str]:
             yield f"     and {len(complete) - BEST} more that completed: trials.csv"
 
 
-def _winner_lines(study: Study, trials: Sequence[Trial], analysis: Analysis) -> Iterator[str]:
+def _winner_lines(search: Search, trials: Sequence[Trial], analysis: Analysis) -> Iterator[str]:
     if analysis.winner is None:
         yield "winner   none: no trial trained to its end"
         return
     config, point = trials[analysis.winner].config, analysis.points[analysis.winner]
-    edges = study.space.at_edges(study.space.params_of(study.varied(config)))
-    finished = len(trials) >= study.total(len(trials)) or time_was_up(study.directory)
+    edges = search.space.at_edges(search.space.params_of(search.varied(config)))
+    finished = len(trials) >= search.total(len(trials))
     title = "winner  " if finished else "so far  "
     yield f"{title} trial {point.number}, in the ranges that were searched"
     for parameter in analysis.parameters:

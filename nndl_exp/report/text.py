@@ -12,7 +12,7 @@ from nndl_exp.report.screen import WARNING, Screen
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.entries import largest
 from nndl_exp.study.proposing.search_space import short_name
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.search import Search, Trial
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
@@ -25,18 +25,19 @@ _ENDING = f"{'epochs':>6} {'s':>6}  ended by"
 class TrialLines:
     """The table of trials, a line at a time; remembers the best so far."""
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.by_cost = study.config.run.training.judged_by == "validation_cost"
-        self._measure = measure_of(study.config.run)
-        self._names = study.space.settings
+    def __init__(self, search: Search) -> None:
+        self.search = search
+        self.by_cost = search.config.run.training.judged_by == "validation_cost"
+        self._measure = measure_of(search.config.run)
+        self._names = search.space.settings
         self._widths = {name: max(7, len(_heading(name)) + 1) for name in self._names}
-        for name in study.space.settings:
-            choices = getattr(study.space.distributions.get(name), "choices", ())
+        for name in search.space.settings:
+            choices = getattr(search.space.distributions.get(name), "choices", ())
             longest = max((len(str(choice)) for choice in choices), default=0)
             self._widths[name] = max(self._widths[name], min(longest, 20) + 1)
         if "network.hidden" in self._widths:
             self._widths["network.hidden"] = 13
+        self._goodness = float("-inf")
         self.best: float | None = None
         self.best_number: int | None = None
 
@@ -70,17 +71,15 @@ class TrialLines:
     def _varied(self, trial: Trial) -> str:
         return "".join(
             f"{plain(value):<{self._widths[name]}}"
-            for name, value in self.study.varied(trial.config).items()
+            for name, value in self.search.varied(trial.config).items()
         )
 
     def _is_best(self, trial: Trial) -> bool:
-        value = getattr(trial.result, self.study.config.run.training.judged_by)
-        if trial.result.state != "complete" or value is None:
+        if not trial.ok or trial.goodness <= self._goodness:
             return False
-        sign = -1 if self.by_cost else 1
-        if self.best is not None and sign * value <= sign * self.best:
-            return False
-        self.best, self.best_number = value, trial.number
+        self._goodness = trial.goodness
+        self.best = -trial.goodness if self.by_cost else trial.goodness
+        self.best_number = trial.number
         return True
 
     def _value(self, trial: Trial) -> str:
@@ -92,7 +91,7 @@ class TrialLines:
         accuracy = result.validation_accuracy or 0.0
         if result.state == "pruned":
             return self.number(accuracy)
-        return accuracy_text(self._measure, accuracy, len(self.study.dataset.validation))
+        return accuracy_text(self._measure, accuracy, len(self.search.dataset.validation))
 
     def number(self, value: float) -> str:
         """The objective: a cost, an accuracy in percent, or R²."""

@@ -7,7 +7,7 @@ from nndl_exp.config import RunConfig
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.tail import EpochTail
 from nndl_exp.study.proposing.proposer import Proposal
-from nndl_exp.study.study import Study
+from nndl_exp.study.search import Search
 
 _AHEAD = 64
 """How many trials beyond the settled ones are looked at."""
@@ -28,8 +28,8 @@ class Watch:
     ``proposed`` are the trials that there are; it may grow meanwhile.
     """
 
-    def __init__(self, study: Study, proposed: Sequence[Proposal]) -> None:
-        self._study, self._proposed = study, proposed
+    def __init__(self, search: Search, proposed: Sequence[Proposal]) -> None:
+        self._search, self._proposed = search, proposed
         self._known: dict[int, Training] = {}
         self._ended: set[int] = set()
 
@@ -41,7 +41,7 @@ class Watch:
 
     def _training(self, settled: int) -> Iterator[Training]:
         for number in range(settled, min(len(self._proposed), settled + _AHEAD)):
-            directory = self._study.run_directory(number)
+            directory = self._search.run_directory(number)
             if number in self._ended or (directory.path / "result.json").exists():
                 self._ended.add(number)
                 continue
@@ -52,8 +52,8 @@ class Watch:
                 yield training
 
     def _meet(self, number: int, directory: RunDirectory) -> Training:
-        study, params = self._study, self._proposed[number].params
-        config = study.space.apply(study.config.run, params)
+        search, params = self._search, self._proposed[number].params
+        config = search.space.apply(search.config.run, params)
         tail = EpochTail(directory, config.training.judged_by)
         training = self._known[number] = Training(number, config, tail)
         return training

@@ -1,36 +1,20 @@
-"""Whether a study has ended as it was asked to, and what to type to continue one that has not."""
+"""Whether a study has ended with a winner, and what to type to continue one that has not."""
 
 import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from nndl_exp.config import TIME_IS_UP, read_yaml
 from nndl_exp.masking import masked
 from nndl_exp.records import atomic
-from nndl_exp.study.summary import Summary
+from nndl_exp.study.summary import BEST, Summary
 
 _COMMAND = "command.txt"
 
 
 def is_finished(found: Summary) -> bool:
-    """Whether a study is complete, or one search whose budget is spent."""
-    ended = found.state == "complete" or (not found.staged and time_was_up(found.folder))
-    return ended and found.state != "running"
-
-
-def time_was_up(folder: Path) -> bool:
-    """Whether the budget of the search in a folder was spent, and no trial was trained since."""
-    path = folder / "best.yaml"
-    origin = read_yaml(path).get("origin") if path.is_file() else None
-    if not isinstance(origin, dict) or origin.get("ended_by") != TIME_IS_UP:
-        return False
-    return bool(origin.get("trials") == trials_on_disk(folder))
-
-
-def trials_on_disk(folder: Path) -> int:
-    """How many trials of the search in a folder have ended."""
-    return sum(1 for _ in folder.glob("trials/*/result.json"))
+    """Whether a study has ended with a winner: complete, or as its budget was spent."""
+    return (found.folder / BEST).is_file() and found.state != "running"
 
 
 def command_of(words: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """How long a study will take, from a few mini-batches of a few of its configurations."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import initial_network, settings_of, sizes_of
 from nndl_exp.study.proposing.proposer import Plan, View
-from nndl_exp.study.strategy import REFERENCE_WIDTH
-from nndl_exp.study.study import Study
+from nndl_exp.study.search import Search
+from nndl_exp.study.study import REFERENCE_WIDTH, Study, share
 from nndl_exp.training import evaluate, train
 from nndl_exp.training.schedules import constant
 from nndl_exp.training.stopping import never
@@ -22,26 +23,67 @@ _STEPS = 8
 _START = 2.0  # seconds until the workers have started
 
 
-def forecast(study: Study, workers: int, trials: int) -> float:
-    """About how many seconds ``trials`` trials will take; within a factor of two as a rule.
+@dataclass(frozen=True)
+class Forecast:
+    """How long a study will take.
 
-    As if each trained to its last epoch: what early stopping and pruning save is spent by the
-    search, which comes to prefer larger networks and smaller mini-batches.
+    ``amounts`` is the work of each stage in multiply-adds, done at ``speed`` in a second; of a
+    search that nothing but its number of ``trials`` limits, that is what is counted.
     """
+
+    amounts: dict[str, float]
+    speed: float
+    trials: int | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The whole study, in seconds."""
+        return _START + sum(self.amounts.values()) / self.speed
+
+    def seconds_of(self, key: str) -> float:
+        """One stage, in seconds."""
+        return self.amounts[key] / self.speed
+
+
+def forecast(study: Study, workers: int) -> Forecast:
+    """A forecast, within a factor of two as a rule, from a few mini-batches.
+
+    As if each trial of a search trained to its last epoch: what early stopping and pruning save is
+    spent by the search, which comes to prefer larger networks and smaller mini-batches.
+    """
+    amounts = {key: share(study, key) for key in study.config.strategy.stages}
+    if inf not in amounts.values():
+        return Forecast(amounts, speed_of(study.config.run, study.dataset) * workers)
+    search = next(study.stages()).search
+    trials = search.total(0)
     epochs = study.config.run.training.epochs
     with blas_threads(1):
-        seconds = [_seconds_an_epoch(config, study.dataset) for config in _random_configs(study)]
-    return _START + trials * float(np.mean(seconds)) * epochs / workers
+        seconds = [_seconds_an_epoch(config, study.dataset) for config in _random_configs(search)]
+    left = {search.key: float(trials - len(search.trials()))}
+    return Forecast(left, workers / (float(np.mean(seconds)) * epochs), trials)
 
 
-def _random_configs(study: Study) -> list[RunConfig]:
+def speed_of(config: RunConfig, dataset: Dataset) -> float:
+    """The multiply-adds of training that one worker does in a second.
+
+    Measured on the network of the configuration, or on the one that work is counted in epochs of
+    where that is larger: small ones are what a study leaves.
+    """
+    reference = replace(config, network=replace(config.network, hidden=(REFERENCE_WIDTH,)))
+    config = max(config, reference, key=lambda c: count_multiply_adds(sizes_of(c, dataset)))
+    with blas_threads(1):
+        epoch = _seconds_an_epoch(config, dataset)
+    return 3.0 * count_multiply_adds(sizes_of(config, dataset)) * len(dataset.training) / epoch
+
+
+def _random_configs(search: Search) -> list[RunConfig]:
     random = Plan(
-        study.plan.identity, study.space, study.plan.directions[:1], {"name": "random"},
-        {"name": "none"}, study.plan.seed, _CONFIGURATIONS + 1,
+        search.plan.identity, search.space, search.plan.directions[:1], {"name": "random"},
+        {"name": "none"}, search.plan.seed, _CONFIGURATIONS + 1,
     )  # fmt: skip
     view = View(random)
     params = [view.ask([]).params for _ in range(_CONFIGURATIONS)]
-    return [study.space.apply(study.config.run, p) for p in params]
+    return [search.space.apply(search.config.run, p) for p in params]
 
 
 def _seconds_an_epoch(config: RunConfig, dataset: Dataset) -> float:
@@ -64,18 +106,3 @@ def _seconds_an_epoch(config: RunConfig, dataset: Dataset) -> float:
     start = time.process_time()
     evaluate(network, (x[:part], y[:part]))
     return training + (time.process_time() - start) / part * 2 * len(dataset.validation)
-
-
-def seconds_of(work: float, config: RunConfig, dataset: Dataset, workers: int) -> float:
-    """About how many seconds so many multiply-adds of training take, all workers together.
-
-    Measured on the network of the configuration, or on the one that work is counted in epochs of
-    where that is larger: small ones are what a study leaves.
-    """
-    reference = replace(config, network=replace(config.network, hidden=(REFERENCE_WIDTH,)))
-    config = max(config, reference, key=lambda c: count_multiply_adds(sizes_of(c, dataset)))
-    with blas_threads(1):
-        epoch = _seconds_an_epoch(config, dataset)
-    sizes = sizes_of(config, dataset)
-    speed = 3.0 * count_multiply_adds(sizes) * len(dataset.training) / epoch
-    return _START + work / speed / workers

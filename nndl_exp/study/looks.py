@@ -5,7 +5,7 @@ from pathlib import Path
 from nndl_exp.config import SweepConfig
 from nndl_exp.records import looks
 from nndl_exp.records.looks import Look, Register
-from nndl_exp.study.study import load_settings, same_settings
+from nndl_exp.study import settings
 
 
 def looks_at_study(config: SweepConfig, name: str, data: str) -> list[Look]:
@@ -15,9 +15,9 @@ def looks_at_study(config: SweepConfig, name: str, data: str) -> list[Look]:
     """
     output, names = Path(config.output), {name}
     for path in output.glob(f"studies/*/{looks.FILE}"):
-        if (settings := path.with_name("study.yaml")).is_file():
-            saved, then = load_settings(settings, output)
-            if then in (None, data) and same_settings(saved, config):
+        if path.with_name(settings.FILE).is_file():
+            saved = settings.load(path.parent, output)
+            if saved.data == data and settings.same_settings(saved.config, config):
                 names.add(path.parent.name)
     return [look for look in looks.read_all(output) if look.counts_for(names)]
 
@@ -27,7 +27,7 @@ def looks_at(register: Register, data: str) -> list[Look]:
     if register.folder is None:
         found = looks.read(register.path)
     else:
-        config, _ = load_settings(register.folder / "study.yaml", register.folder.parent.parent)
+        config = settings.load(register.folder, register.folder.parent.parent).config
         found = looks_at_study(config, register.name, data)
     return [look for look in found if look.data in ("", data)]
 

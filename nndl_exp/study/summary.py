@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from nndl_exp.config import SweepConfig, read_yaml, run_config
+from nndl_exp.config import SweepConfig, read_yaml
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
+from nndl_exp.study import settings
 from nndl_exp.study.names import no_such_study, study_names
-from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.running.claims import Leadership
-from nndl_exp.study.study import load_settings, total_of
+from nndl_exp.study.search import Trial, ranked
+from nndl_exp.study.stages.stage import DECISION
 
+BEST = "best.yaml"
+"""The file in a study's folder with the run that it recommends; there only if it has a winner."""
 State = Literal["running", "complete", "not complete"]
 
 
@@ -37,19 +40,14 @@ class Summary:
         return self.best.result() if self.best else None
 
     @property
-    def staged(self) -> bool:
-        """Whether it has stages, rather than being one search."""
-        return self.config.strategy.stages != ("joint",)
-
-    @property
     def folder(self) -> Path:
         """The study's folder."""
         return Path(self.config.output) / "studies" / self.name
 
     def decided(self) -> Iterator[tuple[str, list[str]]]:
         """What each stage that has ended decided, in words, by its key."""
-        for key in self.config.strategy.stages if self.staged else ():
-            path = self.folder / "stages" / key / "decision.yaml"
+        for key in self.config.strategy.stages:
+            path = self.folder / "stages" / key / DECISION
             if path.is_file():
                 yield key, [str(words) for words in read_yaml(path).get("decided", [])]
 
@@ -61,8 +59,8 @@ class Summary:
         config = self.best.config()
         found = [
             run
-            for _, run, result in _settled(self.folder / "stages" / "winner")
-            if result.state == "complete" and replace(run.config(), seed=config.seed) == config
+            for trial, run in _finished(self.folder / "stages" / "winner")
+            if trial.ok and replace(trial.config, seed=config.seed) == config
         ]
         return found or [self.best]
 
@@ -81,77 +79,54 @@ def summary(output: Path | str, name: str) -> Summary:
     if name not in study_names(output):
         raise UserError(no_such_study(output, name))
     folder = Path(output) / "studies" / name
-    config, _ = load_settings(folder / "study.yaml", output)
-    keys = [] if config.strategy.stages == ("joint",) else list(config.strategy.stages)
-    parts = [folder / "stages" / key for key in keys] or [folder]
-    settled = [one for part in parts for one in _settled(part)]
-    ended = max((result.ended for _, _, result in settled), default=None)
-    best = _ended_with(folder, parts) or _best(config, parts)
-    return Summary(name, config, len(settled), best, _state(config, folder, parts), ended)
+    config = settings.load(folder, output).config
+    parts = [folder / "stages" / key for key in config.strategy.stages]
+    finished = [trial for part in parts for trial in _finished(part)]
+    ended = max((trial.result.ended for trial, _ in finished), default=None)
+    best = _ended_with(folder) or _best(parts)
+    return Summary(name, config, len(finished), best, _state(folder, parts), ended)
 
 
-def _settled(part: Path) -> Iterator[tuple[int, RunDirectory, Result]]:
+def _finished(part: Path) -> Iterator[tuple[Trial, RunDirectory]]:
     numbers = sorted(int(p.name) for p in part.glob("trials/*") if p.name.isdecimal())
     for number in numbers:
         run = RunDirectory(part / "trials" / str(number))
         if (result := run.result()) is not None:
-            yield number, run, result
+            yield Trial(number, run.config(), result), run
 
 
-def _ended_with(folder: Path, parts: list[Path]) -> RunDirectory | None:
-    """The run that a study ended with: the last decision, or the trial that best.yaml names."""
-    if (decision := parts[-1] / "decision.yaml").is_file():
-        config = run_config(read_yaml(decision)["run"])
-        runs = [
-            run
-            for part in reversed(parts)
-            for _, run, result in _settled(part)
-            if result.state == "complete"
-        ]
-        same = [run for run in runs if replace(run.config(), seed=config.seed) == config]
-        return next((run for run in same if run.config() == config), next(iter(same), None))
-    path = folder / "best.yaml"
+def _ended_with(folder: Path) -> RunDirectory | None:
+    """The run that best.yaml names."""
+    path = folder / BEST
     origin = read_yaml(path).get("origin") if path.is_file() else None
-    if not isinstance(origin, dict) or type(origin.get("trial")) is not int:
-        return None
-    run = RunDirectory(folder / "trials" / str(origin["trial"]))
-    return run if run.config_path.is_file() else None
+    name = str(origin.get("run", "")) if isinstance(origin, dict) else ""
+    _, stage, number = name.split("/") if name.count("/") == 2 else ("", "", "")
+    run = RunDirectory(folder / "stages" / stage / "trials" / number)
+    return run if number and run.config_path.is_file() else None
 
 
-def _best(config: SweepConfig, parts: list[Path]) -> RunDirectory | None:
+def _best(parts: list[Path]) -> RunDirectory | None:
     """The best completed trial of the last stage that has one."""
-    by_cost = config.run.training.judged_by == "validation_cost"
     for part in reversed(parts):
-        ranked = [
-            (result.validation_cost if by_cost else -result.validation_accuracy, number, run)
-            for number, run, result in _settled(part)
-            if result.state == "complete"
-            and result.validation_accuracy is not None
-            and result.validation_cost is not None
-        ]
-        if ranked:
-            return min(ranked, key=lambda one: one[:2])[2]
+        found = list(_finished(part))
+        runs = {trial.number: run for trial, run in found}
+        if best := ranked(trial for trial, _ in found):
+            return runs[best[0].number]
     return None
 
 
-def _state(config: SweepConfig, folder: Path, parts: list[Path]) -> State:
+def _state(folder: Path, parts: list[Path]) -> State:
     if _is_led(folder):
         return "running"
-    if config.strategy.stages == ("joint",):
-        total = total_of(config, SearchSpace.parse(config.search_space, config.run))
-        there = all(
-            RunDirectory(folder / "trials" / str(i)).result() is not None for i in range(total)
-        )
-        return "complete" if there else "not complete"
-    return "complete" if (parts[-1] / "decision.yaml").is_file() else "not complete"
+    decided = [read_yaml(path) for part in parts if (path := part / DECISION).is_file()]
+    stopped = any(decision.get("stop") for decision in decided)
+    whole = len(decided) == len(parts) and all(decision.get("complete") for decision in decided)
+    return "complete" if stopped or whole else "not complete"
 
 
 def _is_led(folder: Path) -> bool:
     leadership = Leadership(folder)
-    try:
-        if not leadership.take():
-            return True
-    except OSError:  # a folder that only can be read
-        return False
+    if not leadership.take():
+        return True
     leadership.release()
     return False

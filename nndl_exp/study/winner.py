@@ -1,56 +1,55 @@
-"""The winner of a study, and how far it can be told from the others."""
+"""The winner of a search, and how far it can be told from the others."""
 
 from collections.abc import Sequence
 
 from nndl_exp.nn.network import count_multiply_adds, count_parameters
 from nndl_exp.records import Result
 from nndl_exp.run import measure_of, sizes_of
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.proposing.search_space import short_name
+from nndl_exp.study.search import Search, Trial, ranked
 from nndl_exp.training.statistics import wilson_interval
 
 
-def winner(study: Study, trials: Sequence[Trial]) -> Trial | None:
+def winner(search: Search, trials: Sequence[Trial]) -> Trial | None:
     """The completed trial with the best objective, the first of equals; None if none completed.
 
     With two objectives it is the smallest network that is nearly as good as the best one, by the
     rule of ``RULES``; a form of the one-standard-error rule.
     """
-    complete = [trial for trial in trials if trial.result.state == "complete"]
-    if not complete:
-        return None
-    best = max(complete, key=lambda trial: _goodness(study, trial.result))
-    if study.config.study.second_objective == "none":
-        return best
-    good = [trial for trial in complete if _nearly_as_good(study, trial.result, best.result)]
-    return min(good, key=lambda trial: size(study, trial))
+    complete = ranked(trials)
+    if not complete or search.config.study.second_objective == "none":
+        return complete[0] if complete else None
+    good = [
+        trial for trial in complete if _nearly_as_good(search, trial.result, complete[0].result)
+    ]
+    return min(good, key=lambda trial: (size(search, trial), trial.number))
 
 
-def pareto_front(study: Study, trials: Sequence[Trial]) -> list[Trial]:
+def pareto_front(search: Search, trials: Sequence[Trial]) -> list[Trial]:
     """The completed trials that no other beats in both objectives, the smallest first."""
     front: list[Trial] = []
-    complete = [trial for trial in trials if trial.result.state == "complete"]
-    for trial in sorted(complete, key=lambda t: (size(study, t), -_goodness(study, t.result))):
-        if not front or _goodness(study, trial.result) > _goodness(study, front[-1].result):
+    for trial in sorted(ranked(trials), key=lambda trial: size(search, trial)):
+        if not front or trial.goodness > front[-1].goodness:
             front.append(trial)
     return front
 
 
-def size(study: Study, trial: Trial) -> int:
+def size(search: Search, trial: Trial) -> int:
     """The second objective of a trial: parameters, unless the study counts multiply-adds."""
-    sizes = sizes_of(trial.config, study.dataset)
-    by_work = study.config.study.second_objective == "multiply_adds"
+    sizes = sizes_of(trial.config, search.dataset)
+    by_work = search.config.study.second_objective == "multiply_adds"
     return count_multiply_adds(sizes) if by_work else count_parameters(sizes)
 
 
-def not_distinguishable(study: Study, trials: Sequence[Trial], best: Trial) -> list[int]:
+def not_distinguishable(search: Search, trials: Sequence[Trial], best: Trial) -> list[int]:
     """The completed trials whose accuracy lies inside the 95 % interval of the winner's.
 
     None where targets are numbers: R² is no proportion, and has no such interval.
     """
-    if not measure_of(study.config.run).is_fraction:
+    if not measure_of(search.config.run).is_fraction:
         return []
     assert best.result.validation_accuracy is not None
-    low, _ = wilson_interval(best.result.validation_accuracy, len(study.dataset.validation))
+    low, _ = wilson_interval(best.result.validation_accuracy, len(search.dataset.validation))
     return [
         trial.number
         for trial in trials
@@ -60,12 +59,7 @@ def not_distinguishable(study: Study, trials: Sequence[Trial], best: Trial) -> l
     ]
 
 
-def _goodness(study: Study, result: Result) -> float:
-    if study.config.run.training.judged_by == "validation_accuracy":
-        return result.validation_accuracy or 0.0
-    return -(result.validation_cost or 0.0)
-
-
+_FEW = 6
 RULES = {
     "cost": "the smallest network whose cost is at most 5 % above the lowest",
     "error": "the smallest network whose squared error is at most 5 % above the smallest",
@@ -75,19 +69,46 @@ RULES = {
 95 % interval."""
 
 
-def rule(study: Study) -> str:
+def rule(search: Search) -> str:
     """The key of ``RULES`` that a study goes by."""
-    if study.config.run.training.judged_by == "validation_cost":
+    if search.config.run.training.judged_by == "validation_cost":
         return "cost"
-    return "interval" if measure_of(study.config.run).is_fraction else "error"
+    return "interval" if measure_of(search.config.run).is_fraction else "error"
 
 
-def _nearly_as_good(study: Study, result: Result, best: Result) -> bool:
-    if rule(study) == "cost":
+def _nearly_as_good(search: Search, result: Result, best: Result) -> bool:
+    if rule(search) == "cost":
         return (result.validation_cost or 0.0) <= 1.05 * (best.validation_cost or 0.0)
     assert best.validation_accuracy is not None
     accuracy = result.validation_accuracy or 0.0
-    if rule(study) == "error":  # 1 - R² is proportional to the squared error
+    if rule(search) == "error":  # 1 - R² is proportional to the squared error
         return 1 - accuracy <= 1.05 * (1 - best.validation_accuracy)
-    low, _ = wilson_interval(best.validation_accuracy, len(study.dataset.validation))
+    low, _ = wilson_interval(best.validation_accuracy, len(search.dataset.validation))
     return accuracy >= low
+
+
+def verdict(search: Search, trials: Sequence[Trial], best: Trial) -> list[str]:
+    """How the winner of a search compares with the other trials, and where it lies, in words."""
+    words, measure = [], measure_of(best.config)
+    if others := not_distinguishable(search, trials, best):
+        several = f"{len(others)} other trials lie" if len(others) > 1 else "1 other trial lies"
+        shown = ", ".join(map(str, others[:_FEW])) + (", ..." if len(others) > _FEW else "")
+        words.append(f"{several} within its 95 % interval ({shown})")
+    edges = search.space.at_edges(search.space.params_of(search.varied(best.config)))
+    words.append(
+        f"at the edge of the search space in {', '.join(map(short_name, edges))}: a wider one may "
+        "hold a better trial" if edges else "inside the search space on every side"
+    )  # fmt: skip
+    if search.config.study.second_objective != "none":
+        unit = " %" if measure.is_fraction else ""
+        shown = ", ".join(
+            f"{t.number} ({size(search, t):,}: {_plain(t)}{unit})"
+            for t in pareto_front(search, trials)
+        )
+        words += [RULES[rule(search)], f"Pareto front: {shown}"]
+    return words
+
+
+def _plain(trial: Trial) -> str:
+    accuracy = trial.result.validation_accuracy or 0.0
+    return f"{100 * accuracy:.1f}" if measure_of(trial.config).is_fraction else f"{accuracy:.3f}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nndl_exp.config import TIME_IS_UP, TrackingConfig
+from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records.looks import Look
 from nndl_exp.records.run_directory import RECORD
@@ -109,8 +109,7 @@ class StoredLooks:
             run = next(self._runs(tagged(RUN_TAG, study)), None)
         if run is None or LOGGED in run.data.tags:
             return True
-        ended = {run.data.tags.get("state"), run.data.tags.get("ended_by")}
-        return run.info.status != "RUNNING" and bool(ended & {"complete", TIME_IS_UP})
+        return run.info.status != "RUNNING" and run.data.tags.get("state") == "complete"
 
     def log(self, run_id: str, look: Look, metrics: Mapping[str, float]) -> None:
         """Keep a look with a run, and show its numbers among the run's metrics.

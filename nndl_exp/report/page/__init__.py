@@ -5,7 +5,7 @@ import functools
 import gzip
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from nndl_exp.config import TrackingConfig, to_mapping, to_yaml
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
-from nndl_exp.records import RunDirectory, atomic
+from nndl_exp.records import atomic
 from nndl_exp.report.page import search, story, verdict
 from nndl_exp.report.page.environment import environment
 from nndl_exp.report.page.story import Part
@@ -35,7 +35,7 @@ LARGEST = 5_000_000
 class Sources:
     """What a page is made from, beside the study's records.
 
-    ``parts`` are the stages so far, or the one search; none where the study can't be opened, and
+    ``parts`` are the stages so far; none where the study can't be opened, and
     then ``why`` says why. ``looks`` is what the test set said, in words, None where nobody looked.
     ``tracking`` is where MLflow shows the study, None where it does not.
     """
@@ -66,12 +66,12 @@ def render(sources: Sources, *, interactive: bool = True) -> str:
 
     Where it is not ``interactive`` there are only the pictures, without plotly's 2 MB.
     """
-    found = _with_winner(sources)
-    sources, folder = replace(sources, found=found), found.folder / "figures"
+    found = sources.found
+    folder = found.folder / "figures"
     dataset, why = _dataset(sources)
-    best = name_of(found, found.best) if found.best else None
+    best = found.best.name if found.best else None
     said, rests_on = verdict.sentence(found, dataset)
-    searches = [part for part in sources.parts if part.study.is_search and part.trials]
+    searches = [part for part in sources.parts if part.search.is_sampled and part.trials]
     shown = Shown()
     if found.best is not None:
         shown = winner(found.best, found.replicates(), dataset, why, folder)
@@ -83,13 +83,12 @@ def render(sources: Sources, *, interactive: bool = True) -> str:
         found=found,
         verdict=said,
         rests_on=rests_on,
-        decided=verdict.reasons(found, sources.parts),
+        decided=verdict.reasons(found),
         facts=_facts(sources, dataset),
         commands=verdict.commands(found, best, sources.tracking),
         why=sources.why,
         chapters=chapters,
         pictures=pictures,
-        table=story.table(searches[-1]) if searches and not found.staged else None,
         lacking=[line for part in searches for line in search.lacking(part)],
         winner=shown,
         best=best,
@@ -97,24 +96,6 @@ def render(sources: Sources, *, interactive: bool = True) -> str:
         environment=environment(found.best, dataset, why),
         **_scripts({p.key: p.chart for p in everything if p.chart and interactive}),
     )
-
-
-def name_of(found: Summary, run: RunDirectory) -> str:
-    """The name of one of a study's runs: STUDY/NUMBER or STUDY/STAGE/NUMBER."""
-    parts = run.path.relative_to(found.folder).parts
-    return "/".join([found.name, *(part for part in parts if part not in ("stages", "trials"))])
-
-
-def _with_winner(sources: Sources) -> Summary:
-    """The study with the winner of its one search, by the rule that it ends with also while it
-    runs: with two objectives that is not the most accurate trial."""
-    found = sources.found
-    if found.staged or not sources.parts:
-        return found
-    part = sources.parts[0]
-    if part.analysis.winner is None:
-        return found
-    return replace(found, best=part.study.run_directory(part.analysis.winner))
 
 
 def _dataset(sources: Sources) -> tuple[Dataset | None, str]:

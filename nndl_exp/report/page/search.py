@@ -35,7 +35,7 @@ def of_study(name: str, folder: Path, parts: Sequence[Part], winner: str | None)
 
     The figures are drawn into ``folder``; ``winner`` is the name of the run that it ended with.
     """
-    trials = [(part.study, part.trials) for part in parts if part.trials]
+    trials = [(part.search, part.trials) for part in parts if part.trials]
     if not trials:
         return []
     analysis, names = whole(name, trials, winner)
@@ -48,7 +48,7 @@ def of_study(name: str, folder: Path, parts: Sequence[Part], winner: str | None)
             f"Every trial in the order of the study, and the best until then.{scale}",
             analysis, lambda: charts.history(analysis, names),
         ))  # fmt: skip
-    rise, measure = climb(trials), measure_of(parts[0].study.config.run)
+    rise, measure = climb(trials), measure_of(parts[0].search.config.run)
     if rise.steps:
         draw("time_to_accuracy", folder, lambda: winner_figures.time_to_accuracy(rise, measure))
         reached = ", ".join(
@@ -68,7 +68,7 @@ def of_study(name: str, folder: Path, parts: Sequence[Part], winner: str | None)
 
 def of_search(part: Part) -> list[Picture]:
     """What a search says of the hyper-parameters; its figures are drawn already."""
-    analysis, folder = part.analysis, part.study.directory / "figures"
+    analysis, folder = part.analysis, part.search.directory / "figures"
     there = set(pictures_below(folder, list(_OF_SEARCH))) - set(missing(analysis))
     shown = []
     for name, (title, text, chart) in _OF_SEARCH.items():
@@ -125,7 +125,7 @@ def _words(part: Part) -> dict[str, str]:
     axes, second = landscape_axes(part.analysis), part.analysis.second_objective
     x, y = (symbol(axis.name) for axis in axes) if axes else ("", "")
     return {"x": x, "y": y, "second": SECOND.get(second, ""),
-            "rule": winners.RULES[winners.rule(part.study)]}  # fmt: skip
+            "rule": winners.RULES[winners.rule(part.search)]}  # fmt: skip
 
 
 def _picture(name: str, folder: Path, title: str, text: str, analysis: Analysis,

@@ -10,23 +10,23 @@ from nndl_exp.report.stage_figures import PICTURES
 from nndl_exp.report.text import accuracy_text, plain, seconds_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import short_name
+from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.stages.joint import JointStage
 from nndl_exp.study.stages.script import Decision
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.study import title_of
 from nndl_exp.study.summary import Summary
 
 MOST_ROWS = 200
 _WHY_JOINT = (
-    "Optuna searches all hyper-parameters together, in ranges around what the stages before found."
+    "Optuna searches all hyper-parameters together, around what earlier stages found, if any."
 )
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stage, or a study that is one search: its settled trials, and what they say."""
+    """A stage: its finished trials, and what they say."""
 
-    study: Study
+    search: Search
     trials: Sequence[Trial]
     analysis: Analysis
     decision: Decision | None = None
@@ -57,16 +57,9 @@ class Chapter:
 
 def chapters(found: Summary, parts: Sequence[Part]) -> list[Chapter]:
     """The stages so far; without the data only what was written down of their decisions."""
-    if not found.staged:
-        return []
     if parts:
         return [_chapter(part) for part in parts]
     return [Chapter(key, title_of(key), _asks(key), words) for key, words in found.decided()]
-
-
-def title_of(key: str) -> str:
-    """What a stage is called."""
-    return STAGES[key].TITLE if key in STAGES else JointStage.title
 
 
 def _asks(key: str) -> str:
@@ -77,7 +70,7 @@ def _asks(key: str) -> str:
 
 
 def _chapter(part: Part) -> Chapter:
-    key, decision = str(getattr(part.study, "key", "")), part.decision
+    key, decision = part.search.key, part.decision
     words = decision.words if decision else ("not decided yet",)
     return Chapter(
         key, title_of(key), _asks(key), words, counts(part.trials),
@@ -113,23 +106,23 @@ def _number(value: Any) -> str:
 
 def table(part: Part) -> Table:
     """The trials of a part, the first ``MOST_ROWS`` of them."""
-    study = part.study
-    by_cost = study.config.run.training.judged_by == "validation_cost"
-    value = "cost" if by_cost else measure_of(study.config.run).name
-    names = [short_name(name) for name in study.space.settings]
-    rows = [_row(study, trial, by_cost) for trial in part.trials[:MOST_ROWS]]
+    search = part.search
+    by_cost = search.config.run.training.judged_by == "validation_cost"
+    value = "cost" if by_cost else measure_of(search.config.run).name
+    names = [short_name(name) for name in search.space.settings]
+    rows = [_row(search, trial, by_cost) for trial in part.trials[:MOST_ROWS]]
     headings = ["trial", value, *names, "epochs", "seconds", "ended by"]
     return Table(headings, rows, max(0, len(part.trials) - MOST_ROWS))
 
 
-def _row(study: Study, trial: Trial, by_cost: bool) -> list[str]:
+def _row(search: Search, trial: Trial, by_cost: bool) -> list[str]:
     result, measure = trial.result, measure_of(trial.config)
     value: str = result.state
     if by_cost and result.validation_cost is not None:
         value = f"{result.validation_cost:.4f}"
     elif not by_cost and result.validation_accuracy is not None:
-        value = accuracy_text(measure, result.validation_accuracy, len(study.dataset.validation))
-    settings = [plain(value) for value in study.varied(trial.config).values()]
+        value = accuracy_text(measure, result.validation_accuracy, len(search.dataset.validation))
+    settings = [plain(value) for value in search.varied(trial.config).values()]
     ended = result.reason if result.state == "complete" else f"{result.state}: {result.reason}"
     return [str(trial.number), value, *settings, str(result.epochs), f"{result.seconds:.2f}", ended]
 
@@ -151,9 +144,9 @@ _SHOWN = {
 
 def _pictures(part: Part, key: str) -> list[Picture]:
     """The stage's own picture, or else the slices; a search has a chapter of its own."""
-    if part.study.is_search:
+    if part.search.is_sampled:
         return []
-    folder = part.study.directory / "figures"
+    folder = part.search.directory / "figures"
     own = [PICTURES[key].__name__] if key in PICTURES else []
     found = []
     for name in pictures_below(folder, own or ["slices"]):

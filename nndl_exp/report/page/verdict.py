@@ -16,12 +16,9 @@ from nndl_exp.config import (
 from nndl_exp.datasets import Dataset
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.page.story import Part
 from nndl_exp.report.text import noun, plain, plain_accuracy
 from nndl_exp.run import measure_of
-from nndl_exp.study import winner as winners
 from nndl_exp.study.finished import is_finished
-from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.scores import scores
 from nndl_exp.study.summary import Summary
 from nndl_exp.tracking.client import ui_command
@@ -32,8 +29,6 @@ from nndl_exp.training.statistics import (
     paired_interval,
     wilson_interval,
 )
-
-_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -110,32 +105,10 @@ def sentence(found: Summary, dataset: Dataset | None) -> tuple[str, str]:
     return text + ".", f"{how}.{chosen}"
 
 
-def reasons(found: Summary, parts: Sequence[Part]) -> list[str]:
-    """Why the winner is the winner, as the last stage said; of one search, how it compares."""
-    if found.staged:
-        decided = list(found.decided())
-        return decided[-1][1] if decided and decided[-1][0] == "winner" else []
-    if not parts or parts[0].analysis.winner is None:
-        return []
-    study, trials = parts[0].study, parts[0].trials
-    best = trials[parts[0].analysis.winner]
-    said = []
-    if study.config.study.second_objective != "none":
-        said.append(f"it is {winners.RULES[winners.rule(study)]}")
-    if measure_of(best.config).is_fraction:
-        others = winners.not_distinguishable(study, trials, best)
-        shown = ", ".join(map(str, others[:_FEW])) + (", ..." if len(others) > _FEW else "")
-        said.append(
-            f"of the other trials {len(others)} lie in its interval or above it: {shown}"
-            if others
-            else "no other trial lies in its interval"
-        )
-    edges = study.space.at_edges(study.space.params_of(study.varied(best.config)))
-    said.append(
-        f"at the edge of the search space in {', '.join(map(short_name, edges))}: a wider one may "
-        "hold a better trial" if edges else "inside the search space on every side"
-    )  # fmt: skip
-    return said
+def reasons(found: Summary) -> list[str]:
+    """Why the winner is the winner, as the last stage said."""
+    decided = list(found.decided())
+    return decided[-1][1] if decided and decided[-1][0] in ("winner", "joint") else []
 
 
 def network_text(config: RunConfig) -> str:

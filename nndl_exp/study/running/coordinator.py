@@ -21,9 +21,9 @@ from nndl_exp.study.running.claims import Claims
 from nndl_exp.study.running.ledger import Ledger
 from nndl_exp.study.running.patience import DatabaseGoneError, Patience
 from nndl_exp.study.running.stop import Stop
-from nndl_exp.study.running.storage import Storage
+from nndl_exp.study.running.storage import Storage, url_of
 from nndl_exp.study.running.workers import OF_THE_MACHINE, Report, Running
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.trial import Original, Outcome, Task, mark_of
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 class Coordinator:
     """Runs a study to its end, or to where it is stopped, alone or with other processes.
 
-    ``earlier`` are runs that completed before, which are not trained again. Iterating yields every
+    ``earlier`` are runs that completed before, which are not trained again. ``budget`` is what it
+    may take, in seconds. Iterating yields every
     settled trial in the order of the numbers, those of earlier starts first, so that what is shown
     does not depend on which worker was faster. ``say`` gets a line for what else is to be known;
     ``stopping`` is whether a signal has asked it to end.
@@ -41,10 +42,10 @@ class Coordinator:
 
     def __init__(
         self,
-        study: Study,
-        storage_url: str,
+        study: Search,
         pool: executors.Pool | None = None,
         earlier: Mapping[RunConfig, Original] | None = None,
+        budget: float | None = None,
     ) -> None:
         self.study = study
         self.report = Report()
@@ -53,7 +54,8 @@ class Coordinator:
         self._own_pool = pool is None
         self.say: Callable[[str], None] = lambda line: None
         self.stopping = False
-        self._storage_url = storage_url
+        self._storage_url = storage_url = url_of(study.config)
+        self._budget = budget
         self._view = study.proposer()
         self._proposals: list[Proposal] = []
         self._configs: dict[int, RunConfig] = {}  # of the trials that run: read back it is slower
@@ -72,9 +74,7 @@ class Coordinator:
     def __iter__(self) -> Iterator[Trial]:
         study = self.study
         study.create()
-        budget = study.config.study.budget
-        seconds = cfg.seconds(budget) if budget else None
-        stop = Stop(study.directory, seconds, self._stopping)
+        stop = Stop(study.directory, self._budget, self._stopping)
         self._storage = Storage(self._storage_url, study, self._patience)
         members = study.directory / ".members"
         try:
@@ -110,6 +110,16 @@ class Coordinator:
     def proposed(self) -> Sequence[Proposal]:
         """The trials that there are so far, as far as this process knows; it only grows."""
         return self._proposals
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the budget was spent."""
+        return self.report.stopped == cfg.TIME_IS_UP
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that stopped the search."""
+        return self._stop.signal
 
     def _stopping(self) -> None:
         self.stopping = True
@@ -200,7 +210,7 @@ class Coordinator:
         self._wait()
         if self.report.stopped is None and self._stop.requested:
             by_signal = self._stop.signal is not None
-            self.report.stopped = "stopped" if by_signal else cfg.TIME_IS_UP
+            self.report.stopped = "interrupted" if by_signal else cfg.TIME_IS_UP
         if self.report.stopped and not self._stop.flag.exists():
             self._stop.request()
         self.report.stopped = self.report.stopped or self._ledger.hopeless

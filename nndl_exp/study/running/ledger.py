@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from nndl_exp.config import RunConfig
 from nndl_exp.study.proposing.proposer import Settled
-from nndl_exp.study.study import Study, Trial
+from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.trial import Original
 
 
@@ -15,7 +15,7 @@ class Ledger:
     before the study.
     """
 
-    def __init__(self, study: Study, earlier: Mapping[RunConfig, Original]) -> None:
+    def __init__(self, study: Search, earlier: Mapping[RunConfig, Original]) -> None:
         self._study, self._earlier = study, earlier
         self._ended: dict[int, tuple[Trial, Settled]] = {}
         self._first: dict[RunConfig, int] = {}

@@ -33,7 +33,7 @@ from nndl_exp.study.running.exclusion import (
 from nndl_exp.study.running.patience import Patience, went_away
 
 if TYPE_CHECKING:
-    from nndl_exp.study.study import Study
+    from nndl_exp.study.search import Search
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -216,7 +216,7 @@ class Storage:
         DatabaseGoneError: also raised by each method, when it does not answer for too long.
     """
 
-    def __init__(self, url: str, study: "Study", patience: Patience) -> None:
+    def __init__(self, url: str, study: "Search", patience: Patience) -> None:
         self._patience = patience
         if url in _ANSWERED:
             patience(lambda: self._open(url, study))
@@ -226,7 +226,7 @@ class Storage:
         self._trials: list[FrozenTrial] = []
         self._seen: set[int] = set()
 
-    def _open(self, url: str, study: "Study") -> None:
+    def _open(self, url: str, study: "Search") -> None:
         heartbeat = study.config.storage.heartbeat
         self._backend = create_tables(url)
         self._backend.heartbeat_interval, self._backend.grace_period = heartbeat, GRACE * heartbeat
@@ -252,7 +252,7 @@ class Storage:
         self._storage = self._study._storage  # remembers trials that have ended
         self._id = self._study._study_id
 
-    def _create(self, name: str, study: "Study") -> optuna.Study:
+    def _create(self, name: str, study: "Search") -> optuna.Study:
         return optuna.create_study(
             study_name=name,
             storage=self._backend,

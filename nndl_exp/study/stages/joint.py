@@ -1,174 +1,223 @@
-"""The joint search: Optuna over all hyper-parameters, in ranges around what the stages found."""
+"""The joint search: Optuna over all hyper-parameters.
+
+As a study's first stage it searches the ranges as they are declared. After other stages it searches
+around what they found, in ranges that grow where the best trial lies at an edge.
+"""
 
 from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from math import inf, prod
 from typing import Any
 
 from nndl_exp.config import RunConfig, SweepConfig, flatten, to_mapping
 from nndl_exp.errors import UserError
+from nndl_exp.study import warm_start
+from nndl_exp.study.proposing import objectives
 from nndl_exp.study.proposing.entries import at_most
-from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study.proposing.proposer import Judge, Plan, Proposal, Proposer, View
 from nndl_exp.study.proposing.ranges import describe
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.proposing.widening import FACTORS, WIDEN_EVERY, Widening, widened
+from nndl_exp.study.search import Search, Trial, ranked
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.script import Decision, Facts, Seen, write_decision
-from nndl_exp.study.study import SAVED, Study, Trial, load_settings
-from nndl_exp.study.warm_start import FILE
-from nndl_exp.study.winner import winner
+from nndl_exp.study.stages.script import Decision, Facts
+from nndl_exp.study.stages.stage import Setup, Stage
+from nndl_exp.study.winner import verdict, winner
 
+TITLE = "joint search"
 CANDIDATES = 5
 
 
-class JointStage(Study):
-    """The declared search space, centred on ``facts.base``, searched until the work is spent."""
+class Sampled:
+    """Trials that an Optuna sampler proposes, until ``n_trials`` or until ``share`` is spent.
 
-    title = "joint search"
-    key = "joint"
+    ``largest_batch`` is None if the ranges stay as they are; else they grow, mini-batches up to it.
+    """
 
-    def __init__(self, config: SweepConfig, parent: str, facts: Facts) -> None:
-        self._parent, self.facts = parent, facts
+    is_sampled = True
+
+    def __init__(
+        self,
+        plan: Plan,
+        n_trials: int,
+        share: float,
+        work: Callable[[RunConfig, int], float],
+        largest_batch: int | None,
+    ) -> None:
+        self.plan, self._n_trials, self._share, self._work = plan, n_trials, share, work
+        self._largest_batch = largest_batch
         self._spent: list[float] = []
-        entries, self.centred = centred(config.search_space, facts.base, facts.n)
-        space = SearchSpace.parse(entries, facts.base)
-        joint = replace(
-            config,
-            run=facts.base,
-            search_space=entries,
-            study=replace(config.study, enqueue=self._first(space, config)),
-        )
-        super().__init__(joint)
-        if self.rows:
-            self.centred.append(
-                f"{len(self.plan.known)} of {len(self.rows)} trials of {config.study.warm_start} "
-                "are known: they lie inside these ranges, with the same settings otherwise"
-            )
+        self._spaces: dict[int, SearchSpace] = {0: plan.space}
 
-    def _first(self, space: SearchSpace, config: SweepConfig) -> tuple[dict[str, Any], ...]:
-        """What is tried first: the found point, then what the user asked for where it fits."""
-        first = list(_inside(space, self.facts.base))
-        for asked in config.study.enqueue:
-            try:
-                space.params_of(asked)
-                first.append(asked)
-            except UserError:
-                said = settings.in_words(asked)
-                self.centred.append(f"not tried: {said} of study.enqueue lies outside these ranges")
-        return tuple(first)
+    def proposer(self, search: Search) -> Proposer:
+        """A new proposer."""
+        if self._largest_batch is None:
+            return View(self.plan)
+        return Widening(self.plan, self._largest_batch)
 
-    @property
-    def directory(self) -> Path:
-        """The stage's folder, in that of its study."""
-        return Path(self.config.output) / "studies" / self._parent / "stages" / self.key
+    def total(self, search: Search, finished: int) -> int:
+        """Trials are proposed until those that a proposal may see have spent the share."""
+        known = min(finished, self._n_trials)
+        if self._share == inf:
+            return self._n_trials
+        for trial in search.first(known)[len(self._spent) :]:
+            before = self._spent[-1] if self._spent else 0.0
+            self._spent.append(before + self._work(trial.config, trial.result.epochs))
+        enough = bisect_left(self._spent, self._share, hi=known)
+        return min(enough + self.plan.lag, self._n_trials) if enough < known else self._n_trials
 
-    @property
-    def rows_path(self) -> Path:
-        """Where the rows of the study that this one begins with are kept: by its own study."""
-        return Path(self.config.output) / "studies" / self._parent / FILE
+    def space(self, search: Search) -> SearchSpace:
+        """The ranges that the last finished trial was proposed in."""
+        trials = search.trials() if self._largest_batch is not None else []
+        if len(trials) not in self._spaces:
+            self._spaces[len(trials)] = self._grown(search, trials)
+        return self._spaces[len(trials)]
 
-    def verify(self) -> None:
-        """Check that the search that was begun here is this one.
-
-        Raises:
-            UserError: the stages before decide otherwise now: the program or a record has changed.
-        """
-        path = self.directory / "study.yaml"
-        if not path.is_file():
-            return
-        saved, _ = load_settings(path, self.config.output)
-        for key in SAVED:
-            if key != "study" and getattr(saved, key) != getattr(self.config, key):
-                raise UserError(
-                    f"{self.name} was begun with another {key} than the stages before decide on "
-                    "now: the program or a record has changed; give another study.name"
-                )
-
-    def proposer(self) -> Widening:
-        """What proposes the trials, in ranges that grow."""
-        return Widening(self.plan, len(self.dataset.training))
-
-    def trials(self) -> list[Trial]:
-        """The settled trials; ``space`` is then the one that the last of them was proposed in."""
-        trials, space = super().trials(), self.plan.space
-        proposals: list[Proposal] = []
-        settled = [self.settled(trial) for trial in trials]
+    def _grown(self, search: Search, trials: Sequence[Trial]) -> SearchSpace:
+        space, proposals = self.plan.space, list[Proposal]()
+        settled = [search.settled(trial) for trial in trials]
         for trial in trials:
             if trial.number and trial.number % WIDEN_EVERY == 0:
                 space, _ = widened(
-                    space, self.plan, proposals, settled, trial.number, len(self.dataset.training)
+                    space, self.plan, proposals, settled, trial.number, self._largest_batch or 1
                 )
-            params = space.params_of(self.varied(trial.config))
+            params = space.params_of(search.varied(trial.config))
             proposals.append(Proposal(trial.number, params))
-        self.space = space
-        return trials
+        return space
 
-    def total(self, settled: int) -> int:
-        """Trials are proposed until those that a proposal may see have spent the share."""
-        known = min(settled, self.n_trials)
-        while len(self._spent) < known:  # each record is read once
-            directory = self.run_directory(len(self._spent))
-            result = directory.result()
-            assert result is not None
-            before = self._spent[-1] if self._spent else 0.0
-            work = self.facts.work(directory.config(), result.epochs)
-            self._spent.append(before + work)
-        enough = bisect_left(self._spent, self.facts.share, hi=known)
-        return min(enough + self.plan.lag, self.n_trials) if enough < known else self.n_trials
 
-    def decision(self) -> Decision | None:
-        """The best trial; None while trials are missing."""
-        trials = self.trials()
-        if len(trials) < self.total(len(trials)):
-            return None
-        best = winner(self, trials)
-        if best is None:
-            states = settings.states([trial.result.state for trial in trials])
-            why = f"no trial trained to its end ({states})"
-            return Decision(self.facts.base, (why,), stop=True)
-        ranked = sorted(
-            (trial for trial in trials if trial.result.state == "complete"),
-            key=lambda trial: (-self._seen(trial).goodness, trial.number),
+def joint(setup: Setup, facts: Facts) -> Stage:
+    """The joint search, in the declared ranges or around the run in ``facts``.
+
+    Raises:
+        UserError: the search space does not fit.
+    """
+    config, notes = replace(setup.config, run=facts.base), list[str]()
+    if facts.earlier:
+        entries, notes = centred(config.search_space, facts.base, facts.n)
+        config = replace(config, search_space=entries)
+    space = SearchSpace.parse(config.search_space, facts.base)
+    _check_mini_batch_size(space, facts.n)
+    enqueue, outside = _first(space, config, facts)
+    plan = _plan(setup, config, space, enqueue)
+    if setup.rows:
+        notes.append(
+            f"{len(plan.known)} of {len(setup.rows)} trials of {config.study.warm_start} are "
+            "known: they lie inside these ranges, with the same settings otherwise"
         )
-        seen = self._seen(best)
-        words = [
-            f"{settings.judged(seen)} by trial {best.number} of {len(trials)}: "
-            f"{settings.in_words(self.varied(best.config))}"
-        ]
-        edges = self.space.at_edges(self.space.params_of(self.varied(best.config)))
-        words += self._wider()
-        if edges:
-            words.append(f"at the edge of its range in {', '.join(edges)}")
-        candidates = list(dict.fromkeys(trial.config for trial in ranked))[:CANDIDATES]
-        return Decision(best.config, tuple(words), {"trial": best.number}, candidates=candidates)
+    source = Sampled(
+        plan, total_of(config, space), facts.share, facts.work, facts.n if facts.earlier else None
+    )
+    search = setup.search(config, source)
 
-    def times_its_share(self) -> float:
-        """How often what it has spent goes into the work that it was given."""
-        return self.facts.spent([self._seen(trial) for trial in self.trials()]) / self.facts.share
+    def decide(time_is_up: bool) -> Decision | None:
+        return _decide(search, time_is_up=time_is_up)
 
-    def conclude(self, decision: Decision) -> None:
-        """Write the decision down, for a reader: the study itself decides it again."""
-        write_decision(self.directory, self.key, decision)
+    return Stage(setup.key, TITLE, facts, search, decide, (*notes, *outside))
 
-    def _name(self, identity: str) -> str:
-        return f"{self._parent}/{self.key}"
 
-    def _check_known(self) -> None:
-        """What the stages before found decides how many of the rows tell; it is said above."""
+def _plan(
+    setup: Setup, config: SweepConfig, space: SearchSpace, enqueue: Sequence[dict[str, Any]]
+) -> Plan:
+    second = config.study.second_objective
+    return Plan(
+        identity=setup.identity,
+        space=space,
+        directions=objectives.directions(config.run.training.judged_by, second),
+        sampler=config.sampler,
+        pruner={"name": "none"} if second != "none" else config.pruner,
+        seed=config.study.seed,
+        lag=config.study.lag,
+        enqueue=tuple(space.params_of(asked) for asked in enqueue),
+        known=warm_start.known(setup.rows, space, config.run),
+    )
 
-    def _wider(self) -> list[str]:
-        """The ranges that were widened, since the best trial lay at their edge."""
-        before, now = self.plan.space.distributions, self.space.distributions
-        return [
-            f"{name} was widened from {describe(before[name])} to {describe(now[name])}, as the "
-            "best trial lay at its edge"
-            for name in now
-            if repr(before[name]) != repr(now[name])
-        ]
 
-    def _seen(self, trial: Trial) -> Seen:
-        epochs = tuple(self.run_directory(trial.number).epochs())
-        return Seen(trial.number, {}, trial.config, trial.result, epochs)
+def check(stage: Stage, rows: Sequence[warm_start.Row]) -> None:
+    """Propose and judge once, so that options that fail do so before anything is trained.
+
+    Raises:
+        UserError: the sampler or pruner refuses its options, or no trial of ``study.warm_start`` is
+            of use to a first stage.
+    """
+    plan = stage.search.plan
+    try:
+        View(plan).ask([])
+        Judge(plan, 0, []).prunes([0.5])
+    except (TypeError, ValueError, ArithmeticError) as e:
+        raise UserError(f"the sampler or pruner does not take these options: {e}") from None
+    if rows and not plan.known and not stage.facts.earlier:
+        raise UserError(
+            f"study.warm_start={stage.search.config.study.warm_start} must have trials inside the "
+            f"search space, with the same settings otherwise: got none in {len(rows)}"
+        )
+
+
+def total_of(config: SweepConfig, space: SearchSpace) -> int:
+    """The number of trials of a search at most: a grid has no more than its points."""
+    if config.sampler.get("name") != "grid":
+        return config.study.n_trials
+    return min(config.study.n_trials, prod(len(values) for values in space.grid().values()))
+
+
+def _first(
+    space: SearchSpace, config: SweepConfig, facts: Facts
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """What is tried first: a point found earlier, then what the user asked for; and notes."""
+    if not facts.earlier:
+        return list(config.study.enqueue), []
+    first, notes = list(_inside(space, facts.base)), []
+    for asked in config.study.enqueue:
+        try:
+            space.params_of(asked)
+            first.append(asked)
+        except UserError:
+            said = settings.in_words(asked)
+            notes.append(f"not tried: {said} of study.enqueue lies outside these ranges")
+    return first, notes
+
+
+def _check_mini_batch_size(space: SearchSpace, n: int) -> None:
+    distribution = space.distributions.get("training.mini_batch_size")
+    choices = getattr(distribution, "choices", None)
+    largest = max(choices) if choices else getattr(distribution, "high", 1)
+    if largest > n:
+        raise UserError(
+            "search_space.training.mini_batch_size must not exceed the size of the training "
+            f"set ({n}): got {largest}"
+        )
+
+
+def _decide(search: Search, *, time_is_up: bool) -> Decision | None:
+    trials = search.trials()
+    if len(trials) < search.total(len(trials)) and not (time_is_up and trials):
+        return None
+    best = winner(search, trials)
+    if best is None:
+        states = settings.states([trial.result.state for trial in trials])
+        why = f"no trial trained to its end ({states})"
+        return Decision(search.config.run, (why,), stop=True)
+    words = [
+        f"{settings.goodness_text(best.config, best.goodness)} by trial {best.number} of "
+        f"{len(trials)}: {settings.in_words(search.varied(best.config))}",
+        *_wider(search),
+        *verdict(search, trials, best),
+    ]
+    runs = [best.config, *(trial.config for trial in ranked(trials))]
+    candidates = list(dict.fromkeys(runs))[:CANDIDATES]
+    return Decision(best.config, tuple(words), {"trial": best.number}, candidates=candidates)
+
+
+def _wider(search: Search) -> list[str]:
+    """The ranges that were widened."""
+    before, now = search.plan.space.distributions, search.space.distributions
+    return [
+        f"{name} was widened from {describe(before[name])} to {describe(now[name])}, as the "
+        "best trial lay at its edge"
+        for name in now
+        if repr(before[name]) != repr(now[name])
+    ]
 
 
 def centred(entries: dict[str, Any], found: RunConfig, n: int) -> tuple[dict[str, Any], list[str]]:

@@ -6,50 +6,28 @@ faster. Nothing of it is stored: a study that was killed plays its scripts again
 trials, and they arrive where they were.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nndl_exp.config import RunConfig, to_mapping, to_yaml
+from nndl_exp.config import RunConfig
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import count_multiply_adds
-from nndl_exp.records import Result, atomic
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
+from nndl_exp.study.search import Trial
 from nndl_exp.training import Epoch
-from nndl_exp.training.epoch import JudgedBy, best_epoch, score
 from nndl_exp.training.update_time import epoch_seconds
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A settled trial as a script sees it; ``seconds`` of training are those that were recorded."""
+class Seen(Trial):
+    """A finished trial as a script sees it: also its parameters and its epochs."""
 
-    number: int
     params: Params
-    config: RunConfig
-    result: Result
     epochs: tuple[Epoch, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether it was trained to its end without diverging."""
-        return self.result.state == "complete" and self.result.best is not None
-
-    @property
-    def goodness(self) -> float:
-        """What it is judged by, larger being better; -inf where it did not get to its end."""
-        if not self.ok:
-            return -np.inf
-        return score(best_epoch(self.epochs, self.judged_by), self.judged_by)
-
-    @property
-    def judged_by(self) -> JudgedBy:
-        """What the best epoch is chosen by."""
-        return self.config.training.judged_by
 
 
 @dataclass(frozen=True)
@@ -68,9 +46,6 @@ class Decision:
     candidates: list[RunConfig] = field(default_factory=list)
 
 
-DECISION = "decision.yaml"
-"""The file of a stage in which its decision is written down."""
-
 Batch = Sequence[Params]
 Script = Generator[Batch, list[Seen], Decision]
 
@@ -79,13 +54,14 @@ Script = Generator[Batch, list[Seen], Decision]
 class Facts:
     """What a script may know besides results.
 
-    ``base`` is what the stages before found, ``n`` and ``n_validation`` the sizes of its training
-    and validation set, ``chance`` the validation accuracy of always naming the commonest class,
-    ``share`` the multiply-adds that the stage may spend, ``later`` the stages to come,
-    ``used_seeds`` the seeds of all earlier trials. ``scores`` tells of a settled trial what each
-    validation example adds to its accuracy, the mean of them: 1 where it is read right, else 0.
-    ``costs`` is the cost of its network on all rows that it was trained on, and that of always
-    predicting their mean target; both without regularization.
+    ``base`` is the run that the stages ``earlier`` found; ``later`` are the stages to come. ``n``
+    and ``n_validation`` are the sizes of its training and validation set, ``chance`` is the
+    validation accuracy of always naming the commonest class. ``share`` is the work that the stage
+    may spend, in multiply-adds; infinite if nothing limits it. ``used_seeds`` are the seeds of all
+    earlier trials. ``scores`` returns what each validation example adds to a finished trial's
+    accuracy: 1 if it is classified correctly, else 0. ``costs`` returns the cost of its network on
+    all rows that it was trained on, and that of always predicting their mean target; both without
+    regularization.
     """
 
     base: RunConfig
@@ -95,6 +71,7 @@ class Facts:
     n_validation: int
     chance: float
     share: float
+    earlier: tuple[str, ...]
     later: tuple[str, ...]
     seed: int
     candidates: tuple[RunConfig, ...]
@@ -117,9 +94,9 @@ class Facts:
     def _examples(self, config: RunConfig) -> int:
         return min(config.dataset.training_size or self.n, self.n)
 
-    def spent(self, trials: Sequence[Seen]) -> float:
-        """Multiply-adds that these trials have taken."""
-        return sum(self.work(trial.config, len(trial.epochs)) for trial in trials)
+    def spent(self, trials: Iterable[Trial]) -> float:
+        """The work of these trials, in multiply-adds."""
+        return sum(self.work(trial.config, trial.result.epochs) for trial in trials)
 
     def standard_error(self, accuracy: float) -> float:
         """That of an accuracy on the validation set; for numbers, of R² (Olkin and Finn 1995)."""
@@ -145,14 +122,3 @@ def play(script: Script, seen: Sequence[Seen]) -> tuple[list[Params], Decision |
             batch = list(script.send(list(seen[start : len(planned)])))
     except StopIteration as end:
         return planned, end.value
-
-
-def write_decision(folder: Path, key: str, decision: Decision) -> None:
-    """Write what a stage decided, for a reader."""
-    record = {
-        "stage": key,
-        "decided": list(decision.words),
-        "numbers": decision.numbers,
-        "run": to_mapping(decision.config),
-    }
-    atomic.write(folder / DECISION, to_yaml(record).encode(), durable=True)

@@ -1,155 +1,107 @@
-"""A stage of a strategy as a study: its trials are asked for by a script, not by a sampler."""
+"""Stages whose trials are chosen by a script, rather than by a sampler."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import RunConfig, SweepConfig, parse, to_mapping, to_yaml
+from nndl_exp.config import SweepConfig, parse
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
-from nndl_exp.records import atomic
-from nndl_exp.run import check, data_of
+from nndl_exp.run import data_of
 from nndl_exp.study.proposing import objectives
 from nndl_exp.study.proposing.proposer import Plan, Proposal, Settled
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
 from nndl_exp.study.scores import scores, training_costs
-from nndl_exp.study.stages.script import Decision, Facts, Seen, play, write_decision
-from nndl_exp.study.study import Study, Trial, creating, new_id
+from nndl_exp.study.search import Search, Trial
+from nndl_exp.study.stages.script import Decision, Facts, Seen, play
+from nndl_exp.study.stages.stage import Setup, Stage
 
 if TYPE_CHECKING:
     from nndl_exp.study.stages.chapter3 import StageModule
 
 _BARRIER = 10**9
-"""A lag that no stage reaches: what may be asked for is said by the script."""
+"""A lag that no stage reaches: the script says what may be asked for."""
 
 
-class ScriptedStage(Study):
-    """One stage: ``module`` with its options, from the run in ``facts`` on.
+class Scripted:
+    """The trials that the script of ``module`` asks for: a function of the results of earlier ones.
 
-    Its trials are a function of the results of its earlier ones. Where a record is there, it is
-    used; so a stage that was killed goes on, and one that has ended decides again what it decided.
+    Records are used where they are there; so a stage that was killed goes on, and one that has
+    ended decides again what it decided.
     """
 
-    is_search = False
+    is_sampled = False
 
-    def __init__(
-        self, config: SweepConfig, parent: str, key: str, module: "StageModule", facts: Facts
-    ) -> None:
-        self.key, self.module = key, module
-        self._configs: list[RunConfig] = []  # of settled trials, which are asked for often
-        self.title = module.TITLE
-        self.options = stage_options(module, key, config)
-        self.facts = replace(facts, scores=self._scores, costs=self._costs)
-        self._known_costs: dict[int, tuple[float, float]] = {}
-        start = module.start(self.facts, self.options)
-        self.config = replace(config, run=start)
-        self.dataset = check(start)
-        self.space = SearchSpace(module.space(self.facts, self.options))
-        self.directions = objectives.directions(start.training.judged_by, "none")
-        self.objective_names = objectives.names(start.training.judged_by, "none")
+    def __init__(self, module: "StageModule", options: Any, facts: Facts, identity: str) -> None:
+        self._module, self._options, self._facts = module, options, facts
+        directions = objectives.directions(facts.base.training.judged_by, "none")
+        self._space = SearchSpace(module.space(facts, options))
         self.plan = Plan(
-            identity=f"{parent}/{key}",
-            space=self.space,
-            directions=self.directions,
+            identity=identity,
+            space=self._space,
+            directions=directions,
             sampler={"name": "script"},
             pruner={"name": "none"},
-            seed=config.study.seed,
+            seed=facts.seed,
             lag=_BARRIER,
         )
-        self.name = f"{parent}/{key}"
-        self._parent = parent
         self._seen: list[Seen] = []
-        self._plays: dict[int, tuple[list[Params], Decision | None]] = {}
+        self._costs: dict[int, tuple[float, float]] = {}
+        self._played: dict[int, tuple[list[Params], Decision | None]] = {}
 
-    @property
-    def directory(self) -> Path:
-        """The stage's folder, in that of its study."""
-        return Path(self.config.output) / "studies" / self._parent / "stages" / self.key
+    def proposer(self, search: Search) -> "_Planned":
+        """A proposer of the script's trials, in order."""
+        return _Planned(self, search)
 
-    @property
-    def settings_path(self) -> Path:
-        """The file that says what the stage starts from."""
-        return self.directory / "stage.yaml"
+    def total(self, search: Search, finished: int) -> int:
+        """The number of trials, as far as the first ``finished`` ones tell."""
+        return len(self.play(search, finished)[0])
 
-    def create(self) -> None:
-        """Make the stage's folder."""
-        with creating(self.directory):
-            header = f"# the stage {self.name}: the run that its trials vary\n"
-            settings = {**to_mapping(self.config.run), "id": self.id or new_id()}
-            text = header + to_yaml(settings)
-            atomic.write(self.settings_path, text.encode(), durable=True)
+    def space(self, search: Search) -> SearchSpace:
+        """All that the script may ask for."""
+        return self._space
 
-    def verify(self) -> None:
-        """Nothing to check: the study that the stage belongs to was."""
+    def play(self, search: Search, finished: int) -> tuple[list[Params], Decision | None]:
+        """All trials that are asked for once so many have finished, and the decision."""
+        while len(self._seen) < finished:
+            self._seen.append(self._look(search, search.first(finished)[len(self._seen)]))
+        if finished not in self._played:  # asked for in every round; a script compares networks
+            facts = replace(
+                self._facts,
+                scores=lambda seen: _scores(search, seen),
+                costs=lambda seen: self._costs_of(search, seen),
+            )
+            script = self._module.script(facts, self._options)
+            self._played = {finished: play(script, self._seen[:finished])}
+        return self._played[finished]
 
-    def total(self, settled: int) -> int:
-        """How many trials there are, as far as the first ``settled`` ones tell."""
-        return len(self._played(settled)[0])
-
-    def proposer(self) -> "_Planned":
-        """What gives the coordinator its trials."""
-        return _Planned(self)
-
-    def planned(self, settled: int) -> list[Params]:
-        """The parameters of all trials that are asked for once so many have settled."""
-        return self._played(settled)[0]
-
-    def decision(self) -> Decision | None:
-        """What the stage decided; None while it has not."""
-        return self._played(len(self.trials()))[1]
-
-    def shown_range(self, name: str, values: Sequence[float]) -> tuple[float, float]:
-        """What trials had: the space only says what a script may ask for."""
-        return (min(values), max(values)) if values else super().shown_range(name, values)
-
-    def times_its_share(self) -> float:
-        """How often what it has spent goes into the work that it was given."""
-        self._played(len(self.trials()))
-        return self.facts.spent(self._seen) / self.facts.share
-
-    def conclude(self, decision: Decision) -> None:
-        """Write the decision down, for a reader: the study itself decides it again."""
-        write_decision(self.directory, self.key, decision)
-
-    def _played(self, settled: int) -> tuple[list[Params], Decision | None]:
-        while len(self._seen) < settled:
-            self._seen.append(self._look(len(self._seen)))
-        if settled not in self._plays:  # asked for in every round; a script may compare networks
-            script = self.module.script(self.facts, self.options)
-            self._plays = {settled: play(script, self._seen[:settled])}
-        return self._plays[settled]
-
-    def _look(self, number: int) -> Seen:
-        directory = self.run_directory(number)
-        result, config = directory.result(), directory.config()
-        assert result is not None
+    def _look(self, search: Search, trial: Trial) -> Seen:
         try:
-            params = self.space.params_of(self.varied(config))
+            params = self._space.params_of(search.varied(trial.config))
         except UserError:
-            raise recorded_otherwise(self.name, number) from None
-        seen = Seen(number, params, config, result, tuple(directory.epochs()))
-        if len(seen.epochs) != result.epochs:
-            self.settled(Trial(number, config, result))  # says what is wrong
-        return seen
+            raise recorded_otherwise(search.name, trial.number) from None
+        epochs = tuple(search.run_directory(trial.number).epochs())
+        if len(epochs) != trial.result.epochs:
+            search.settled(trial)  # says what is wrong
+        return Seen(trial.number, trial.config, trial.result, params, epochs)
 
-    def _scores(self, seen: Seen) -> Array:
-        return scores(self.run_directory(seen.number), self.dataset)
+    def _costs_of(self, search: Search, seen: Seen) -> tuple[float, float]:
+        if seen.number not in self._costs:  # a script asks each time that it is played
+            same = seen.config.dataset == search.config.run.dataset
+            dataset = search.dataset if same else data_of(seen.config)
+            self._costs[seen.number] = training_costs(search.run_directory(seen.number), dataset)
+        return self._costs[seen.number]
 
-    def _costs(self, seen: Seen) -> tuple[float, float]:
-        if seen.number not in self._known_costs:  # a script asks each time that it is played
-            same = seen.config.dataset == self.config.run.dataset
-            dataset = self.dataset if same else data_of(seen.config)
-            costs = training_costs(self.run_directory(seen.number), dataset)
-            self._known_costs[seen.number] = costs
-        return self._known_costs[seen.number]
+
+def _scores(search: Search, seen: Seen) -> Array:
+    return scores(search.run_directory(seen.number), search.dataset)
 
 
 class _Planned:
-    """Hands out the trials of a script in order; the counterpart of a ``View``."""
+    """Proposes the trials of a script in order."""
 
-    def __init__(self, stage: ScriptedStage) -> None:
-        self._stage = stage
+    def __init__(self, source: Scripted, search: Search) -> None:
+        self._source, self._search = source, search
         self._asked = 0
 
     def __len__(self) -> int:
@@ -158,7 +110,7 @@ class _Planned:
     @property
     def space(self) -> SearchSpace:
         """All that the script may ask for."""
-        return self._stage.space
+        return self._search.space
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
         """Go on after these proposals, the first of which it knows.
@@ -166,25 +118,39 @@ class _Planned:
         Raises:
             UserError: the script asks for others: the program or a record has changed.
         """
-        planned = self._stage.planned(len(settled))
+        planned, _ = self._source.play(self._search, len(settled))
         for proposal in proposals[self._asked : len(planned)]:
             if proposal.params != planned[proposal.number]:
-                raise recorded_otherwise(self._stage.name, proposal.number)
+                raise recorded_otherwise(self._search.name, proposal.number)
         self._asked = len(proposals)
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:
         """The next trial."""
-        proposal = Proposal(self._asked, self._stage.planned(len(settled))[self._asked])
+        planned, _ = self._source.play(self._search, len(settled))
+        proposal = Proposal(self._asked, planned[self._asked])
         self._asked += 1
         return proposal
 
 
 def recorded_otherwise(name: str, number: int) -> UserError:
-    """The error line for a stage that asks for other trials than those that were recorded."""
+    """The error for a stage that asks for other trials than those that were recorded."""
     return UserError(
         f"{name} recorded other trials than it asks for now (trial {number}): the program or a "
         "record has changed, or an earlier stage has more trials now; give another study.name"
     )
+
+
+def scripted(setup: Setup, module: "StageModule", facts: Facts) -> Stage:
+    """The stage of a module, from the run in ``facts`` on."""
+    options = stage_options(module, setup.key, setup.config)
+    config = replace(setup.config, run=module.start(facts, options))
+    source = Scripted(module, options, facts, setup.identity)
+    search = setup.search(config, source)
+
+    def decide(time_is_up: bool) -> Decision | None:
+        return source.play(search, len(search.trials()))[1]
+
+    return Stage(setup.key, module.TITLE, facts, search, decide)
 
 
 def stage_options(module: "StageModule", key: str, config: SweepConfig) -> Any:

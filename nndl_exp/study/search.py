@@ -1,0 +1,244 @@
+"""One search: a set of trials over a space, as a value and as a folder."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from optuna.study import StudyDirection
+
+from nndl_exp.config import RunConfig, SweepConfig, flatten, read_yaml, to_mapping, to_yaml
+from nndl_exp.datasets import Dataset
+from nndl_exp.errors import UserError
+from nndl_exp.records import Result, RunDirectory, atomic
+from nndl_exp.run import sizes_of
+from nndl_exp.study import settings
+from nndl_exp.study.proposing import objectives
+from nndl_exp.study.proposing.proposer import Plan, Proposer, Settled
+from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.training.epoch import JudgedBy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FILE = "stage.yaml"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial: its number, its config and how it ended."""
+
+    number: int
+    config: RunConfig
+    result: Result
+
+    @property
+    def judged_by(self) -> JudgedBy:
+        """The measure that the objective and the best epoch are chosen by."""
+        return self.config.training.judged_by
+
+    @property
+    def ok(self) -> bool:
+        """Whether it completed: was trained to its end without diverging."""
+        return self.result.state == "complete" and self.result.best is not None
+
+    @property
+    def goodness(self) -> float:
+        """The objective, larger is better; -inf if the trial did not complete."""
+        value = getattr(self.result, self.judged_by)
+        if not self.ok or value is None:
+            return float("-inf")
+        return float(value if self.judged_by == "validation_accuracy" else -value)
+
+
+def ranked(trials: Iterable[Trial]) -> list[Trial]:
+    """The trials that completed, the best first; of equals the first."""
+    return sorted((t for t in trials if t.ok), key=lambda t: (-t.goodness, t.number))
+
+
+class Source(Protocol):
+    """What asks for the trials of a search: a sampler, or the script of a stage."""
+
+    @property
+    def plan(self) -> Plan:
+        """What decides the proposals, besides the results."""
+        ...
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether trials are sampled from the space, rather than chosen one by one."""
+        ...
+
+    def proposer(self, search: "Search") -> Proposer:
+        """A new proposer of the search's trials."""
+        ...
+
+    def total(self, search: "Search", finished: int) -> int:
+        """The number of trials in all, as far as the first ``finished`` ones tell."""
+        ...
+
+    def space(self, search: "Search") -> SearchSpace:
+        """The space that the last finished trial was proposed in."""
+        ...
+
+
+class Search:
+    """A set of trials: what proposes them, and the folder that records them.
+
+    ``name`` is STUDY/STAGE; ``config.run`` is the run that the trials vary.
+    """
+
+    def __init__(
+        self, name: str, directory: Path, config: SweepConfig, dataset: Dataset, source: Source
+    ) -> None:
+        self.name, self.directory, self.config = name, directory, config
+        self.dataset, self.source, self.plan = dataset, source, source.plan
+        self._known: list[Trial] = []  # finished trials, which are asked for often
+
+    @property
+    def key(self) -> str:
+        """The key of the stage that the search belongs to."""
+        return self.directory.name
+
+    @property
+    def study_directory(self) -> Path:
+        """The folder of the study that the search is a stage of."""
+        return self.directory.parent.parent
+
+    @property
+    def id(self) -> str:
+        """A random id, which tells the search from any other that had or will have its name."""
+        return f"{settings.load(self.study_directory, self.config.output).id}/{self.key}"
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space; of ranges that grow, as for the last finished trial."""
+        return self.source.space(self)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether trials are sampled from the space, rather than chosen by a script."""
+        return self.source.is_sampled
+
+    @property
+    def directions(self) -> tuple[StudyDirection, ...]:
+        """Whether each objective is to be large or small."""
+        return self.plan.directions
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """The names of the objectives."""
+        second = self.config.study.second_objective
+        return objectives.names(self.config.run.training.judged_by, second)
+
+    def create(self) -> None:
+        """Make the search's folder.
+
+        Raises:
+            UserError: the search that was begun there is another one.
+        """
+        path = self.directory / _FILE
+        now = {
+            "run": to_mapping(self.config.run),
+            "space": {name: repr(d) for name, d in self.plan.space.distributions.items()},
+        }
+        with settings.creating(self.directory):
+            if path.is_file():
+                self._check_same(read_yaml(path), now)
+                return
+            header = f"# {self.name}: the run that its trials vary, and over what\n"
+            atomic.write(path, (header + to_yaml(now)).encode(), durable=True)
+
+    def total(self, finished: int) -> int:
+        """The number of trials in all, as far as the first ``finished`` ones tell."""
+        return self.source.total(self, finished)
+
+    def proposer(self) -> Proposer:
+        """A new proposer of the trials."""
+        return self.source.proposer(self)
+
+    def has_failed(self, result: Result) -> bool:
+        """Whether a trial says nothing about its neighbours: an error, or a cost that diverged.
+
+        A script looks for the edge beyond which trials diverge.
+        """
+        return result.state == "failed" or (self.is_sampled and result.state == "diverged")
+
+    def run_directory(self, number: int) -> RunDirectory:
+        """The record of a trial."""
+        return RunDirectory(self.directory / "trials" / str(number))
+
+    def trials(self) -> list[Trial]:
+        """The finished trials 0, 1, ... up to the first that has not finished.
+
+        Later ones may have finished on other workers; they count once it has.
+        """
+        while (result := self.run_directory(n := len(self._known)).result()) is not None:
+            self._known.append(Trial(n, self.run_directory(n).config(), result))
+        return list(self._known)
+
+    def first(self, count: int) -> Sequence[Trial]:
+        """The first ``count`` trials, which have finished."""
+        if len(self._known) < count:
+            self.trials()
+        return self._known[:count]
+
+    def settled(self, trial: Trial) -> Settled:
+        """A trial's result as samplers and pruners see it."""
+        directory = self.run_directory(trial.number)
+        history = directory.epochs()
+        if len(history) != trial.result.epochs:
+            raise UserError(
+                f"{directory.path} must hold {trial.result.epochs} epochs: got {len(history)}; "
+                "delete the folder to train the trial again"
+            )
+        sizes = sizes_of(trial.config, self.dataset)
+        second = self.config.study.second_objective
+        return objectives.settled(trial.config, sizes, trial.result, history, second)
+
+    def trained(self, config: RunConfig, *, exactly: bool = False) -> Trial | None:
+        """The first trial that completed this run, whatever its seed unless ``exactly``."""
+        for trial in self.trials():
+            same = trial.config if exactly else replace(trial.config, seed=config.seed)
+            if same == config and trial.ok:
+                return trial
+        return None
+
+    def varied(self, config: RunConfig) -> dict[str, Any]:
+        """The settings of a run that the search varies, by dotted name."""
+        values = dict(flatten(to_mapping(config)))
+        return {name: values[name] for name in self.plan.space.settings}
+
+    def _check_same(self, saved: dict[str, Any], now: dict[str, Any]) -> None:
+        for key, value in now.items():
+            if saved.get(key) != value:
+                raise UserError(
+                    f"{self.name} was begun with another {key} than the stages before decide on "
+                    "now: the program or a record has changed; give another study.name"
+                )
+
+
+def table(searches: Sequence[Search]) -> "pd.DataFrame":
+    """The trials of a study, a row each: stage, varied settings, results, digest of the weights.
+
+    A setting that one stage varies has its value in the rows of the others, too.
+    """
+    import pandas as pd  # not for workers, nor for a plan or an error line
+
+    from nndl_exp.run import measure_of
+
+    names = list(dict.fromkeys(n for search in searches for n in search.plan.space.settings))
+    accuracy = measure_of(searches[0].config.run).renamed("validation_accuracy")
+    columns = ["stage", "trial", "state", "reason", *names, accuracy, "validation_cost",
+               "best_epoch", "epochs", "seconds", "weights_sha256"]  # fmt: skip
+    rows = []
+    for search in searches:
+        for trial in search.trials():
+            result, values = trial.result, dict(flatten(to_mapping(trial.config)))
+            rows.append([
+                search.key, trial.number, result.state, result.reason,
+                *(values[name] for name in names), result.validation_accuracy,
+                result.validation_cost, result.best, result.epochs, result.seconds,
+                result.weights["best"],
+            ])  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)  # the columns also where there is no row
