@@ -39,7 +39,8 @@ class Presentation:
     def plan(self, workers: int) -> None:
         """The first block."""
         study, config = self.study, self.study.config
-        state = "resumed" if study.exists() else "new"
+        finished = sum(1 for _ in study.directory.glob("stages/*/trials/*/result.json"))
+        state = f"resumed · {finished} trials finished" if study.exists() else "new"
         self._print(
             f"study    {study.name:<17} {state} · seed {config.study.seed} · output "
             f"{study.directory}"
