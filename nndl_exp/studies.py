@@ -222,11 +222,9 @@ def _verdict(studies: "list[Summary]", verdict: str) -> str:
 
 def _table(found: "Summary") -> "pd.DataFrame":
     """The trials of a study."""
-    from nndl_exp.study.search import table
     from nndl_exp.study.study import Study
 
-    study = Study.open(found.config.output, found.name)
-    return table([stage.search for stage in study.stages()])
+    return Study.open(found.config.output, found.name).table()
 
 
 @one_line_errors

@@ -136,16 +136,16 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     pace = Pace(expected.speed, seconds(config.study.budget) if config.study.budget else None)
     led, page = _lead(study, show, pace, screen, words)
     show.commands(words, page, led.ended, complete=led.complete)
-    if led.ended is None:
+    if not led.has_winner:
         show.no_winner(led.stopped, led.decision)
     if led.signal is not None:
         return 128 + led.signal
-    return 0 if led.ended else 1
+    return 0 if led.has_winner else 1
 
 
 @dataclass
 class _Led:
-    """The stages so far, the last decision, the trial that the study ended with; and how it went.
+    """The stages so far, the last decision, whether it names a winner and its trial; how it went.
 
     ``stopped`` says why it stopped early, ``signal`` is the one that stopped it. ``busy`` and
     ``idle`` are the seconds that workers trained and waited.
@@ -153,6 +153,7 @@ class _Led:
 
     stages: "list[Stage]" = field(default_factory=list)
     decision: "Decision | None" = None
+    has_winner: bool = False
     ended: "tuple[Stage, Trial] | None" = None
     stopped: str | None = None
     signal: int | None = None
@@ -169,10 +170,12 @@ def _lead(
     from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.report.live import StudyRegion
     from nndl_exp.study import executors
+    from nndl_exp.study.ending import conclude, ending
     from nndl_exp.study.finished import keep_command
+    from nndl_exp.study.running.claims import Leadership
 
     start, region, led = time.monotonic(), StudyRegion(pace), _Led()
-    leadership = study.leadership
+    leadership = Leadership(study.directory)
     try:
         with closing(executors.pool_of(study.config)) as pool:
             views = StudyViews(study, leads=leadership.take())
@@ -182,9 +185,11 @@ def _lead(
                     if not _lead_stage(stage, coordinator, led, show, views, screen, region):
                         break
                 if led.decision is not None:
-                    led.ended = study.conclude(led.stages, led.decision)
+                    led.has_winner = conclude(study.directory, led.stages, led.decision)
+                    if led.has_winner:
+                        led.ended = ending(led.decision.config, led.stages)
                 _show_end(led, show, time.monotonic() - start)
-                views.close(led.ended)
+                views.close(led.ended, complete=led.has_winner)
                 if led.complete:
                     views.succeed(led.trials)
     finally:
@@ -198,7 +203,7 @@ def _show_end(led: _Led, show: "Presentation", seconds: float) -> None:
     waited = led.idle / (led.busy + led.idle) if led.busy else 0.0
     show.end(led.trials, seconds, waited, led.stopped)
     if led.decision is not None and not led.decision.stop:
-        show.result(led.decision.config, is_winner=led.ended is not None)
+        show.result(led.decision.config, is_winner=led.has_winner)
 
 
 def _lead_stage(

@@ -35,9 +35,10 @@ def plan():
     from nndl_exp.study.study import Study
     from nndl_exp.sweep import sweep_config
 
-    config = sweep_config(compose("sweep", ["tracking=none", "study.lag=4"]))
+    config = sweep_config(compose("sweep", ["tracking=none", "study.lag=4", "strategy=joint"]))
     entries, _ = centred(SPACE, FOUND, 1000)
-    return Study(replace(config, run=FOUND, search_space=entries)).plan
+    (stage,) = Study(replace(config, run=FOUND, search_space=entries)).stages()
+    return stage.search.plan
 
 
 def outcome(params, best_eta):

@@ -20,10 +20,12 @@ from nndl_exp.report.study_files import report_stage, write_tables
 from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
+from nndl_exp.study.ending import ending
+from nndl_exp.study.running.claims import Leadership
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.stages.stage import Stage
-from nndl_exp.study.study import Study, ending
+from nndl_exp.study.study import Study
 from nndl_exp.study.summary import BEST as BEST_FILE
 from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.study_view import StudyView
@@ -88,8 +90,9 @@ class StudyViews:
             view.close(complete=decision is not None, caption=caption, metrics=best_metrics(best))
         return analysis
 
-    def close(self, ended: tuple[Stage, Trial] | None) -> None:
-        """The study has ended, or was stopped; ``ended`` is the trial that it ended with."""
+    def close(self, ended: tuple[Stage, Trial] | None, *, complete: bool) -> None:
+        """The study has ended with a winner, if ``complete``, or was stopped; ``ended`` is the
+        trial that it ended with."""
         if not self._leads or not self._led:
             return
         tables = write_tables(self._study.directory, [stage.search for stage in self._led.values()])
@@ -104,11 +107,11 @@ class StudyViews:
         self._root.log_files(self._study.directory, [*tables, *own])
         caption = study_caption(self._study, self._story, self._table, ended)
         metrics = best_metrics(ended[1] if ended else None)
-        self._root.close(complete=ended is not None, caption=caption, metrics=metrics)
+        self._root.close(complete=complete, caption=caption, metrics=metrics)
 
     def succeed(self, trials: int) -> None:
         """The study is complete with so many trials: show it if the process that led has not."""
-        leadership = self._study.leadership
+        leadership = Leadership(self._study.directory)
         if not self._leads and leadership.succeeds(trials):
             self._leads = True
             self.show_all()
@@ -127,7 +130,8 @@ class StudyViews:
             self.end(stage, trials, decision)
         finished = decision is not None and not decision.stop
         finished = finished and shown[-1].key == self._study.config.strategy.stages[-1]
-        self.close(ending(decision.config, shown) if decision and finished else None)
+        ended = ending(decision.config, shown) if decision and finished else None
+        self.close(ended, complete=finished)
 
     def _crown(self, stage: Stage, trial: Trial) -> None:
         view, search = self._stage(stage), stage.search

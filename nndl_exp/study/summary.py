@@ -99,7 +99,7 @@ def _ended_with(folder: Path) -> RunDirectory | None:
     """The run that best.yaml names."""
     path = folder / BEST
     origin = read_yaml(path).get("origin") if path.is_file() else None
-    name = str(origin.get("run", "")) if isinstance(origin, dict) else ""
+    name = str(origin.get("run") or "") if isinstance(origin, dict) else ""
     _, stage, number = name.split("/") if name.count("/") == 2 else ("", "", "")
     run = RunDirectory(folder / "stages" / stage / "trials" / number)
     return run if number and run.config_path.is_file() else None
