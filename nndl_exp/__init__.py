@@ -7,4 +7,4 @@ from nndl_exp.interrupts import claim_process_of_command
 
 claim_process_of_command()  # before other modules are imported, which takes a while
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -145,7 +145,7 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
 
 @dataclass
 class _Led:
-    """The stages so far, the last decision, whether it names a winner and its trial; how it went.
+    """The stages so far, the last decision, whether the last stage has ``decided``; how it went.
 
     ``stopped`` says why it stopped early, ``signal`` is the one that stopped it. ``busy`` and
     ``idle`` are the seconds that workers trained and waited.
@@ -153,6 +153,7 @@ class _Led:
 
     stages: "list[Stage]" = field(default_factory=list)
     decision: "Decision | None" = None
+    decided: bool = False
     has_winner: bool = False
     ended: "tuple[Stage, Trial] | None" = None
     stopped: str | None = None
@@ -184,7 +185,7 @@ def _lead(
                 for stage, coordinator in study.lead(pool):
                     if not _lead_stage(stage, coordinator, led, show, views, screen, region):
                         break
-                if led.decision is not None:
+                if led.decision is not None and led.decided:
                     led.has_winner = conclude(study.directory, led.stages, led.decision)
                     if led.has_winner:
                         led.ended = ending(led.decision.config, led.stages)
@@ -232,6 +233,7 @@ def _lead_stage(
     reached = whole or (stage.decision(time_is_up=True) if coordinator.time_is_up else None)
     last = not stage.facts.later
     led.complete = whole is not None and (whole.stop or last)
+    led.decided = reached is not None
     if reached is not None:
         led.decision = reached
         show.decided(stage, reached, ends=reached.stop or last)

@@ -177,4 +177,4 @@ def test_mlflow_shows_the_runs_of_another_study_of_that_name_beside_those_of_the
     assert {f"{other}/joint/0", f"{other}/joint/1"} < set(runs)
     assert runs["foo/joint"].data.tags["mlflow.parentRunId"] == runs["foo"].info.run_id
     eta = table(search_of(tmp_path, *QUICK, "study.n_trials=2", "study.seed=7"))["training.eta"]
-    assert float(runs["foo/1"].data.params["training.eta"]) == eta[1]
+    assert float(runs["foo/joint/1"].data.params["training.eta"]) == eta[1]

@@ -87,7 +87,7 @@ def test_a_copy_predicts_what_its_original_predicts(tmp_path, alone, capsys):
 def test_a_copy_is_evaluated(tmp_path, alone, capsys):
     shutil.copytree(alone.config.output, tmp_path / "out")
     copy = next(t for t in alone.trials() if t.result.reason.startswith("same as trial "))
-    evaluate([f"{alone.name}/{copy.number}", "--output", str(tmp_path / "out")])
+    evaluate([f"{alone.name}/{copy.number}", "--unfinished", "--output", str(tmp_path / "out")])
     assert f"run      {alone.name}/{copy.number}" in capsys.readouterr().out
 
 
