@@ -1,7 +1,12 @@
 """Proposals are Optuna's own: each sampler against the sequence that it is known by."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from optuna.pruners import HyperbandPruner
+from optuna.samplers import RandomSampler
 from optuna.study import StudyDirection
 from scipy.stats import qmc
 
@@ -178,6 +183,39 @@ def test_successive_halving_sees_the_attributes_of_others():
         settled.append(Settled(True, (best,), (best,), judge.attrs()))
     assert Judge(a_plan, 8, settled).prunes([0.1])
     assert not Judge(a_plan, 8, settled).prunes([0.95])
+
+
+@pytest.mark.parametrize("n_known", [0, 5])
+def test_sampler_and_pruner_see_a_trial_in_the_same_bracket_of_hyperband(n_known, monkeypatch):
+    """Which follows from its number in Optuna's study, where known trials count."""
+    seen: list[int] = []
+
+    class Numbers(HyperbandPruner):
+        def prune(self, study, trial):
+            seen.append(trial.number)
+            return super().prune(study, trial)
+
+    class Sampler(RandomSampler):
+        def before_trial(self, study, trial):
+            seen.append(trial.number)
+
+    monkeypatch.setitem(PRUNERS, "hyperband", Numbers)
+    monkeypatch.setitem(SAMPLERS, "random", (RandomSampler, lambda *_: Sampler(seed=0)))
+    known = (({"training.eta": 1.0, "training.lmbda": 0.5}, curve(0.99)),) * n_known
+    a_plan = replace(plan({"name": "random"}, {"name": "hyperband", "max_resource": 4}),
+                     known=known)  # fmt: skip
+    View(a_plan).ask([])
+    for worker in (a_plan, pickle.loads(pickle.dumps(a_plan.for_pruning()))):
+        Judge(worker, 0, []).prunes([0.5])
+    assert seen == [n_known] * 3
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_no_pruner_looks_at_the_results_of_known_trials(name):
+    options = {"percentile": {"percentile": 25.0}, "hyperband": {"max_resource": 1}}
+    bare = plan({"name": "tpe"}, {"name": name, **options.get(name, {})})
+    known = (({"training.eta": 1.0, "training.lmbda": 0.5}, curve(0.99)),) * 10
+    assert not Judge(replace(bare, known=known), 0, []).prunes([0.1, 0.1, 0.1])
 
 
 @pytest.mark.parametrize("name", PRUNERS)

@@ -43,6 +43,10 @@ class Plan:
     enqueue: tuple[Params, ...] = ()
     known: "tuple[tuple[Params, Settled], ...]" = ()
 
+    def for_pruning(self) -> "Plan":
+        """The plan without what the known trials were, of which only the number counts."""
+        return replace(self, known=(({}, Settled(False)),) * len(self.known))
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -195,7 +199,7 @@ class Judge:
 
     def __init__(self, plan: Plan, number: int, settled: Sequence[Settled]) -> None:
         self.settled = len(settled)
-        self._study = _OptunaStudy(replace(plan, known=()))
+        self._study = _OptunaStudy(plan.for_pruning())
         for other in range(number):
             seen = settled[other] if other < len(settled) else None
             self._study.add(_frozen(Proposal(other, {}), {}, seen))
