@@ -1,12 +1,14 @@
 """Proposals are Optuna's own: each sampler against the sequence that it is known by."""
 
+import itertools
 import pickle
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 from optuna.pruners import HyperbandPruner
-from optuna.samplers import RandomSampler
+from optuna.samplers import GridSampler, RandomSampler
 from optuna.study import StudyDirection
 from scipy.stats import qmc
 
@@ -102,6 +104,42 @@ def test_the_grid_is_every_point_once():
     found = search(plan({"name": "grid"}, space=GRID), 9)
     points = {(p["training.eta"], p["training.epochs"]) for p in found}
     assert points == {(eta, epochs) for eta in (1.0, 2.0, 3.0) for epochs in (1, 2, 3)}
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_grid_has_the_order_of_optunas(seed):
+    def objective(trial):
+        GRID.suggest(trial)
+        return 0.0
+
+    study = optuna.create_study(sampler=GridSampler(GRID.grid(), seed=seed))
+    study.optimize(objective, n_trials=9)
+    ours = search(replace(plan({"name": "grid"}, space=GRID), seed=seed), 9)
+    assert ours == [trial.params for trial in study.trials]
+
+
+STEPS = SearchSpace.parse(
+    {"training": {"eta": {"low": 0.1, "high": 0.5, "step": 0.1}, "epochs": {"low": 1, "high": 2}}},
+    RunConfig(),
+)
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [
+        ({"training.eta": 0.3, "training.epochs": 2},),  # low + 2 * step is 0.30000000000000004
+        ({"training.eta": 0.2, "training.epochs": 1}, {"training.eta": 0.2, "training.epochs": 1}),
+        ({"training.eta": 0.5}, {"training.eta": 0.5}, {"training.eta": 0.5}),
+        ({"training.epochs": 2}, {"training.eta": 0.1, "training.epochs": 1}),
+    ],
+    ids=["one", "twice", "more often than there are", "in part"],
+)
+def test_the_grid_is_every_point_once_where_some_are_enqueued(enqueue):
+    found = search(plan({"name": "grid"}, space=STEPS, enqueue=enqueue), 10)
+    points = {(p["training.eta"], p["training.epochs"]) for p in found}
+    assert points == set(itertools.product(STEPS.grid()["training.eta"], (1, 2)))
+    for name, value in enqueue[0].items():
+        assert found[0][name] == pytest.approx(value)
 
 
 def test_random_points_differ_and_fill_the_space():

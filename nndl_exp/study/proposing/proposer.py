@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nndl_exp.study.proposing.pruners import make_pruner
-from nndl_exp.study.proposing.samplers import sampler_for
+from nndl_exp.study.proposing.samplers import first_tried, sampler_for
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
 
 # Every view is a study "created in memory"; Optuna would say so for each trial.
@@ -137,6 +137,7 @@ class View:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._study = _OptunaStudy(plan)
+        self._first = first_tried(plan.sampler, plan.space, plan.seed, plan.enqueue)
         self._proposed = 0
 
     def __len__(self) -> int:
@@ -173,8 +174,8 @@ class View:
         study.optunas.sampler = sampler_for(
             self.plan.sampler, self.plan.space, self.plan.seed, number
         )
-        if number < len(self.plan.enqueue):
-            study.optunas.enqueue_trial(self.plan.enqueue[number])
+        if number < len(self._first):
+            study.optunas.enqueue_trial(self._first[number])
         params = self.plan.space.suggest(study.optunas.ask())
         self._proposed += 1
         attrs = study.storage.get_trial_system_attrs(study.id_of(number))
