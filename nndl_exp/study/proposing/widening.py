@@ -1,7 +1,9 @@
 """Ranges that grow while they are searched, where the best trial lies at an edge."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
@@ -87,7 +89,7 @@ def widened(
     """
     seen = range(max(0, number - plan.lag + 1))
     complete = [i for i in seen if settled[i].complete]
-    if not complete or len(plan.directions) > 1:
+    if not complete or len(plan.directions) > 1 or plan.sampler["name"] == "grid":
         return space, False
     sign = 1 if plan.directions[0] == StudyDirection.MAXIMIZE else -1
     best = max(complete, key=lambda i: (sign * settled[i].values[0], -i))
@@ -114,12 +116,26 @@ def _wider_range(
     setting = "network.hidden" if name.startswith("network.hidden.width_") else name
     if setting not in FACTORS or not isinstance(distribution, FloatDistribution | IntDistribution):
         return distribution
-    low, high, factor = distribution.low, distribution.high, FACTORS[setting]
-    if value < (low * high) ** 0.5:
-        low = low / factor
+    limits: dict[str, tuple[float, float]] = {
+        "training.mini_batch_size": (1, largest_batch), "network.hidden": (1, 10**6),
+    }  # fmt: skip
+    least, most = limits.get(setting, (-math.inf, math.inf))
+    low, high, step = distribution.low, distribution.high, distribution.step
+    scale = math.log if distribution.log else float
+    if scale(value) < (scale(low) + scale(high)) / 2:
+        low = _outwards(low, -1, FACTORS[setting], least, step)
     else:
-        high = high * factor
-    if isinstance(distribution, FloatDistribution):
-        return FloatDistribution(low, high, log=distribution.log)
-    most = largest_batch if setting == "training.mini_batch_size" else 10**6
-    return IntDistribution(max(1, int(low)), min(int(high), most), log=distribution.log)
+        high = _outwards(high, 1, FACTORS[setting], most, step)
+    kind: Callable[..., BaseDistribution] = type(distribution)
+    return kind(low, high, log=distribution.log, step=step)
+
+
+def _outwards(end: Any, sign: int, factor: float, limit: float, step: float | None) -> Any:
+    """The low end (sign -1) or high end (1) of a range by a factor further out, as far as its
+    limit, in whole steps. Zero stays: it has no such neighbour."""
+    moved = end * factor if sign * end > 0 else end / factor
+    moved = sign * max(sign * end, min(sign * type(end)(moved), sign * limit))
+    if step is None:
+        return moved
+    steps = math.floor(abs(moved - end) / step + 1e-9)
+    return type(end)(Decimal(str(end)) + sign * steps * Decimal(str(step)))  # 0.3 + 0.1 is 0.4
