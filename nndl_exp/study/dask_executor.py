@@ -46,14 +46,14 @@ class DaskExecutor(Executor):
         outer.set_running_or_notify_cancel()
         try:
             inner = self._inner.submit(fn, *args, **kwargs)
-        except (RuntimeError, _distributed().client.ClosedClientError) as e:  # no scheduler
+        except (RuntimeError, import_distributed().client.ClosedClientError) as e:  # no scheduler
             raise BrokenExecutor(str(e)) from None
         inner.add_done_callback(lambda done: _pass_on(done, outer))
         return outer
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Leave the cluster; one of our own ends."""
-        with suppress(_distributed().client.ClosedClientError):
+        with suppress(import_distributed().client.ClosedClientError):
             self._inner.shutdown(wait=wait and not cancel_futures)
         self._client.close()
         if self._cluster is not None:
@@ -67,7 +67,7 @@ def _pass_on(inner: "Future[T]", outer: "Future[T]") -> None:
     error = inner.exception()
     if error is None:
         outer.set_result(inner.result())
-    elif isinstance(error, _distributed().KilledWorker):
+    elif isinstance(error, import_distributed().KilledWorker):
         outer.set_exception(LostTrialError(f"KilledWorker: {error}"))
     elif type(error).__module__.split(".")[0] == "distributed":
         outer.set_exception(BrokenExecutor(f"{type(error).__name__}: {error}"))
@@ -81,7 +81,7 @@ def connect(address: str) -> Any:
     Raises:
         UserError: the extra is not installed, nothing answers, or its workers don't fit.
     """
-    distributed = _distributed()
+    distributed = import_distributed()
     if not _ADDRESS.fullmatch(address):
         raise UserError(f"executor.address must be like tcp://HOST:8786: got {address!r}")
     try:
@@ -160,7 +160,7 @@ def _numerics() -> dict[str, str]:
 
 def _local_cluster(workers: int) -> Any:
     # One BLAS thread each: Dask sets the variables before it starts a worker.
-    return _distributed().LocalCluster(
+    return import_distributed().LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
@@ -171,7 +171,12 @@ def _local_cluster(workers: int) -> Any:
     )
 
 
-def _distributed() -> Any:
+def import_distributed() -> Any:
+    """Dask's package.
+
+    Raises:
+        UserError: it is not installed.
+    """
     try:
         import distributed
     except ImportError:
