@@ -14,7 +14,7 @@ from scipy.stats import qmc
 
 from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
-from nndl_exp.study.proposing.proposer import Judge, Plan, Settled, View
+from nndl_exp.study.proposing.proposer import Judge, OptunaProposer, Plan, Settled
 from nndl_exp.study.proposing.pruners import PRUNERS, make_pruner
 from nndl_exp.study.proposing.samplers import SAMPLERS, sampler_for
 from nndl_exp.study.proposing.search_space import SearchSpace
@@ -46,10 +46,10 @@ def objective(params: dict) -> Settled:
 
 def search(a_plan: Plan, n: int, cut: tuple[int, ...] = ()) -> list[dict]:
     """All proposals of a search; at each number in ``cut`` the view is made anew."""
-    view, proposals, settled = View(a_plan), [], []
+    view, proposals, settled = OptunaProposer(a_plan), [], []
     for number in range(n):
         if number in cut:
-            view = View(a_plan)
+            view = OptunaProposer(a_plan)
             view.restore(proposals, settled)
         proposals.append(view.ask(settled))
         settled.append(objective(proposals[-1].params))
@@ -79,7 +79,7 @@ def test_a_restored_view_goes_on_like_one_that_grew(sampler, space):
 def test_views_that_take_turns_propose_as_one_does(sampler, space):
     a_plan = plan(sampler, space=space)
     n = 9 if space is GRID else 30
-    views, proposals, settled = [View(a_plan) for _ in range(3)], [], []
+    views, proposals, settled = [OptunaProposer(a_plan) for _ in range(3)], [], []
     for number in range(n):
         view = views[(number // 4 + number % 2) % 3]
         view.restore(proposals, settled)
@@ -161,7 +161,7 @@ def test_a_model_finds_the_optimum_better_than_chance(name):
 
 def test_a_proposal_does_not_look_past_the_lag():
     a_plan = plan({"name": "tpe", "n_startup_trials": 3}, lag=5)
-    view, settled, params = View(a_plan), [], []
+    view, settled, params = OptunaProposer(a_plan), [], []
     for number in range(20):
         # What it may not look at yet is not even there.
         proposal = view.ask(settled[: max(0, number - 5 + 1)])
@@ -189,7 +189,7 @@ def test_diverged_trials_count_as_the_worst():
         bad = params["training.eta"] > 0.1
         return Settled(False) if bad else objective({"training.eta": params["training.eta"] * 100})
 
-    view, settled, params = View(plan({"name": "tpe"})), [], []
+    view, settled, params = OptunaProposer(plan({"name": "tpe"})), [], []
     for _ in range(60):
         proposal = view.ask(settled)
         params.append(proposal.params["training.eta"])
@@ -242,7 +242,7 @@ def test_sampler_and_pruner_see_a_trial_in_the_same_bracket_of_hyperband(n_known
     known = (({"training.eta": 1.0, "training.lmbda": 0.5}, curve(0.99)),) * n_known
     a_plan = replace(plan({"name": "random"}, {"name": "hyperband", "max_resource": 4}),
                      known=known)  # fmt: skip
-    View(a_plan).ask([])
+    OptunaProposer(a_plan).ask([])
     for worker in (a_plan, pickle.loads(pickle.dumps(a_plan.for_pruning()))):
         Judge(worker, 0, []).prunes([0.5])
     assert seen == [n_known] * 3

@@ -10,7 +10,7 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import initial_network, settings_of, sizes_of
-from nndl_exp.study.proposing.proposer import Plan, View
+from nndl_exp.study.proposing.proposer import OptunaProposer, Plan
 from nndl_exp.study.strategy import REFERENCE_WIDTH
 from nndl_exp.study.study import Study
 from nndl_exp.training import evaluate, train
@@ -39,7 +39,7 @@ def _random_configs(study: Study) -> list[RunConfig]:
         study.plan.identity, study.space, study.plan.directions[:1], {"name": "random"},
         {"name": "none"}, study.plan.seed, _CONFIGURATIONS + 1,
     )  # fmt: skip
-    view = View(random)
+    view = OptunaProposer(random)
     params = [view.ask([]).params for _ in range(_CONFIGURATIONS)]
     return [study.space.apply(study.config.run, p) for p in params]
 

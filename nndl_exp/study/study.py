@@ -29,7 +29,7 @@ from nndl_exp.run import check, measure_of, sizes_of
 from nndl_exp.study import warm_start
 from nndl_exp.study.names import no_such_study
 from nndl_exp.study.proposing import objectives
-from nndl_exp.study.proposing.proposer import Judge, Plan, Proposer, Settled, View
+from nndl_exp.study.proposing.proposer import Judge, OptunaProposer, Plan, Proposer, Settled
 from nndl_exp.study.proposing.search_space import SearchSpace
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Study:
 
     def proposer(self) -> Proposer:
         """What proposes the trials."""
-        return View(self.plan)
+        return OptunaProposer(self.plan)
 
     @property
     def leadership(self) -> "Leadership":
@@ -304,7 +304,7 @@ class Study:
     def _try_out(self) -> None:
         """Propose and judge once, so that options that fail do so before anything is trained."""
         try:
-            View(self.plan).ask([])
+            OptunaProposer(self.plan).ask([])
             Judge(self.plan, 0, []).prunes([0.5])
         except (TypeError, ValueError, ArithmeticError) as e:
             raise UserError(f"the sampler or pruner does not take these options: {e}") from None

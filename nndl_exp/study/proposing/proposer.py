@@ -1,7 +1,7 @@
 """The study as trial k may see it: what makes the table of trials independent of timing.
 
 Trial k is proposed from the results of trials 0 .. k - L and from the bare parameters of those
-between, which count as running. The view is a study in Optuna's own in-memory storage in which
+between, which count as running. The proposer is a study in Optuna's own in-memory storage in which
 every ``ask`` first settles exactly one more trial; so the sequence of its states is the same
 whatever the workers did, and it grows instead of being built again for each trial.
 """
@@ -22,7 +22,7 @@ from nndl_exp.study.proposing.pruners import make_pruner
 from nndl_exp.study.proposing.samplers import first_tried, sampler_for
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
 
-# Every view is a study "created in memory"; Optuna would say so for each trial.
+# Every proposer is a study "created in memory"; Optuna would say so for each trial.
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -78,7 +78,7 @@ class Settled:
 
 
 class Proposer(Protocol):
-    """What proposes the trials of a study, one after another: a ``View``, or a stage's script."""
+    """Proposes the trials of a study, one after another: Optuna, or a stage's script."""
 
     @property
     def space(self) -> SearchSpace:
@@ -131,7 +131,7 @@ class _OptunaStudy:
         return self.storage.get_trial_id_from_study_id_trial_number(self.id, self.offset + number)
 
 
-class View:
+class OptunaProposer:
     """A study in memory that proposes trial after trial."""
 
     def __init__(self, plan: Plan) -> None:
@@ -149,7 +149,7 @@ class View:
         return self.plan.space
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
-        """Bring the view to where the one is that made these proposals; it knows the first ones.
+        """Go on after these proposals, the first of which it made or was told of before.
 
         ``settled`` are the results of trials 0, 1, ...; those that trial len(proposals) - 1 was not
         allowed to see are left out.

@@ -9,7 +9,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 
-from nndl_exp.study.proposing.proposer import Plan, Proposal, Settled, View
+from nndl_exp.study.proposing.proposer import OptunaProposer, Plan, Proposal, Settled
 from nndl_exp.study.proposing.ranges import is_at_edge
 from nndl_exp.study.proposing.search_space import SearchSpace
 
@@ -25,7 +25,7 @@ WIDEN_EVERY = 20
 
 
 class Widening:
-    """A ``View`` that is made again in a wider space where the best trial lies at an edge.
+    """A proposer that is made again in a wider space where the best trial lies at an edge.
 
     Optuna's samplers drop a hyper-parameter from the joint search when its range has changed; so
     the trials before are stated again in the new ranges. When, and how far, is a function of the
@@ -35,11 +35,11 @@ class Widening:
     def __init__(self, plan: Plan, largest_batch: int) -> None:
         self._plan, self._largest_batch = plan, largest_batch
         self._space = plan.space
-        self._view = View(plan)
+        self._inner = OptunaProposer(plan)
         self._proposals: list[Proposal] = []
 
     def __len__(self) -> int:
-        return len(self._view)
+        return len(self._inner)
 
     @property
     def space(self) -> SearchSpace:
@@ -55,16 +55,16 @@ class Widening:
             if number >= known:
                 self._widen(number, settled)
         if self._space is not before:
-            self._view = View(replace(self._plan, space=self._space))
-        self._view.restore(proposals, settled)
+            self._inner = OptunaProposer(replace(self._plan, space=self._space))
+        self._inner.restore(proposals, settled)
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:
         """The next trial, given the results of the first trials."""
         number = len(self._proposals)
         if number and number % WIDEN_EVERY == 0 and self._widen(number, settled):
-            self._view = View(replace(self._plan, space=self._space))
-            self._view.restore(self._proposals, settled)
-        proposal = self._view.ask(settled)
+            self._inner = OptunaProposer(replace(self._plan, space=self._space))
+            self._inner.restore(self._proposals, settled)
+        proposal = self._inner.ask(settled)
         self._proposals.append(proposal)
         return proposal
 

@@ -146,7 +146,7 @@ class ScriptedStage(Study):
 
 
 class _Planned:
-    """Hands out the trials of a script in order; the counterpart of a ``View``."""
+    """Hands out the trials of a script in order; the counterpart of an ``OptunaProposer``."""
 
     def __init__(self, stage: ScriptedStage) -> None:
         self._stage = stage
