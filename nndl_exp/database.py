@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import sqlalchemy
@@ -167,6 +168,16 @@ def one_line(url: str) -> Iterator[None]:
         ) from None
     except SQLAlchemyError as e:
         raise UserError(refusal(url, e)) from None
+
+
+def check_driver() -> None:
+    """Check that there is a driver for PostgreSQL.
+
+    Raises:
+        UserError: the extra is not installed.
+    """
+    with one_line(""):
+        import_module("psycopg")
 
 
 def refusal(url: str, error: BaseException) -> str:

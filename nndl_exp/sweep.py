@@ -83,6 +83,9 @@ def sweep_config(composed: Composed) -> SweepConfig:
 
 def _tracked(config: SweepConfig) -> SweepConfig:
     """With MLflow in the database of the study, where it has one and is told no other place."""
+    from nndl_exp.study import executors
+
+    executors.check(config)
     if config.executor.address is not None and config.executor.name != "dask":
         raise UserError(
             f"executor.address goes with executor=dask: got executor={config.executor.name}"

@@ -14,7 +14,7 @@ import pytest
 from studies import search_of
 
 from nndl_exp.errors import UserError
-from nndl_exp.study.executors import EXECUTORS, Pool, SerialExecutor
+from nndl_exp.study.executors import EXECUTORS, LostTrialError, Pool, SerialExecutor
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.study import Study
 from nndl_exp.study.trial import run_trial
@@ -114,7 +114,7 @@ def test_a_trial_whose_dask_workers_die_as_they_load_is_given_up(tmp_path, facts
     with Killer(facts) as killer:
         led, said = lead(study)
     assert killer.kills == 4, "Dask tries by itself again"
-    assert led.report.stopped.startswith("trial 0 was broken by the machine 1 times (Broken")
+    assert led.report.stopped.startswith("trial 0 was broken by the machine 1 times (LostTrial")
     assert said == []
 
 
@@ -165,3 +165,38 @@ def test_workers_that_always_die_as_they_start_end_the_study(tmp_path, dying):
     assert led.report.stopped == (
         "workers die as they start (BrokenProcessPool: a child process terminated abruptly)"
     )
+
+
+class Losing(SerialExecutor):
+    """Workers that go on although the call that trains trial 1 is lost, so often at ``most``."""
+
+    most = made = lost = 0
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if fn is not run_trial or args[0].number != 1 or Losing.lost == Losing.most:
+            return super().submit(fn, *args, **kwargs)
+        Losing.lost += 1
+        future: Future[object] = Future()
+        future.set_exception(LostTrialError("its workers died"))
+        return future
+
+
+@pytest.mark.parametrize(("most", "stopped"), [
+    (2, None), (3, "trial 1 was broken by the machine 3 times (LostTrialError: its workers died)"),
+])  # fmt: skip
+def test_a_trial_that_is_lost_is_run_again_by_the_same_workers(
+    tmp_path, monkeypatch, most, stopped
+):
+    def make(workers, address):
+        Losing.made += 1
+        return Losing()
+
+    for name, value in {"most": most, "made": 0, "lost": 0}.items():
+        monkeypatch.setattr(Losing, name, value)
+    monkeypatch.setitem(EXECUTORS, "losing", make)
+    study = search_of(tmp_path, *WORDS, "study.max_retries=2")
+    led, said = lead(study, Pool("losing", 1))
+    assert led.report.stopped == stopped
+    assert (Losing.made, Losing.lost) == (1, most)
+    assert len(said) == 2
+    assert len(study.trials()) == (1 if stopped else 3)

@@ -19,7 +19,7 @@ import optuna
 
 from benchmarks.scaling.sweeps import on_postgresql, stored_name, table
 from nndl_exp.api import load_study
-from nndl_exp.study.proposing.proposer import Proposal, Settled, View
+from nndl_exp.study.proposing.proposer import OptunaProposer, Proposal, Settled
 from nndl_exp.study.proposing.samplers import sampler_for
 from nndl_exp.study.running.patience import Patience
 from nndl_exp.study.running.storage import Storage, url_of
@@ -39,7 +39,7 @@ class Past:
     @classmethod
     def of(cls, study: Study, n: int) -> "Past":
         """``n`` trials at random places, with values that a learner could have had."""
-        view = View(replace(study.plan, sampler={"name": "random"}, lag=n + 1))
+        view = OptunaProposer(replace(study.plan, sampler={"name": "random"}, lag=n + 1))
         proposals = [view.ask([]) for _ in range(n)]
         rng = np.random.default_rng(study.plan.seed)
         scores = np.sort(rng.random((n, _EPOCHS)), axis=1)
@@ -103,7 +103,7 @@ def _optunas(study: Study, past: Past) -> Callable[[], object]:
 
 
 def _view(study: Study, past: Past) -> Callable[[], Proposal]:
-    view, settled = View(study.plan), [*past.settled]
+    view, settled = OptunaProposer(study.plan), [*past.settled]
     view.restore(past.proposals, past.settled)
 
     def propose() -> Proposal:

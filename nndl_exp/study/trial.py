@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from filelock import Timeout
 
 from nndl_exp.config import RunConfig
@@ -17,6 +18,9 @@ from nndl_exp.study.proposing.proposer import Judge, Plan, Settled
 from nndl_exp.training import Epoch
 from nndl_exp.training.epoch import JudgedBy
 
+OF_THE_CONFIGURATION = (UserError, ArithmeticError, np.linalg.LinAlgError)
+"""Errors in training that make a failed trial. Any other is the machine's, and the trial is run
+again, or a defect of ours, which has to be seen; it is trained once that is mended."""
 _PATIENCE = 1.0
 """How long a worker waits, in seconds, for another one to leave the trial's folder."""
 
@@ -111,10 +115,8 @@ def _result(task: Task) -> Result | None:
         if run.result is None:
             try:
                 _train(task, run)
-            except (MemoryError, OSError):
-                raise  # the machine's fault: the coordinator tries again
-            except Exception as e:
-                run.fail(f"{type(e).__name__}: {e}")
+            except OF_THE_CONFIGURATION as e:
+                run.fail(str(e) if isinstance(e, UserError) else f"{type(e).__name__}: {e}")
     return run.result
 
 

@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
-from dataclasses import replace
 
 from nndl_exp import config as cfg
 from nndl_exp.config import RunConfig
@@ -303,7 +302,7 @@ class Coordinator:
             config=config,
             data=self.study.dataset.sha256,
             directory=self.study.run_directory(number).path.resolve(),
-            plan=replace(self.study.plan, known=()),  # a worker prunes, and does not propose
+            plan=self.study.plan.for_pruning(),
             settled=tuple(self._ledger.settled[:visible]) if prunes else (),
             same_as=self._ledger.original(config, visible),
             stop_flag=self._stop.flag.resolve(),
