@@ -258,7 +258,6 @@ def _differing(stage: "Study", copy: "Study", trials: "list[Trial]") -> list[int
 
 def _search_again(study: "Study", trials: int, folder: str, screen: Screen) -> "Study":
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.storage import sqlite_url
     from nndl_exp.study.study import Study
 
     settings = replace(study.config.study, n_trials=trials, budget=None)
@@ -267,7 +266,7 @@ def _search_again(study: "Study", trials: int, folder: str, screen: Screen) -> "
     again = Study(config)
     with progress(screen) as bar:
         task = bar.add_task("", total=trials)
-        for _ in Coordinator(again, sqlite_url(folder)):
+        for _ in Coordinator(again):
             bar.update(task, advance=1)
     return again
 

@@ -16,7 +16,7 @@ from nndl_exp.cli.fitting import run_of, space_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
-from nndl_exp.config import TIME_IS_UP, SweepConfig, no_such_setting, parse, seconds, to_mapping
+from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.interrupts import end_at_next
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
@@ -124,7 +124,7 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     from nndl_exp.study import executors
     from nndl_exp.study.finished import keep_command
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.storage import url_of
+    from nndl_exp.study.running.report import Ended
     from nndl_exp.study.study import Study, Trial, shown_as_before
 
     study = Study(config)
@@ -137,7 +137,7 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     check_databases(config)
     check_room(study, study.n_trials)
     with closing(executors.pool_of(config)) as pool, SharedView(study, pool) as view:
-        coordinator = Coordinator(study, url_of(config), pool)
+        coordinator = Coordinator(study, pool)
         show = Presentation(study, screen)
         show.plan(coordinator.workers)
         keep_command(study.directory, words)
@@ -157,11 +157,13 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     if view.outage:
         line = outage_line(view.outage, config.output, config.tracking)
         screen.tell(line, style=WARNING)
+    if view.missed:
+        screen.tell(view.missed, style=WARNING)
     show.report(analysis)
-    finished = complete or coordinator.report.stopped == TIME_IS_UP
+    finished = complete or coordinator.report.ended is Ended.TIME_IS_UP
     show.commands(best, complete, words, view.page, finished=finished)
     if best is None:
-        show.no_winner(coordinator.report.stopped, len(trials))
+        show.no_winner(coordinator.report.why, len(trials))
     return 0 if finished and best is not None else 1
 
 
@@ -220,6 +222,8 @@ def staged_sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ())
     if views.outage:
         line = outage_line(views.outage, config.output, config.tracking)
         screen.tell(line, style=WARNING)
+    if views.missed:
+        screen.tell(views.missed, style=WARNING)
     show.commands(words, complete, views.page, ended)
     if won is None:
         show.no_winner(led.stopped, decision)
@@ -251,8 +255,8 @@ def check_databases(config: SweepConfig) -> None:
     Raises:
         UserError: one is not what it should be.
     """
-    from nndl_exp.study.running.storage import check_storage
     from nndl_exp.tracking.client import check_database
+    from nndl_exp.tracking.optuna_view import check_storage
 
     check_storage(config)
     if config.tracking.name == "mlflow" and not config.tracking.uri:
@@ -305,7 +309,7 @@ def _lead_stages(
             show.trial(trial)
             views.log(stage, trial)
         led.trials += len(trials)
-        led.stopped, reached = coordinator.report.stopped, stage.decision()
+        led.stopped, reached = coordinator.report.why, stage.decision()
         if reached is not None:
             stage.conclude(reached)
             ends = reached.stop or stage.key == last

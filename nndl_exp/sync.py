@@ -38,6 +38,7 @@ def command(output: str, tracking_uri: str | None, verbosity: Verbosity) -> None
 
 def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
     """Log all studies of an output folder; how many there are."""
+    from nndl_exp.cli.optuna_tracking import show_in_optuna
     from nndl_exp.cli.study_tracking import finish, open_view, show
     from nndl_exp.study import executors
     from nndl_exp.study.names import study_names
@@ -53,6 +54,8 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
             show_stages(study)
             continue
         trials = study.trials()
+        if missed := show_in_optuna(study, trials):
+            raise UserError(missed)
         view = open_view(study)
         with progress(screen) as bar:
             task = bar.add_task(name, total=len(trials))
@@ -78,6 +81,8 @@ def show_stages(study: "StagedStudy") -> None:
 
     views = StagedViews(study)
     views.show_all()
+    if views.missed:
+        raise UserError(views.missed)
     if views.outage:
         raise UserError(f"MLflow stopped answering ({views.outage}); try again later")
 

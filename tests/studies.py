@@ -6,7 +6,6 @@ import pandas as pd
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.storage import url_of
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 
@@ -28,7 +27,7 @@ def study_of(output: Path, *words: str) -> Study:
 
 def lead(study: Study) -> Coordinator:
     """Lead a study to its end in this process."""
-    coordinator = Coordinator(study, url_of(study.config))
+    coordinator = Coordinator(study)
     numbers = [trial.number for trial in coordinator]
     assert numbers == sorted(numbers), "trials are told in the order of their numbers"
     return coordinator

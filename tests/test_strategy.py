@@ -466,7 +466,6 @@ def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
 def test_a_joint_search_whose_ranges_grow_is_reproduced(tmp_path):
     """From a start so small that the best trials lie at the upper edge of η."""
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.storage import sqlite_url
     from nndl_exp.study.stages.joint import JointStage
 
     words = ("training.eta=0.002", "training.lmbda=0.01", "study.n_trials=26",
@@ -474,7 +473,7 @@ def test_a_joint_search_whose_ranges_grow_is_reproduced(tmp_path):
     study = study_of(tmp_path, *words)
     facts = study._facts("joint", study.config.run, [])
     stage = JointStage(study.config, study.name, facts)
-    list(Coordinator(stage, sqlite_url(study.config.output)))
+    list(Coordinator(stage))
     decision = stage.decision()
     assert any("was widened" in words for words in decision.words), decision.words
     again = JointStage(study.config, study.name, facts)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import optuna
 import pytest
 from studies import study_of
 
@@ -9,9 +10,8 @@ from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, TrainingConfig
 from nndl_exp.study.proposing.proposer import Settled
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening, widened
-from nndl_exp.study.running.patience import Patience
-from nndl_exp.study.running.storage import Storage, url_of
 from nndl_exp.study.stages.joint import centred
+from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView, sqlite_url
 
 SPACE = compose("sweep").settings["search_space"]
 FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))
@@ -119,17 +119,17 @@ def test_the_best_of_those_not_yet_seen_does_not_widen():
     assert space.distributions["training.eta"].high == 8 * edge
 
 
-def test_the_database_takes_trials_of_a_range_that_grew(tmp_path):
-    proposer, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
+def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
+    _, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
     study = study_of(tmp_path, "study.name=joint")
-    study.create()
-    storage = Storage(url := url_of(study.config), study, Patience(url, 0.0, print))
-    with storage.exclusive() as held:
-        assert held
-        for proposal in proposals:
-            space = plan().space if proposal.number < WIDEN_EVERY else proposer.space
-            assert storage.add(proposal, space.distributions)
-    assert not storage.add(proposals[-1], proposer.space.distributions)  # it has been proposed
-    storage.read()
-    assert [p.params for p in storage.proposals()] == [p.params for p in proposals]
-    storage.close()
+    names, space = study.objective_names, plan().space.distributions
+    view = OptunaView(study.config, "joint", "id", study.directions, names, space)
+    view.write(
+        len(proposals),
+        lambda n: OptunaTrial(True, proposals[n].params, (0.5,), (), {}, 0.0, 1.0),
+    )
+    view.close()
+    shown = optuna.load_study(study_name="joint", storage=sqlite_url(tmp_path)).trials
+    assert [trial.params for trial in shown] == [p.params for p in proposals]
+    ranges = [trial.distributions["training.eta"].high for trial in shown]
+    assert min(ranges) == space["training.eta"].high < max(ranges)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from nndl_exp.cli.optuna_tracking import SearchInOptuna
 from nndl_exp.cli.study_tracking import best_metrics, draw_best, own_files, show, show_best
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
@@ -22,13 +23,16 @@ class StagedViews:
 
     MLflow is opened when the first trial has settled, since it takes seconds to start. This process
     draws: until a worker has imported what draws it is done. Where another process ``leads``
-    nothing is shown, unless that one has gone when the study is complete.
+    nothing is shown, unless that one has gone when the study is complete. ``missed`` says what
+    Optuna's database does not show.
     """
 
     def __init__(self, study: StagedStudy, *, leads: bool = True) -> None:
         self._study, self._leads = study, leads
         self._root: StudyView | None = None
         self._views: dict[str, StudyView] = {}
+        self._optuna: dict[str, SearchInOptuna] = {}
+        self.missed: str | None = None
         self._story: list[str] = []
         self._table = ""
         self._tracked = study.config.tracking.name != "none" and leads
@@ -49,6 +53,8 @@ class StagedViews:
 
     def log(self, stage: Stage, trial: Trial) -> None:
         """Show a settled trial of the stage."""
+        if self._leads:
+            self._optuna.setdefault(stage.key, SearchInOptuna(stage)).log(trial)
         if self._tracked:
             show(self._stage(stage), stage, trial)
 
@@ -56,6 +62,8 @@ class StagedViews:
         """A stage has ended, or was stopped: write its tables and pictures, and show them."""
         if not self._leads:
             return
+        if stage.key in self._optuna:
+            self.missed = self._optuna[stage.key].close() or self.missed
         if not self._tracked:
             report_stage(stage, trials)
             return

@@ -6,6 +6,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from types import TracebackType
 
+from nndl_exp.cli.optuna_tracking import SearchInOptuna
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
 from nndl_exp.report.analysis import Analysis, analyse
@@ -130,7 +131,8 @@ class SharedView:
     The process that leads shows every trial as it settles. If it has gone when the study is
     complete, the first of the others shows the whole study. As a context it stops leading at the
     end. MLflow is opened when the first trial has settled, unless it is at an address of its own.
-    ``pool`` draws when it has nothing to train any more.
+    ``pool`` draws when it has nothing to train any more. ``missed`` says in the end what Optuna's
+    database does not show.
 
     Raises:
         UserError: MLflow does not answer.
@@ -139,6 +141,8 @@ class SharedView:
     def __init__(self, study: Study, pool: executors.Pool) -> None:
         self._study, self._leadership, self._pool = study, study.leadership, pool
         self._view: StudyView | None = None
+        self._optuna = SearchInOptuna(study)
+        self.missed: str | None = None
         self._leads = self._leadership.take()
         if self._leads and study.config.tracking.uri:
             self._view = open_view(study)  # a server is asked at once whether it is there
@@ -155,6 +159,7 @@ class SharedView:
         try:
             if self._view:
                 self._view.wait()
+            self.missed = self._optuna.close()
         finally:
             self._leadership.release()
 
@@ -171,6 +176,7 @@ class SharedView:
     def log(self, trial: Trial) -> None:
         """Show a settled trial."""
         if self._leads:
+            self._optuna.log(trial)
             # Our own database is opened here: MLflow takes seconds to start, and workers had better
             # use them to train.
             self._view = self._view or open_view(self._study)

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from nndl_exp.config import TIME_IS_UP, output_words, to_mapping, to_yaml, tracking_words
+from nndl_exp.config import output_words, to_mapping, to_yaml, tracking_words
 from nndl_exp.records import atomic
 from nndl_exp.report.analysis import Analysis
 from nndl_exp.report.live import Search
@@ -27,7 +27,7 @@ from nndl_exp.study.forecast import forecast
 from nndl_exp.study.looks import looks_at_study
 from nndl_exp.study.proposing.proposer import Proposal
 from nndl_exp.study.proposing.search_space import short_name
-from nndl_exp.study.running.workers import Report
+from nndl_exp.study.running.report import Ended, Report
 from nndl_exp.study.study import Study, Trial
 from nndl_exp.tracking.client import is_server, ui_command
 
@@ -100,14 +100,14 @@ class Presentation:
             f"\ntrials   {len(trials)}: {counts or 'none settled'} · {seconds:.0f} s · "
             f"workers waited {100 * waited:.0f} % of their time"
         )
-        if report.stopped:
-            self._tell(f"stopped  {report.stopped}")
+        if report.why:
+            self._tell(f"stopped  {report.why}")
         best = winners.winner(self.study, trials)
         if best is None:
             return None
         complete = len(trials) >= self.study.n_trials
-        ended_by = "all trials" if complete else report.stopped or "stopped"
-        is_winner = complete or ended_by == TIME_IS_UP
+        ended_by = "all trials" if complete else report.why or "stopped"
+        is_winner = complete or report.ended is Ended.TIME_IS_UP
         self._winner(trials, best, is_winner)
         path = self.study.directory / "best.yaml"
         atomic.write(path, self._best_yaml(best, ended_by, is_winner).encode())

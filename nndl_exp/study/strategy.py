@@ -14,9 +14,8 @@ from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import data_of, sizes_of
 from nndl_exp.study import executors, warm_start
 from nndl_exp.study.executors import Pool
-from nndl_exp.study.running.claims import Leadership
+from nndl_exp.study.leadership import Leadership
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.storage import url_of
 from nndl_exp.study.stages.chapter3 import STAGES
 from nndl_exp.study.stages.joint import JointStage
 from nndl_exp.study.stages.script import DECISION, Facts
@@ -113,7 +112,7 @@ class StagedStudy:
                 stage.config = replace(stage.config, study=settings)
             if stage.decision() is None:
                 self._forget_decisions(stage.key)
-            yield stage, Coordinator(stage, url_of(self.config), pool, earlier)
+            yield stage, Coordinator(stage, pool, earlier)
             for trial in stage.trials():
                 if trial.result.state == "complete":
                     directory = stage.run_directory(trial.number).path.resolve()

@@ -35,7 +35,7 @@ from nndl_exp.study.proposing.search_space import SearchSpace
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nndl_exp.study.running.claims import Leadership
+    from nndl_exp.study.leadership import Leadership
 
 FORMAT = 1
 SAVED = ("run", "search_space", "sampler", "pruner", "study", "strategy")
@@ -155,7 +155,7 @@ class Study:
     @property
     def leadership(self) -> "Leadership":
         """Held by one of the processes that run the study."""
-        from nndl_exp.study.running.claims import Leadership
+        from nndl_exp.study.leadership import Leadership
 
         return Leadership(self.directory)
 
@@ -194,9 +194,8 @@ class Study:
             UserError: workers died again and again, or the database has gone.
         """
         from nndl_exp.study.running.coordinator import Coordinator
-        from nndl_exp.study.running.storage import url_of
 
-        coordinator = Coordinator(self, url_of(self.config))
+        coordinator = Coordinator(self)
         yield from coordinator
         coordinator.raise_what_stopped()
 

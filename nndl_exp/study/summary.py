@@ -8,9 +8,9 @@ from typing import Literal
 from nndl_exp.config import SweepConfig, read_yaml, run_config
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
+from nndl_exp.study.leadership import is_running
 from nndl_exp.study.names import no_such_study, study_names
 from nndl_exp.study.proposing.search_space import SearchSpace
-from nndl_exp.study.running.claims import Leadership
 from nndl_exp.study.study import load_settings, total_of
 
 State = Literal["running", "complete", "not complete"]
@@ -135,7 +135,7 @@ def _best(config: SweepConfig, parts: list[Path]) -> RunDirectory | None:
 
 
 def _state(config: SweepConfig, folder: Path, parts: list[Path]) -> State:
-    if _is_led(folder):
+    if is_running(folder):
         return "running"
     if config.strategy.stages == ("joint",):
         total = total_of(config, SearchSpace.parse(config.search_space, config.run))
@@ -144,14 +144,3 @@ def _state(config: SweepConfig, folder: Path, parts: list[Path]) -> State:
         )
         return "complete" if there else "not complete"
     return "complete" if (parts[-1] / "decision.yaml").is_file() else "not complete"
-
-
-def _is_led(folder: Path) -> bool:
-    leadership = Leadership(folder)
-    try:
-        if not leadership.take():
-            return True
-    except OSError:  # a folder that only can be read
-        return False
-    leadership.release()
-    return False
