@@ -1,7 +1,7 @@
 """32 workers that sleep in place of training: how far one coordinator carries.
 
 All is the product's own but ``train``, which each worker, a process of its own, replaces by one
-that sleeps and tells made-up epochs: the coordinator, TPE, claims and heartbeats and Optuna's tables
+that sleeps and tells made-up epochs: the coordinator, TPE, claims, heartbeats and Optuna's tables
 in PostgreSQL, the records that the workers write, and MLflow's in the second case. Ideal is every
 worker asleep all the time, from the first trial's start to the last one's end; the table must be
 that of one worker which does not sleep, on SQLite. Two processors do the work of all 32 workers,
