@@ -20,7 +20,7 @@ def command(url: str | None) -> None:
     """
     from nndl_exp import database
     from nndl_exp.config import TrackingConfig
-    from nndl_exp.study.running.claims import create_tables
+    from nndl_exp.study.running.table import create_tables
     from nndl_exp.tracking import optuna_view
     from nndl_exp.tracking.client import connect
 

@@ -20,7 +20,7 @@ import sqlalchemy
 from studies import study_of, table
 
 from nndl_exp.records import atomic
-from nndl_exp.study.running.claims import url_of
+from nndl_exp.study.running.table import url_of
 from nndl_exp.study.study import Study
 
 STUDY = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",

@@ -13,8 +13,8 @@ from typing import Any
 from studies import study_of
 
 from nndl_exp.records import RunDirectory
-from nndl_exp.study.running.claims import Table
 from nndl_exp.study.running.coordinator import Coordinator
+from nndl_exp.study.running.table import Table
 
 STEPS: dict[str, tuple[Any, str, bool]] = {
     "before a proposal has its name": (os, "link", False),

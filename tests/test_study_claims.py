@@ -18,10 +18,11 @@ from studies import SERIAL, run_small, study_of, table
 
 from nndl_exp.records import atomic
 from nndl_exp.study.leadership import Leadership
-from nndl_exp.study.running.claims import Claims, Table, url_of
+from nndl_exp.study.running.claims import Claims
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.running.members import FOLDER, Member, is_run
 from nndl_exp.study.running.report import Ended
+from nndl_exp.study.running.table import Table, url_of
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary
 
@@ -69,7 +70,8 @@ def leftovers(study: Study) -> list[Path]:
 def test_a_study_killed_between_two_steps_ends_with_the_same_table(tmp_path, whole, step, number):
     words = (*SERIAL, "storage.heartbeat=60")  # nobody waits for a dead process of this host
     process = started("killed.py", step, number, tmp_path, *words)
-    assert process.wait(timeout=120) == -signal.SIGKILL, process.communicate()
+    said = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, said
     assert run_small(tmp_path, *words).equals(whole)
     assert leftovers(study_of(tmp_path, *words)) == []
 
@@ -82,7 +84,7 @@ def test_a_claim_is_taken_once(study):
         assert one.take(3)
         assert one.take(3), "the answer to the first may have been lost"
         assert not other.take(3)
-        assert other.elsewhere(lambda trial: True) == {3}
+        assert other.free([3, 4]) == [4]
         one.keep([])
         assert other.take(3)
 
@@ -107,7 +109,7 @@ def test_of_those_that_take_over_one_succeeds(tmp_path, database, request):
         with claims_of(study) as claims:
             for trial in range(20):
                 barrier.wait()
-                claims.elsewhere(lambda trial: True)
+                claims.free([trial])
                 if claims.take(trial):
                     taken.append(trial)
             barrier.wait()
@@ -121,24 +123,33 @@ def test_of_those_that_take_over_one_succeeds(tmp_path, database, request):
     dead.close()
 
 
+def silent_claims(study: Study) -> list[tuple[str, float | None, bool]]:
+    reader = Table(url_of(study.config), str(study.id), "reader", 3.0)
+    found = [claim for claim in reader.others().values() if not claim[2]]
+    reader.close()
+    return found
+
+
 def test_a_silent_process_keeps_what_it_writes_and_what_it_has_spoken_for(study):
     silent = Table(url_of(study.config), str(study.id), DEAD, 3.0)
     silent.create()
     silent.beat()
     assert silent.take(0)
     with claims_of(study) as claims:
-        assert claims.elsewhere(lambda trial: True) == {0}
+        assert claims.free([0]) == []
         assert not claims.alone
         with closing(sqlite3.connect(Path(study.config.output) / "claims.db")) as connection:
-            connection.execute("UPDATE members SET heartbeat = heartbeat - 60 WHERE owner = ?",
-                               (DEAD,))  # fmt: skip
+            connection.execute("UPDATE members SET heartbeat = heartbeat - 60")
             connection.commit()
-        assert claims.elsewhere(lambda trial: False) == {0}, "somebody writes its record"
-        ((_, owner, heartbeat, lives),) = claims._table.others()
-        assert not lives
+        with study.run_directory(0).lock():
+            assert claims.free([0]) == [], "somebody writes its record"
+        ((owner, heartbeat, lives),) = silent_claims(study)
+        assert (owner, lives) == (DEAD, False)
         silent.beat()
-        claims._table.free(0, owner, heartbeat)
-        assert claims.elsewhere(lambda trial: True) == {0}, "it has spoken in between"
+        other = Table(url_of(study.config), str(study.id), "other", 3.0)
+        other.free(0, owner, heartbeat)
+        assert other.others()[0][0] == DEAD, "it has spoken in between"
+        other.close()
     silent.close()
 
 
@@ -218,7 +229,7 @@ def test_claims_are_made_again_with_the_table(study):
     with claims_of(study, lambda: [7]) as one, claims_of(study) as other:
         assert one.take(7)
         (Path(study.config.output) / "claims.db").unlink()
-        until(lambda: other.elsewhere(lambda trial: True) == {7})
+        until(lambda: other.free([7]) == [])
         assert not other.take(7)
 
 
@@ -229,11 +240,16 @@ def test_the_file_of_a_dead_container_keeps_nobody_from_being_alone(study):
     folder = study.directory / FOLDER
     folder.mkdir()
     (folder / DEAD).touch()
+    gone = Table(url_of(study.config), str(study.id), DEAD, 3.0)
+    gone.create()
+    gone.beat()
+    with claims_of(study) as claims:
+        assert not claims.alone, "its lock may not be seen from here"
+        assert (folder / DEAD).exists()
+    gone.forget(DEAD)
+    gone.close()
     with claims_of(study) as claims:
         assert claims.alone
-    assert (folder / DEAD).exists(), "its host may only be slow"
-    os.utime(folder / DEAD, (0, 0))
-    with claims_of(study):
         assert not (folder / DEAD).exists()
 
 
@@ -241,17 +257,16 @@ def test_a_process_that_was_killed_is_known_to_be_dead_at_once(study):
     program = (
         "import os, sys; from pathlib import Path; "
         "from nndl_exp.study.running.members import Member; "
-        "Member(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
+        "Member(Path(sys.argv[1])).arrive(); os.kill(os.getpid(), 9)"
     )
-    started(program, study.directory).wait(timeout=60)
+    started(program, study.directory).communicate(timeout=60)
     (path,) = (study.directory / FOLDER).iterdir()
     dead = Table(url_of(study.config), str(study.id), path.name, 3.0)
     dead.create()
     dead.beat()
     dead.take(0)
     dead.close()
-    with Member(study.directory) as member:
-        assert member.is_dead(path.name)
+    assert Member(study.directory).is_dead(path.name)
     with claims_of(study) as claims:
         assert claims.alone
         assert claims.take(0)

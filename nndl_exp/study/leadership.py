@@ -31,14 +31,16 @@ class Leadership:
             except Timeout:
                 return False
         if self._folder not in _LED:
-            _LED[self._folder] = Member(self._folder).__enter__()
+            _LED[self._folder] = Member(self._folder)
+            _LED[self._folder].arrive()
         return True
 
     def release(self) -> None:
         """Let another process lead."""
         self._lock.release()
         if (member := _LED.pop(self._folder, None)) is not None:
-            member.__exit__(None, None, None)
+            member.leave()
+            member.remove(member.name)
 
     def succeeds(self, trials: int) -> bool:
         """Whether this process is to show a study that is complete with so many trials.

@@ -100,7 +100,7 @@ class Coordinator:
     def _run(self) -> Iterator[Trial]:
         try:
             self._trials.adopt()
-            self.report.resumed = len(self._trials)
+            self.report.resumed = sum(bool(slot.finished) for slot in self._trials.slots)
             yield from self._trials.fresh()
             while self._advance():
                 yield from self._trials.fresh()
@@ -139,15 +139,11 @@ class Coordinator:
         trials.adopt()
         for number in trials.having(Status.PROPOSED, Status.ELSEWHERE):
             trials.read_result(number)
-        held = self._claims.elsewhere(self._is_free)
-        for number in trials.having(Status.ELSEWHERE):
-            if number in self._workers:  # its claim was lost
-                self._stop.request(number)
-            elif number not in held and self._is_free(number):
-                trials[number].status = Status.PROPOSED
-
-    def _is_free(self, number: int) -> bool:
-        return self.search.run_directory(number).is_free()
+        elsewhere = trials.having(Status.ELSEWHERE)
+        for number in filter(self._workers.__contains__, elsewhere):
+            self._stop.request(number)  # its claim was lost, perhaps its flag, too
+        for number in self._claims.free(elsewhere):
+            trials.slots[number].status = Status.PROPOSED
 
     def _propose(self) -> None:
         trials, search = self._trials, self.search
@@ -171,7 +167,7 @@ class Coordinator:
         # Alone it may claim all that the lag allows, so that no worker waits for this process.
         room = self.workers + (lag if self._claims.alone else 1) if self.workers > 1 else 1
         for number in self._workers.take_back(room):  # others could begin them
-            trials[number].status = Status.PROPOSED
+            trials.slots[number].status = Status.PROPOSED
         # Where an early record was lost, trials that may look at it wait until it is there again.
         visible = len(trials.settled) + lag
         for number in trials.having(Status.PROPOSED):
@@ -182,7 +178,7 @@ class Coordinator:
 
     def _start(self, number: int) -> bool:
         """Claim a trial and hand it to the workers; returns False if they have died."""
-        slot = self._trials[number]
+        slot = self._trials.slots[number]
         if not self._claims.take(number):
             slot.status = Status.ELSEWHERE
             return True
@@ -203,7 +199,7 @@ class Coordinator:
         prunes = plan.pruner["name"] != "none"  # else nobody looks at the results
         return Task(
             number=number,
-            config=trials[number].config,
+            config=trials.slots[number].config,
             data=self.search.dataset.sha256,
             directory=self.search.run_directory(number).path.resolve(),
             plan=replace(plan, known=()),  # a worker prunes, and does not propose
@@ -216,7 +212,7 @@ class Coordinator:
 
     def _lose(self, number: int) -> None:
         """Stop training a trial that another process has claimed since: this one was silent."""
-        self._trials[number].status = Status.ELSEWHERE
+        self._trials.slots[number].status = Status.ELSEWHERE
         self._stop.request(number)
 
     def _wait(self) -> None:
@@ -233,7 +229,7 @@ class Coordinator:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _collect(self, number: int, outcome: Outcome | BaseException) -> None:
-        slot = self._trials[number]
+        slot = self._trials.slots[number]
         if isinstance(outcome, OF_THE_MACHINE):
             self._retry(number, outcome)
         elif isinstance(outcome, BaseException):
@@ -250,7 +246,7 @@ class Coordinator:
         begun = mark.exists() or not isinstance(error, BrokenExecutor)
         if self._trials.read_result(number):
             return  # only the news of it was lost
-        slot, said = self._trials[number], f"{type(error).__name__}: {error}"
+        slot, said = self._trials.slots[number], f"{type(error).__name__}: {error}"
         slot.attempts, slot.status = slot.attempts + begun, Status.PROPOSED
         if slot.attempts > self.search.config.study.max_retries:
             why = f"trial {number} was broken by the machine {slot.attempts} times ({said})"

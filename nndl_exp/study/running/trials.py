@@ -37,25 +37,22 @@ class Slot:
 class Trials:
     """All trials that are proposed, and of these the finished prefix 0, 1, ...: the search's table.
 
-    ``proposals`` has a proposal for each slot; ``settled`` is the prefix as samplers and pruners
-    see it. ``earlier`` are runs that completed before the search.
+    ``slots`` and ``proposals`` have an entry for each; ``settled`` is the prefix as samplers and
+    pruners see it. ``earlier`` are runs that completed before the search.
     """
 
     def __init__(self, search: Study, earlier: Mapping[RunConfig, Original]) -> None:
         self._search, self._earlier = search, earlier
-        self._slots: list[Slot] = []
+        self.slots: list[Slot] = []
         self._first: dict[RunConfig, int] = {}
         self._told, self._succeeded = 0, False
         self.proposals: list[Proposal] = []
         self.settled: list[Settled] = []
 
-    def __getitem__(self, number: int) -> Slot:
-        return self._slots[number]
-
     def add(self, proposal: Proposal) -> None:
         """Add the next proposed trial, and its result if that is recorded."""
         config = self._search.space.apply(self._search.config.run, proposal.params)
-        self._slots.append(Slot(config))
+        self.slots.append(Slot(config))
         self.proposals.append(proposal)
         self.read_result(proposal.number)
 
@@ -65,14 +62,14 @@ class Trials:
         Raises:
             UserError: a record is damaged, or not that of its proposal.
         """
-        before = len(self._slots)
-        while proposal := proposals.recorded(self._search, len(self._slots)):
+        before = len(self.slots)
+        while proposal := proposals.recorded(self._search, len(self.slots)):
             self.add(proposal)
-        return len(self._slots) > before
+        return len(self.slots) > before
 
     def read_result(self, number: int) -> bool:
         """Finish a trial if its record says how it ended."""
-        directory, slot = self._search.run_directory(number), self._slots[number]
+        directory, slot = self._search.run_directory(number), self.slots[number]
         if (result := directory.result()) is None:
             return False
         directory.tidy()
@@ -86,10 +83,10 @@ class Trials:
 
     def finish(self, number: int, result: Result) -> None:
         """Keep the result of a trial; the prefix grows if this was the one that it waited for."""
-        slot = self._slots[number]
+        slot = self.slots[number]
         trial = Trial(number, slot.config, result)
         slot.finished, slot.status = (trial, self._search.settled(trial)), Status.FINISHED
-        while (n := len(self.settled)) < len(self._slots) and (ended := self._slots[n].finished):
+        while (n := len(self.settled)) < len(self.slots) and (ended := self.slots[n].finished):
             self.settled.append(ended[1])
             if ended[0].result.state == "complete":
                 self._first.setdefault(ended[0].config, n)
@@ -97,8 +94,8 @@ class Trials:
 
     def having(self, *statuses: Status) -> list[int]:
         """The trials beyond the prefix with one of these statuses, by their numbers."""
-        beyond = range(len(self.settled), len(self._slots))
-        return [number for number in beyond if self._slots[number].status in statuses]
+        beyond = range(len(self.settled), len(self.slots))
+        return [number for number in beyond if self.slots[number].status in statuses]
 
     @property
     def has_fresh(self) -> bool:
@@ -108,14 +105,10 @@ class Trials:
     def fresh(self) -> Iterator[Trial]:
         """The trials by which the prefix has grown since this was asked last."""
         while self.has_fresh:
-            finished = self._slots[self._told].finished
+            finished = self.slots[self._told].finished
             assert finished is not None
             self._told += 1
             yield finished[0]
-
-    def __len__(self) -> int:
-        """How many trials are finished, beyond the prefix too."""
-        return len(self.settled) + len(self.having(Status.FINISHED))
 
     @property
     def total(self) -> int:
@@ -134,7 +127,7 @@ class Trials:
         few = len(self.settled)
         if self._succeeded or not self.are_complete or not 0 < few < self._search.total(few):
             return None
-        first = self._slots[0].finished
+        first = self.slots[0].finished
         reason = first[0].result.reason if first else ""
         return (
             f"the first {few} trials all failed (trial 0: {reason}): mend the run or the search "
@@ -154,7 +147,7 @@ class Trials:
     def original(self, number: int) -> Original | None:
         """The first run that completed with a trial's config, among those it may look at."""
         # Later trials may have finished by now, or not: that depends on who was faster.
-        config, visible = self._slots[number].config, self.visible(number)
+        config, visible = self.slots[number].config, self.visible(number)
         if (first := self._first.get(config, visible)) < visible:
             return Original(self._search.run_directory(first).path.resolve(), f"trial {first}")
         return self._earlier.get(config)
