@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import URL, Connection
@@ -118,6 +118,22 @@ def check_file(file: Path, table: str, whose: str, remedy: str) -> None:
         raise UserError(f"{file} is not a database of {whose}: got other tables; {remedy}")
 
 
+def fast_sqlite(engine: sqlalchemy.Engine) -> None:
+    """Give an SQLite database a write-ahead log, which halves the time of a commit.
+
+    A power cut can lose the last commits but not damage the file.
+    """
+
+    def set_up(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    sqlalchemy.event.listen(engine, "connect", set_up)
+    engine.dispose()  # connections made before
+
+
 def schema_url(base: URL, schema: str) -> str:
     """The address of the tables in one schema of a database."""
     options = f"{base.query.get('options', '')} -csearch_path={schema}".strip()
@@ -149,15 +165,16 @@ def creating(url: str) -> Iterator[None]:
 
 
 def _create_schema(connection: Connection, url: str) -> None:
-    found = re.search(r"-csearch_path=(\w+)", str(sqlalchemy.make_url(url).query.get("options")))
-    if found is None or found[1] not in SCHEMAS:
+    options = str(sqlalchemy.make_url(url).query.get("options"))
+    schema = (re.findall(r"-csearch_path=(\w+)", options) or [""])[-1]
+    if schema not in SCHEMAS:
         return
     # IF NOT EXISTS asks for the right to make it even where it is there.
     there = connection.execute(
-        sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": found[1]}
+        sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": schema}
     )
     if there.first() is None:
-        connection.execute(sqlalchemy.schema.CreateSchema(found[1]))
+        connection.execute(sqlalchemy.schema.CreateSchema(schema))
 
 
 @contextmanager

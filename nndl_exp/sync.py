@@ -1,4 +1,4 @@
-"""``python -m nndl_exp.sync``: bring MLflow up to date with the run directories."""
+"""``python -m nndl_exp.sync``: bring MLflow and Optuna's database up to date with the records."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +11,7 @@ from rich.console import Console
 from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option, tracking_option, verbosity_options
-from nndl_exp.config import TrackingConfig
+from nndl_exp.config import StorageConfig, TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.screen import Screen, Verbosity
@@ -49,7 +49,7 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
     for name in names:
         study = open_study(output, name)
         there = replace(tracking, experiment=study.config.tracking.experiment)
-        study.config = replace(study.config, tracking=there)
+        study.config = replace(study.config, tracking=there, storage=_storage(tracking))
         if isinstance(study, StagedStudy):
             show_stages(study)
             continue
@@ -69,6 +69,12 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
         if view.outage:
             raise UserError(f"MLflow stopped answering ({view.outage}); try again later")
     return len(names)
+
+
+def _storage(tracking: TrackingConfig) -> StorageConfig:
+    """Where Optuna's tables are: with MLflow's, if those are in PostgreSQL."""
+    is_server = (tracking.uri or "").startswith("postgresql")
+    return StorageConfig("postgresql", tracking.uri) if is_server else StorageConfig()
 
 
 def show_stages(study: "StagedStudy") -> None:

@@ -191,8 +191,7 @@ def create_tables(url: str) -> RDBStorage:
                 f"{_REMEDY}"
             ) from None
     if not server:
-        sa.event.listen(storage.engine, "connect", _fast_sqlite)
-        storage.engine.dispose()  # connections made before the listener
+        database.fast_sqlite(storage.engine)
     return storage
 
 
@@ -265,11 +264,3 @@ def _id_of(output: Path) -> str:
     if not path.exists():
         atomic.write(path, uuid.uuid4().hex.encode(), durable=True)
     return path.read_text()
-
-
-def _fast_sqlite(connection: Any, _: Any) -> None:
-    # A write-ahead log halves the time of a commit; what a power cut takes is written again.
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()

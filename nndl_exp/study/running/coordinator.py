@@ -123,10 +123,10 @@ class Coordinator:
             report.end(Ended.TIME_IS_UP, cfg.TIME_IS_UP)
         if trials.hopeless:
             report.end(Ended.HOPELESS, trials.hopeless)
-        if report.ended and not self._stop.flag.exists():
-            self._stop.request()
         if trials.are_complete:
             report.end(Ended.COMPLETE)
+        if report.ended not in (None, Ended.COMPLETE) and not self._stop.flag.exists():
+            self._stop.request()
         return bool(self._workers or trials.has_fresh or report.ended is None)
 
     def _look(self) -> None:
@@ -169,7 +169,7 @@ class Coordinator:
         for number in self._workers.take_back(room):  # others could begin them
             trials.slots[number].status = Status.PROPOSED
         # Where an early record was lost, trials that may look at it wait until it is there again.
-        visible = len(trials.settled) + lag
+        visible = min(len(trials.settled) + lag, trials.total)
         for number in trials.having(Status.PROPOSED):
             if self.report.ended or len(self._workers) >= room or number >= visible:
                 return

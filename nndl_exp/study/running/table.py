@@ -75,7 +75,7 @@ class Table:
             url, isolation_level="AUTOCOMMIT", **(how if self._file else {"pool_pre_ping": True})
         )
         if self._file:
-            sa.event.listen(self._engine, "connect", _fast_sqlite)
+            database.fast_sqlite(self._engine)
         self._now: sa.ColumnElement[float] = sa.literal_column(_NOW[self._engine.dialect.name])
         self._lives = sa.func.abs(self._now - _MEMBERS.c.heartbeat) <= silence
         self._inode: int | None = None
@@ -191,12 +191,3 @@ def _inode(file: str) -> int | None:
         return Path(file).stat().st_ino
     except FileNotFoundError:
         return None
-
-
-def _fast_sqlite(connection: Any, _: Any) -> None:
-    # A write-ahead log halves the time of a commit; a power cut can lose the last claims, which
-    # nobody holds any more after it.
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
