@@ -142,7 +142,7 @@ def delete(output: str, study: str, yes: bool) -> None:
 
     found = _find(output, study)
     if found.state == "running":
-        raise UserError(f"{found.name} must not be running to be deleted: a process leads it")
+        raise UserError(f"{found.name} must not be running to be deleted: a process runs it")
     if not yes:
         click.confirm(f"Delete {found.folder} with {found.trials} trials?", abort=True)
     delete_study(output, found.name)

@@ -176,7 +176,7 @@ def _lead(
     from nndl_exp.study import executors
     from nndl_exp.study.ending import conclude, ending
     from nndl_exp.study.finished import keep_command
-    from nndl_exp.study.running.claims import Leadership
+    from nndl_exp.study.leadership import Leadership
 
     start, region, led = time.monotonic(), StudyRegion(pace), _Led()
     leadership = Leadership(study.directory)
@@ -200,6 +200,8 @@ def _lead(
         leadership.release()
     if views.outage:
         screen.tell(outage_line(views.outage, study.config.output, study.tracking), style=WARNING)
+    if views.missed:
+        screen.tell(views.missed, style=WARNING)
     return led, views.page
 
 
@@ -220,6 +222,8 @@ def _lead_stage(
     region: "StudyRegion",
 ) -> bool:
     """Run one stage to its decision; False where the study ends with it."""
+    from nndl_exp.study.running.report import Ended
+
     position, start = len(led.stages) + 1, time.monotonic()
     show.begin(position, stage)
     screen.change(partial(region.begin, show.watched(position, stage, coordinator.proposed)))
@@ -229,11 +233,11 @@ def _lead_stage(
         show.trial(trial)
         views.log(stage, trial)
     report = coordinator.report
-    led.stopped, led.signal = report.stopped, coordinator.signal
+    led.stopped, led.signal = report.why, report.signal
     led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
     led.trials += len(trials)
-    whole = stage.decision()
-    reached = whole or (stage.decision(time_is_up=True) if coordinator.time_is_up else None)
+    whole, time_is_up = stage.decision(), report.ended is Ended.TIME_IS_UP
+    reached = whole or stage.decision(time_is_up=time_is_up)
     last = not stage.facts.later
     led.complete = whole is not None and (whole.stop or last)
     led.decided = reached is not None
@@ -246,7 +250,7 @@ def _lead_stage(
     analysis = views.end(stage, trials, reached)
     if stage.search.is_sampled:
         show.importances(analysis)
-    return reached is not None and not (report.stopped or coordinator.stopping)
+    return reached is not None and not (report.why or coordinator.stopping)
 
 
 def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":
@@ -274,9 +278,9 @@ def _check_resources(study: "Study") -> None:
     from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.run import sizes_of
     from nndl_exp.study import executors
-    from nndl_exp.study.running.storage import check_storage
     from nndl_exp.study.study import expected_trials
     from nndl_exp.tracking.client import check_database
+    from nndl_exp.tracking.optuna_view import check_storage
 
     config, n = study.config, len(study.dataset.training)
     check_output(config.output)

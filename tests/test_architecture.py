@@ -20,7 +20,7 @@ ORDER = (
 ROOM_OF_LIBRARY = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "optuna": {"study"},
+    "optuna": {"study", "tracking"},
     "distributed": {"study"},
     "dask": {"study"},
     "mlflow": {"tracking"},

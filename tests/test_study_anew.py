@@ -5,18 +5,21 @@ from pathlib import Path
 
 import mlflow
 import optuna
+import pandas as pd
 import pytest
-from studies import SERIAL, SMALL, lead, run_small, search_of, study_of, table
+from studies import SERIAL, SMALL, lead, search_of, study_of, table
+from studies import run_small as run_unseen
 from test_study_joined import ended, join
 
 from nndl_exp.cli.hydra_config import compose
+from nndl_exp.cli.optuna_tracking import show_in_optuna
 from nndl_exp.errors import UserError
 from nndl_exp.reproduce import main as reproduce
 from nndl_exp.studies import main as studies
-from nndl_exp.study.running.storage import sqlite_url
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
+from nndl_exp.tracking.optuna_view import sqlite_url
 
 QUICK = (*SERIAL, "study.name=foo", "study.n_trials=6", "training.epochs=2")
 OTHERS = {
@@ -25,6 +28,13 @@ OTHERS = {
     "data": ("dataset=digits_8x8",),
     "direction": ("training.judged_by=validation_cost",),
 }
+
+
+def run_small(folder: Path, *words: str) -> pd.DataFrame:
+    """Run a study, and show it in Optuna's database."""
+    found, study = run_unseen(folder, *words), search_of(folder, *words)
+    assert show_in_optuna(study, study.trials()) is None
+    return found
 
 
 def rows(folder: Path, name: str = "foo/joint") -> int:
@@ -66,6 +76,7 @@ def test_another_study_of_that_name_is_reproduced(deleted, capsys):
 def test_the_same_study_begins_anew(tmp_path, deleted):
     study = search_of(deleted, *QUICK)
     lead(study)
+    assert show_in_optuna(study, study.trials()) is None
     assert table(study).equals(run_small(tmp_path / "fresh", *QUICK))
     assert rows(deleted) == 6, "and not the nine of the one before"
 
@@ -106,6 +117,8 @@ def stages_of(folder: Path, *words: str) -> Study:
 
 def led(study: Study) -> dict[str, str]:
     list(study.run())
+    for stage in study.stages():
+        assert show_in_optuna(stage.search, stage.search.trials()) is None
     return {stage.key: table(stage.search).to_csv() for stage in study.stages()}
 
 
@@ -136,7 +149,6 @@ def test_two_processes_that_start_at_once_use_the_same_new_rows(tmp_path, delete
     ended(join(fresh, *words))
     here, there = (table(search_of(folder, *words)) for folder in (deleted, fresh))
     assert here.equals(there)
-    assert rows(deleted) == 6
 
 
 def test_a_study_deleted_on_postgresql_leaves_nothing_to_the_next(tmp_path, storage):
@@ -156,6 +168,10 @@ def test_a_record_that_is_not_of_its_proposal_is_refused(tmp_path):
         tmp_path / "other/studies/foo/stages/joint/trials",
         tmp_path / "one/studies/foo/stages/joint/trials",
     )
+    with pytest.raises(UserError, match=r"trials/0 must hold the trial that foo/joint proposes"):
+        run_small(tmp_path / "one", *QUICK)
+    for path in (tmp_path / "one").rglob("proposal.json"):
+        path.unlink()
     with pytest.raises(UserError, match=r"trials/0 must hold the trial that foo/joint proposes"):
         run_small(tmp_path / "one", *QUICK)
 

@@ -263,6 +263,7 @@ def test_a_worker_that_does_not_see_the_output_folder_says_so(tmp_path):
     task = Task(
         number=0, config=study.config.run, data=study.dataset.sha256, plan=study.plan, settled=(),
         directory=study.run_directory(0).path, stop_flag=study.directory / ".stop",
+        lost_flag=study.directory / ".lost",
         deadline=float("inf"),
     )  # fmt: skip
     with pytest.raises(UserError, match=f"under the same path: got {study.directory}, which is"):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from studies import search_of
@@ -12,9 +13,8 @@ from nndl_exp.study.proposing.proposer import Proposal, Settled
 from nndl_exp.study.proposing.ranges import contains
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening, widened
-from nndl_exp.study.running.patience import Patience
-from nndl_exp.study.running.storage import Storage, url_of
 from nndl_exp.study.stages.joint import centred
+from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView, sqlite_url
 
 SPACE = compose("sweep").settings["search_space"]
 FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))
@@ -171,17 +171,17 @@ def test_a_grid_stays_as_it_is():
     assert widened(steps, a_plan, proposals, settled, WIDEN_EVERY, 3000) == (steps, False)
 
 
-def test_the_database_takes_trials_of_a_range_that_grew(tmp_path):
-    proposer, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
+def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
+    _, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
     study = search_of(tmp_path, "study.name=joint")
-    study.create()
-    storage = Storage(url := url_of(study.config), study, Patience(url, 0.0, print))
-    with storage.exclusive() as held:
-        assert held
-        for proposal in proposals:
-            space = plan().space if proposal.number < WIDEN_EVERY else proposer.space
-            assert storage.add(proposal, space.distributions)
-    assert not storage.add(proposals[-1], proposer.space.distributions)  # it has been proposed
-    storage.read()
-    assert [p.params for p in storage.proposals()] == [p.params for p in proposals]
-    storage.close()
+    names, space = study.objective_names, plan().space.distributions
+    view = OptunaView(study.config, "joint", "id", study.directions, names, space)
+    view.write(
+        len(proposals),
+        lambda n: OptunaTrial(True, proposals[n].params, (0.5,), (), {}, 0.0, 1.0),
+    )
+    view.close()
+    shown = optuna.load_study(study_name="joint", storage=sqlite_url(tmp_path)).trials
+    assert [trial.params for trial in shown] == [p.params for p in proposals]
+    ranges = [trial.distributions["training.eta"].high for trial in shown]
+    assert min(ranges) == space["training.eta"].high < max(ranges)

@@ -3,8 +3,8 @@
 Both have the same trials, the default search space, and TPE with its default settings; Optuna's
 study keeps one sampler and is told of every trial. A proposal is ask and a value for every
 parameter: Optuna samples where the first one is asked for. Ours is made by the view that the
-coordinator asks; then also with all that the coordinator does in the database for it: the lock,
-reading what other processes may have written, storing it. In alternation, in one process.
+coordinator asks; then also with all that the coordinator does on the disk for it: looking whether
+another process has recorded it, recording it. In alternation, in one process.
 """
 
 import statistics
@@ -17,12 +17,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import optuna
 
-from benchmarks.scaling.sweeps import on_postgresql, stored_name, table
+from benchmarks.scaling.sweeps import table
 from nndl_exp.api import load_study
-from nndl_exp.study.proposing.proposer import OptunaProposer, Proposal, Settled
+from nndl_exp.study import proposals
+from nndl_exp.study.proposing.proposer import Proposal, Settled, View
 from nndl_exp.study.proposing.samplers import sampler_for
-from nndl_exp.study.running.patience import Patience
-from nndl_exp.study.running.storage import Storage, url_of
 from nndl_exp.study.study import Study
 
 TRIALS = 5000
@@ -39,22 +38,22 @@ class Past:
     @classmethod
     def of(cls, study: Study, n: int) -> "Past":
         """``n`` trials at random places, with values that a learner could have had."""
-        view = OptunaProposer(replace(study.plan, sampler={"name": "random"}, lag=n + 1))
+        view = View(replace(study.plan, sampler={"name": "random"}, lag=n + 1))
         proposals = [view.ask([]) for _ in range(n)]
         rng = np.random.default_rng(study.plan.seed)
         scores = np.sort(rng.random((n, _EPOCHS)), axis=1)
         settled = [Settled(True, (row[-1],), tuple(row)) for row in scores.tolist()]
         return cls(proposals, settled)
 
-    def frozen(self, study: Study, *, scores: bool = True) -> list[optuna.trial.FrozenTrial]:
-        """The same as Optuna has them; our database has no ``scores``, which the records keep."""
+    def frozen(self, study: Study) -> list[optuna.trial.FrozenTrial]:
+        """The same as Optuna has them."""
         space = study.space.distributions
         return [
             optuna.trial.create_trial(
                 params=p.params,
                 distributions={name: space[name] for name in p.params},
                 value=s.values[0],
-                intermediate_values=dict(enumerate(s.scores, 1)) if scores else {},
+                intermediate_values=dict(enumerate(s.scores, 1)),
             )
             for p, s in zip(self.proposals, self.settled, strict=True)
         ]
@@ -62,11 +61,11 @@ class Past:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds for a proposal: Optuna's own, our view's, and with the database."""
+    """Seconds for a proposal: Optuna's own, our view's, and with its record."""
 
     optunas: float
     view: float
-    stored: float
+    recorded: float
 
 
 def measure(trials: int, rounds: int, *words: str) -> Times:
@@ -77,7 +76,7 @@ def measure(trials: int, rounds: int, *words: str) -> Times:
         assert isinstance(study, Study)
         study.create()
         past = Past.of(study, trials - 1)
-        contenders = (_optunas(study, past), _view(study, past), _stored(study, past))
+        contenders = (_optunas(study, past), _view(study, past), _recorded(study, past))
         seconds = [[_timed(propose) for propose in contenders] for _ in range(rounds + 1)]
     return Times(*(statistics.median(column) for column in zip(*seconds[1:], strict=True)))
 
@@ -103,7 +102,7 @@ def _optunas(study: Study, past: Past) -> Callable[[], object]:
 
 
 def _view(study: Study, past: Past) -> Callable[[], Proposal]:
-    view, settled = OptunaProposer(study.plan), [*past.settled]
+    view, settled = View(study.plan), [*past.settled]
     view.restore(past.proposals, past.settled)
 
     def propose() -> Proposal:
@@ -114,34 +113,23 @@ def _view(study: Study, past: Past) -> Callable[[], Proposal]:
     return propose
 
 
-def _stored(study: Study, past: Past) -> Callable[[], None]:
-    """As ``Coordinator._propose`` does it where other processes work at the study, too."""
-    propose, url = _view(study, past), url_of(study.config)
-    storage = Storage(url, study, Patience(url, 60.0, print))
-    # One by one, claimed and settled, it would take long; Optuna alone asks for no number.
-    backend = optuna.storages.RDBStorage(url)
-    own = optuna.load_study(study_name=stored_name(study, backend), storage=backend)
-    own.add_trials(past.frozen(study, scores=False))
-    backend.engine.dispose()
-    storage.read()
+def _recorded(study: Study, past: Past) -> Callable[[], None]:
+    """As the coordinator does it."""
+    propose, number = _view(study, past), len(past.proposals)
 
-    def stored() -> None:
-        with storage.exclusive():
-            storage.read()
-            assert storage.add(propose(), study.space.distributions)
+    def recorded() -> None:
+        nonlocal number
+        assert proposals.recorded(study, number) is None
+        assert proposals.record(study, propose())
+        number += 1
 
-    return stored
+    return recorded
 
 
 def measured(rounds: int) -> str:
-    """The table, a row for each database; PostgreSQL's where there is one."""
-    databases = {"SQLite": (), "PostgreSQL": on_postgresql()}
-    rows = []
-    for title, words in databases.items():
-        if words is None:
-            continue
-        found = measure(TRIALS, 10 * rounds, *words)
-        times = [f"{1000 * t:.0f} ms" for t in (found.optunas, found.view, found.stored)]
-        ratios = [f"{t / found.optunas:.2f}" for t in (found.view, found.stored)]
-        rows.append([title, times[0], f"{times[1]} ({ratios[0]})", f"{times[2]} ({ratios[1]})"])
-    return table(["", "Optuna's own ask", "ours (ratio)", "ours with the database (ratio)"], rows)
+    """The table."""
+    found = measure(TRIALS, 10 * rounds)
+    times = [f"{1000 * t:.0f} ms" for t in (found.optunas, found.view, found.recorded)]
+    ratios = [f"{t / found.optunas:.2f}" for t in (found.view, found.recorded)]
+    row = [times[0], f"{times[1]} ({ratios[0]})", f"{times[2]} ({ratios[1]})"]
+    return table(["Optuna's own ask", "ours (ratio)", "ours with its record (ratio)"], [row])

@@ -1,7 +1,7 @@
 """32 workers that sleep in place of training: how far one coordinator carries.
 
 All is the product's own but ``train``, which each worker, a process of its own, replaces by one
-that sleeps and tells made-up epochs: the coordinator, TPE, claims and heartbeats, Optuna's tables
+that sleeps and tells made-up epochs: the coordinator, TPE, claims, heartbeats and Optuna's tables
 in PostgreSQL, the records that the workers write, and MLflow's in the second case. Ideal is every
 worker asleep all the time, from the first trial's start to the last one's end; the table must be
 that of one worker which does not sleep, on SQLite. Two processors do the work of all 32 workers,
@@ -99,7 +99,6 @@ def lead(case: Case, output: Path, *words: str) -> Night:
     """Lead a study whose workers sleep."""
     from nndl_exp.cli.study_tracking import SharedView
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.storage import url_of
 
     name = f"asleep-{uuid.uuid4().hex}"  # the database may have others
     settings = (f"study.name={name}", f"study.n_trials={case.trials}", f"study.lag={case.lag}",
@@ -110,7 +109,7 @@ def lead(case: Case, output: Path, *words: str) -> Night:
     pool.open()
     try:
         with SharedView(study, pool) as view:
-            coordinator = Coordinator(study, url_of(study.config), pool)
+            coordinator = Coordinator(study, pool)
             start = time.thread_time()
             for trial in coordinator:
                 view.log(trial)
@@ -127,7 +126,7 @@ def lead(case: Case, output: Path, *words: str) -> Night:
 def _counts(study: "Study") -> dict[str, int]:
     import optuna
 
-    from nndl_exp.study.running.storage import url_of
+    from nndl_exp.tracking.optuna_view import url_of
 
     storage = optuna.storages.RDBStorage(url_of(study.config))
     name = stored_name(study, storage)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from nndl_exp.cli.optuna_tracking import SearchInOptuna
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
 from nndl_exp.report.analysis import Analysis, analyse
@@ -21,7 +22,7 @@ from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
 from nndl_exp.study.ending import ending
-from nndl_exp.study.running.claims import Leadership
+from nndl_exp.study.leadership import Leadership
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.stages.stage import Stage
@@ -35,11 +36,12 @@ _FILES = (settings.FILE, BEST_FILE, "report.html")
 
 
 class StudyViews:
-    """A study in MLflow: its run, below it one for each stage, below that the trials; and its
-    tables and figures as files.
+    """A study in MLflow (its run, below it one for each stage, below that the trials), its searches
+    in Optuna's database, and its tables and figures as files.
 
     MLflow is opened when the first trial has finished, since it takes seconds to start. Where
     another process ``leads`` nothing is shown, unless that one has gone when the study is complete.
+    ``missed`` says what Optuna's database does not show.
     """
 
     def __init__(self, study: Study, *, leads: bool = True) -> None:
@@ -48,6 +50,8 @@ class StudyViews:
         self._root: StudyView | None = None
         self._views: dict[str, StudyView] = {}
         self._led: dict[str, Stage] = {}
+        self._optuna: dict[str, SearchInOptuna] = {}
+        self.missed: str | None = None
         self._story: list[str] = []
         self._table = ""
         if leads and self._tracking.uri:
@@ -65,6 +69,8 @@ class StudyViews:
 
     def log(self, stage: Stage, trial: Trial) -> None:
         """Show a finished trial of the stage."""
+        if self._leads:
+            self._optuna.setdefault(stage.key, SearchInOptuna(stage.search)).log(trial)
         if self._leads and self._tracking.name != "none":
             search, view = stage.search, self._stage(stage)
             directory = search.run_directory(trial.number)
@@ -76,6 +82,8 @@ class StudyViews:
         self._led[stage.key] = stage
         if not self._leads:
             return analysis
+        if stage.key in self._optuna:
+            self.missed = self._optuna[stage.key].close() or self.missed
         files = report_stage(stage.search, trials, analysis)
         if decision is not None:
             # Also where the study was killed before it was written down.

@@ -9,7 +9,14 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import RunConfig, SweepConfig, TrackingConfig, seconds, to_mapping
+from nndl_exp.config import (
+    RunConfig,
+    StorageConfig,
+    SweepConfig,
+    TrackingConfig,
+    seconds,
+    to_mapping,
+)
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
@@ -19,6 +26,7 @@ from nndl_exp.study.ending import conclude, forget
 from nndl_exp.study.executors import Pool
 from nndl_exp.study.names import no_such_study
 from nndl_exp.study.running.coordinator import Coordinator
+from nndl_exp.study.running.report import Ended
 from nndl_exp.study.search import Trial, table
 from nndl_exp.study.stages import joint
 from nndl_exp.study.stages.chapter3 import STAGES
@@ -53,8 +61,14 @@ class Study:
         self.rows = warm_start.load(config, self.dataset, self.name, self.rows_path)
 
     @classmethod
-    def open(cls, output: Path | str, name: str, tracking: TrackingConfig | None = None) -> "Study":
-        """A study that exists, by its name.
+    def open(
+        cls,
+        output: Path | str,
+        name: str,
+        tracking: TrackingConfig | None = None,
+        storage: StorageConfig | None = None,
+    ) -> "Study":
+        """A study that exists, by its name; where it is shown is not part of it.
 
         Raises:
             UserError: there is no study of that name, or its data have changed.
@@ -63,7 +77,7 @@ class Study:
         if not settings.is_name(name) or not (folder / settings.FILE).is_file():
             raise UserError(no_such_study(output, name))
         saved = settings.load(folder, output)
-        config = saved.config
+        config = replace(saved.config, storage=storage or saved.config.storage)
         if tracking is not None:
             there = replace(tracking, experiment=config.tracking.experiment)
             config = replace(config, tracking=there)
@@ -180,7 +194,9 @@ class Study:
                 for trial in coordinator:
                     yield stage, trial
                 coordinator.raise_what_stopped()
-                if decision := stage.decision(time_is_up=coordinator.time_is_up):
+                if decision := stage.decision(
+                    time_is_up=coordinator.report.ended is Ended.TIME_IS_UP
+                ):
                     stage.conclude(decision)
                     conclude(self.directory, led, decision)
         finally:

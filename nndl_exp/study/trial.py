@@ -39,8 +39,9 @@ class Task:
 
     ``settled`` are the results that the trial's pruning may look at, trials 0 .. number - L.
     ``same_as`` is the first run of the study that completed with this very config, if there is one.
-    Training is suspended between two epochs once ``stop_flag`` exists or the clock passes
-    ``deadline`` (seconds since 1970).
+    Training is suspended between two epochs once ``stop_flag`` exists, which asks all trials to
+    stop, or ``lost_flag``, which asks this one, or the clock passes ``deadline`` (seconds since
+    1970).
     """
 
     number: int
@@ -50,6 +51,7 @@ class Task:
     plan: Plan
     settled: tuple[Settled, ...]
     stop_flag: Path
+    lost_flag: Path
     deadline: float
     same_as: Original | None = None
 
@@ -154,7 +156,8 @@ def _judge(task: Task) -> Judge | None:
 
 
 def _must_stop(task: Task) -> bool:
-    return time.time() >= task.deadline or task.stop_flag.exists()
+    flags = task.stop_flag.exists() or task.lost_flag.exists()
+    return flags or time.time() >= task.deadline
 
 
 def scores(history: Sequence[Epoch], judged_by: JudgedBy) -> tuple[float, ...]:
