@@ -8,7 +8,7 @@ threshold between 0.25 and 3, a λ within a factor of ten of the book's 5, and a
 full digits with 30 hidden neurons. Each stage's decision is printed.
 """
 
-from nndl_exp.api import StagedStudy, load_study
+from nndl_exp.api import load_study
 from nndl_exp.book import Experiment, main
 
 START = ("network.hidden=[30]", "training.eta=10", "training.lmbda=1000",
@@ -21,10 +21,8 @@ def study(experiment: Experiment) -> None:
     dataset = "mnist" if experiment.full else "mnist_5k"
     words = [f"dataset={dataset}", *START[:3], f"strategy.stages={STAGES}", "tracking=none",
              f"output={experiment.output}", f"study.name=rescue-{dataset}"]  # fmt: skip
-    staged = load_study(words)
-    assert isinstance(staged, StagedStudy)
     found = {}
-    for stage, _ in staged.run():
+    for stage, _ in load_study(words).run():
         if (decision := stage.decision()) is not None:
             found[stage.key] = decision
     for key, decision in found.items():

@@ -69,7 +69,7 @@ def test_the_advice_fills_postgresql(folder, typed, postgres, storage):
     assert runs_of(uri) == set()
     postgres.execute("ALTER TABLE mlflow.runs DROP CONSTRAINT refuses", name)
     typed(advised(said))
-    assert runs_of(uri) == {"s", "s/0", "s/1"}
+    assert runs_of(uri) == {"s", "s/joint", "s/joint/0", "s/joint/1"}
     assert not list(folder.rglob("mlflow.db"))
 
 

@@ -23,7 +23,7 @@ from nndl_exp.study.proposing.proposer import Proposal, Settled, View
 from nndl_exp.study.proposing.samplers import sampler_for
 from nndl_exp.study.running.patience import Patience
 from nndl_exp.study.running.storage import Storage, url_of
-from nndl_exp.study.study import Study
+from nndl_exp.study.search import Search
 
 TRIALS = 5000
 _EPOCHS = 20
@@ -37,18 +37,18 @@ class Past:
     settled: list[Settled]
 
     @classmethod
-    def of(cls, study: Study, n: int) -> "Past":
+    def of(cls, search: Search, n: int) -> "Past":
         """``n`` trials at random places, with values that a learner could have had."""
-        view = View(replace(study.plan, sampler={"name": "random"}, lag=n + 1))
+        view = View(replace(search.plan, sampler={"name": "random"}, lag=n + 1))
         proposals = [view.ask([]) for _ in range(n)]
-        rng = np.random.default_rng(study.plan.seed)
+        rng = np.random.default_rng(search.plan.seed)
         scores = np.sort(rng.random((n, _EPOCHS)), axis=1)
         settled = [Settled(True, (row[-1],), tuple(row)) for row in scores.tolist()]
         return cls(proposals, settled)
 
-    def frozen(self, study: Study, *, scores: bool = True) -> list[optuna.trial.FrozenTrial]:
+    def frozen(self, search: Search, *, scores: bool = True) -> list[optuna.trial.FrozenTrial]:
         """The same as Optuna has them; our database has no ``scores``, which the records keep."""
-        space = study.space.distributions
+        space = search.space.distributions
         return [
             optuna.trial.create_trial(
                 params=p.params,
@@ -74,10 +74,10 @@ def measure(trials: int, rounds: int, *words: str) -> Times:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = load_study(["strategy=joint", "tracking=none", f"output={folder}", *words])
-        assert isinstance(study, Study)
         study.create()
-        past = Past.of(study, trials - 1)
-        contenders = (_optunas(study, past), _view(study, past), _stored(study, past))
+        search = next(study.stages()).search
+        past = Past.of(search, trials - 1)
+        contenders = (_optunas(search, past), _view(search, past), _stored(search, past))
         seconds = [[_timed(propose) for propose in contenders] for _ in range(rounds + 1)]
     return Times(*(statistics.median(column) for column in zip(*seconds[1:], strict=True)))
 
@@ -88,22 +88,22 @@ def _timed(propose: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _optunas(study: Study, past: Past) -> Callable[[], object]:
-    plan = study.plan
+def _optunas(search: Search, past: Past) -> Callable[[], object]:
+    plan = search.plan
     sampler = sampler_for(plan.sampler, plan.space, plan.seed, 0)
     own = optuna.create_study(sampler=sampler, directions=list(plan.directions))
-    own.add_trials(past.frozen(study))
+    own.add_trials(past.frozen(search))
 
     def propose() -> None:
         trial = own.ask()
-        study.space.suggest(trial)
+        search.space.suggest(trial)
         own.tell(trial, 0.5)
 
     return propose
 
 
-def _view(study: Study, past: Past) -> Callable[[], Proposal]:
-    view, settled = View(study.plan), [*past.settled]
+def _view(search: Search, past: Past) -> Callable[[], Proposal]:
+    view, settled = View(search.plan), [*past.settled]
     view.restore(past.proposals, past.settled)
 
     def propose() -> Proposal:
@@ -114,21 +114,21 @@ def _view(study: Study, past: Past) -> Callable[[], Proposal]:
     return propose
 
 
-def _stored(study: Study, past: Past) -> Callable[[], None]:
+def _stored(search: Search, past: Past) -> Callable[[], None]:
     """As ``Coordinator._propose`` does it where other processes work at the study, too."""
-    propose, url = _view(study, past), url_of(study.config)
-    storage = Storage(url, study, Patience(url, 60.0, print))
+    propose, url = _view(search, past), url_of(search.config)
+    storage = Storage(url, search, Patience(url, 60.0, print))
     # One by one, claimed and settled, it would take long; Optuna alone asks for no number.
     backend = optuna.storages.RDBStorage(url)
-    own = optuna.load_study(study_name=stored_name(study, backend), storage=backend)
-    own.add_trials(past.frozen(study, scores=False))
+    own = optuna.load_study(study_name=stored_name(search, backend), storage=backend)
+    own.add_trials(past.frozen(search, scores=False))
     backend.engine.dispose()
     storage.read()
 
     def stored() -> None:
         with storage.exclusive():
             storage.read()
-            assert storage.add(propose(), study.space.distributions)
+            assert storage.add(propose(), search.space.distributions)
 
     return stored
 
