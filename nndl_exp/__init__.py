@@ -3,8 +3,6 @@
 The public names are in ``nndl_exp.api``.
 """
 
-from nndl_exp.interrupts import claim_process_of_command
+from nndl_exp import interrupts as interrupts  # first: it claims the process of a command
 
-claim_process_of_command()  # before other modules are imported, which takes a while
-
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -309,10 +309,10 @@ class ExecutorConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class StorageConfig:
-    """Where Optuna keeps a study."""
+    """Where it stands which process trains which trial, and where Optuna's dashboard looks."""
 
     name: Literal["sqlite", "postgresql"] = "sqlite"
-    """A file below the output folder, or a database at ``url``."""
+    """Files below the output folder, or a database at ``url``."""
     url: str | None = None
     """postgresql://USER@HOST:PORT/DATABASE, without a password; null for NNDL_STORAGE_URL."""
     heartbeat: Size = 10

@@ -1,4 +1,4 @@
-"""PostgreSQL: Optuna's and MLflow's tables, in two schemas of one database, made once.
+"""PostgreSQL: our claims and Optuna's and MLflow's tables, in three schemas of one database.
 
 No address here holds a password. libpq finds it in PGPASSWORD, or in the file of PGPASSFILE; one
 that stands in NNDL_STORAGE_URL is handed to it as PGPASSWORD, in this process and its children.
@@ -6,22 +6,33 @@ that stands in NNDL_STORAGE_URL is handed to it as PGPASSWORD, in this process a
 
 import os
 import re
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from nndl_exp.errors import UserError
 
-SCHEMAS = ("optuna", "mlflow")
+T = TypeVar("T")
+SCHEMAS = ("nndl_exp", "optuna", "mlflow")
 VARIABLE = "NNDL_STORAGE_URL"
 _EXAMPLE = "postgresql://USER@HOST:5432/DATABASE"
 _CREATION = 7_236_154_880_417_223
 """The key of the advisory lock that is held while tables are made: any number, the same for all."""
 _SECONDS_TO_CONNECT = "10"
+_SECONDS_UNSAID = 1.0
+_LONGEST_PAUSE = 2.0
+
+
+class DatabaseGoneError(Exception):
+    """A database did not answer for as long as is waited for it; the message is one line."""
 
 
 def address(url: str | None, setting: str = "storage.url") -> URL:
@@ -108,6 +119,22 @@ def check_file(file: Path, table: str, whose: str, remedy: str) -> None:
         raise UserError(f"{file} is not a database of {whose}: got other tables; {remedy}")
 
 
+def fast_sqlite(engine: sqlalchemy.Engine) -> None:
+    """Give an SQLite database a write-ahead log, which halves the time of a commit.
+
+    A power cut can lose the last commits but not damage the file.
+    """
+
+    def set_up(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    sqlalchemy.event.listen(engine, "connect", set_up)
+    engine.dispose()  # connections made before
+
+
 def schema_url(base: URL, schema: str) -> str:
     """The address of the tables in one schema of a database."""
     options = f"{base.query.get('options', '')} -csearch_path={schema}".strip()
@@ -139,15 +166,16 @@ def creating(url: str) -> Iterator[None]:
 
 
 def _create_schema(connection: Connection, url: str) -> None:
-    found = re.search(r"-csearch_path=(\w+)", str(sqlalchemy.make_url(url).query.get("options")))
-    if found is None or found[1] not in SCHEMAS:
+    options = str(sqlalchemy.make_url(url).query.get("options"))
+    schema = (re.findall(r"-csearch_path=(\w+)", options) or [""])[-1]
+    if schema not in SCHEMAS:
         return
     # IF NOT EXISTS asks for the right to make it even where it is there.
     there = connection.execute(
-        sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": found[1]}
+        sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": schema}
     )
     if there.first() is None:
-        connection.execute(sqlalchemy.schema.CreateSchema(found[1]))
+        connection.execute(sqlalchemy.schema.CreateSchema(schema))
 
 
 @contextmanager
@@ -169,6 +197,16 @@ def one_line(url: str) -> Iterator[None]:
         raise UserError(refusal(url, e)) from None
 
 
+def check_driver() -> None:
+    """Check that there is a driver for PostgreSQL.
+
+    Raises:
+        UserError: the extra is not installed.
+    """
+    with one_line(""):
+        import_module("psycopg")
+
+
 def refusal(url: str, error: BaseException) -> str:
     """The line for an error of the database: its address without a password, and what it said."""
     parsed = sqlalchemy.make_url(url)
@@ -182,3 +220,45 @@ def refusal(url: str, error: BaseException) -> str:
             "python -m nndl_exp.init_storage once"
         )
     return f"the database {shown} must answer: got {last}"
+
+
+def outlast(
+    work: Callable[[], T],
+    url: str,
+    seconds: float,
+    over: threading.Event,
+    say: Callable[[str], None],
+) -> T:
+    """Call ``work`` again while the database of ``url`` does not answer, for ``seconds`` at most.
+
+    Only a server is waited for: what a file refuses, a full disk for one, it refuses again. The
+    wait ends when ``over`` is set. ``say`` gets a line when the wait has taken a second, and when
+    it is over. ``work`` may have been done before, with only the answer lost.
+
+    Raises:
+        DatabaseGoneError: it did not answer.
+    """
+    start, pause, said = time.monotonic(), 0.1, False
+    while True:
+        try:
+            result = work()
+        except DBAPIError as e:
+            if not went_away(e):
+                raise
+            left = (seconds if is_postgresql(url) else 0.0) - (time.monotonic() - start)
+            if left <= 0 or over.wait(min(pause, left)):
+                over.set()
+                raise DatabaseGoneError(refusal(url, e)) from None
+            if not said and seconds - left > _SECONDS_UNSAID:
+                said = True
+                say(f"{refusal(url, e)}; waiting for it, {seconds:g} s at most (storage.patience)")
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            if said:
+                say(f"the database answers again after {time.monotonic() - start:.0f} s")
+            return result
+
+
+def went_away(error: DBAPIError) -> bool:
+    """Whether a database did not answer, as opposed to answering that something is wrong."""
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated

@@ -171,7 +171,7 @@ def reproduce_study(output: str, name: str, screen: Screen) -> bool:
                 if not trials:
                     break
                 found += len(trials)
-                copy = again.like(stage).search
+                copy = again.stage(stage.key, stage.facts).search
                 _train_stage(stage, copy, pool, screen)
                 identical = _compare_stage(stage, copy, screen) and identical
     if not found:

@@ -151,7 +151,7 @@ def delete(output: str, study: str, yes: bool) -> None:
 
     found = _find(output, study)
     if found.state == "running":
-        raise UserError(f"{found.name} must not be running to be deleted: a process leads it")
+        raise UserError(f"{found.name} must not be running to be deleted: a process runs it")
     if not yes:
         click.confirm(f"Delete {found.folder} with {found.trials} trials?", abort=True)
     delete_study(output, found.name)
@@ -294,11 +294,9 @@ def _verdict(studies: "list[Summary]", verdict: str) -> str:
 
 def _table(found: "Summary") -> "pd.DataFrame":
     """The trials of a study."""
-    from nndl_exp.study.search import table
     from nndl_exp.study.study import Study
 
-    study = Study.open(found.config.output, found.name)
-    return table([stage.search for stage in study.stages()])
+    return Study.open(found.config.output, found.name).table()
 
 
 @one_line_errors

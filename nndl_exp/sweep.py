@@ -83,6 +83,9 @@ def sweep_config(composed: Composed) -> SweepConfig:
 
 def _tracked(config: SweepConfig) -> SweepConfig:
     """With MLflow in the database of the study, where it has one and is told no other place."""
+    from nndl_exp.study import executors
+
+    executors.check(config)
     if config.executor.address is not None and config.executor.name != "dask":
         raise UserError(
             f"executor.address goes with executor=dask: got executor={config.executor.name}"
@@ -137,16 +140,16 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     pace = Pace(expected.speed, seconds(config.study.budget) if config.study.budget else None)
     led, page = _lead(study, show, pace, screen, words)
     show.commands(words, page, led.ended, complete=led.complete)
-    if led.ended is None:
+    if not led.has_winner:
         show.no_winner(led.stopped, led.decision)
     if led.signal is not None:
         return 128 + led.signal
-    return 0 if led.ended else 1
+    return 0 if led.has_winner else 1
 
 
 @dataclass
 class _Led:
-    """The stages so far, the last decision, the trial that the study ended with; and how it went.
+    """The stages so far, the last decision, whether the last stage has ``decided``; how it went.
 
     ``stopped`` says why it stopped early, ``signal`` is the one that stopped it. ``busy`` and
     ``idle`` are the seconds that workers trained and waited.
@@ -154,6 +157,8 @@ class _Led:
 
     stages: "list[Stage]" = field(default_factory=list)
     decision: "Decision | None" = None
+    decided: bool = False
+    has_winner: bool = False
     ended: "tuple[Stage, Trial] | None" = None
     stopped: str | None = None
     signal: int | None = None
@@ -170,10 +175,12 @@ def _lead(
     from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.report.live import StudyRegion
     from nndl_exp.study import executors
+    from nndl_exp.study.ending import conclude, ending
     from nndl_exp.study.finished import keep_command
+    from nndl_exp.study.leadership import Leadership
 
     start, region, led = time.monotonic(), StudyRegion(pace), _Led()
-    leadership = study.leadership
+    leadership = Leadership(study.directory)
     try:
         with closing(executors.pool_of(study.config)) as pool:
             views = StudyViews(study, leads=leadership.take())
@@ -182,16 +189,20 @@ def _lead(
                 for stage, coordinator in study.lead(pool):
                     if not _lead_stage(stage, coordinator, led, show, views, screen, region):
                         break
-                if led.decision is not None:
-                    led.ended = study.conclude(led.stages, led.decision)
+                if led.decision is not None and led.decided:
+                    led.has_winner = conclude(study.directory, led.stages, led.decision)
+                    if led.has_winner:
+                        led.ended = ending(led.decision.config, led.stages)
                 _show_end(led, show, time.monotonic() - start)
-                views.close(led.ended)
+                views.close(led.ended, complete=led.has_winner)
                 if led.complete:
                     views.succeed(led.trials)
     finally:
         leadership.release()
     if views.outage:
         screen.tell(outage_line(views.outage, study.config.output, study.tracking), style=WARNING)
+    if views.missed:
+        screen.tell(views.missed, style=WARNING)
     return led, views.page
 
 
@@ -199,7 +210,7 @@ def _show_end(led: _Led, show: "Presentation", seconds: float) -> None:
     waited = led.idle / (led.busy + led.idle) if led.busy else 0.0
     show.end(led.trials, seconds, waited, led.stopped)
     if led.decision is not None and not led.decision.stop:
-        show.result(led.decision.config, is_winner=led.ended is not None)
+        show.result(led.decision.config, is_winner=led.has_winner)
 
 
 def _lead_stage(
@@ -212,6 +223,8 @@ def _lead_stage(
     region: "StudyRegion",
 ) -> bool:
     """Run one stage to its decision; False where the study ends with it."""
+    from nndl_exp.study.running.report import Ended
+
     position, start = len(led.stages) + 1, time.monotonic()
     show.begin(position, stage)
     screen.change(partial(region.begin, show.watched(position, stage, coordinator.proposed)))
@@ -221,13 +234,14 @@ def _lead_stage(
         show.trial(trial)
         views.log(stage, trial)
     report = coordinator.report
-    led.stopped, led.signal = report.stopped, coordinator.signal
+    led.stopped, led.signal = report.why, report.signal
     led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
     led.trials += len(trials)
-    whole = stage.decision()
-    reached = whole or (stage.decision(time_is_up=True) if coordinator.time_is_up else None)
+    whole, time_is_up = stage.decision(), report.ended is Ended.TIME_IS_UP
+    reached = whole or stage.decision(time_is_up=time_is_up)
     last = not stage.facts.later
     led.complete = whole is not None and (whole.stop or last)
+    led.decided = reached is not None
     if reached is not None:
         led.decision = reached
         show.decided(stage, reached, ends=reached.stop or last)
@@ -237,7 +251,7 @@ def _lead_stage(
     analysis = views.end(stage, trials, reached)
     if stage.search.is_sampled:
         show.importances(analysis)
-    return reached is not None and not (report.stopped or coordinator.stopping)
+    return reached is not None and not (report.why or coordinator.stopping)
 
 
 def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":
@@ -265,9 +279,9 @@ def _check_resources(study: "Study") -> None:
     from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.run import sizes_of
     from nndl_exp.study import executors
-    from nndl_exp.study.running.storage import check_storage
     from nndl_exp.study.study import expected_trials
     from nndl_exp.tracking.client import check_database
+    from nndl_exp.tracking.optuna_view import check_storage
 
     config, n = study.config, len(study.dataset.training)
     check_output(config.output)

@@ -1,4 +1,4 @@
-"""``python -m nndl_exp.sync``: bring MLflow up to date with the run directories."""
+"""``python -m nndl_exp.sync``: bring MLflow and Optuna's database up to date with the records."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option, tracking_option, verbosity_options
-from nndl_exp.config import TrackingConfig
+from nndl_exp.config import StorageConfig, TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.screen import Screen, Verbosity
@@ -34,20 +34,32 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
     """Log all studies of an output folder; how many there are.
 
     Raises:
-        UserError: MLflow stopped answering.
+        UserError: a study has another format, MLflow stopped answering, or Optuna's database
+            refused the trials.
     """
     from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.study.names import study_names
+    from nndl_exp.study.settings import check_readable
     from nndl_exp.study.study import Study
 
-    names = study_names(output)
+    names, storage = study_names(output), _storage(tracking)
+    for name in names:
+        check_readable(output / "studies" / name)
     with progress(screen) as bar:
         for name in bar.track(names):
-            views = StudyViews(Study.open(output, name, tracking))
+            views = StudyViews(Study.open(output, name, tracking, storage))
             views.show_all()
+            if views.missed:
+                raise UserError(views.missed)
             if views.outage:
                 raise UserError(f"MLflow stopped answering ({views.outage}); try again later")
     return len(names)
+
+
+def _storage(tracking: TrackingConfig) -> StorageConfig:
+    """Where Optuna's tables are: with MLflow's, if those are in PostgreSQL."""
+    is_server = (tracking.uri or "").startswith("postgresql")
+    return StorageConfig("postgresql", tracking.uri) if is_server else StorageConfig()
 
 
 def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:

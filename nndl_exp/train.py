@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from nndl_exp.config import (
     tracking_words,
 )
 from nndl_exp.errors import UserError
+from nndl_exp.interrupts import Deferred
 from nndl_exp.report.screen import WARNING, Screen
 
 if TYPE_CHECKING:  # heavy; an error line needs none of them
@@ -51,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     screen = make_screen(verbosity_of(words)[0])
     several = any(word in ("-m", "--multirun") for word in words)
     for config, origin in zip(configs, origins, strict=True):
-        train_one(config, screen, origin, again=not several)
+        number, finished = train_one(config, screen, origin, again=not several)
+        if number is not None:
+            if several or not finished:
+                _show_resume(words, screen)
+            sys.exit(128 + number)
 
 
 def train_config(composed: Composed) -> TrainConfig:
@@ -72,9 +78,9 @@ def train_config(composed: Composed) -> TrainConfig:
 
 def train_one(
     config: TrainConfig, screen: Screen, origin: "Origin | None" = None, *, again: bool = True
-) -> None:
+) -> tuple[int | None, bool]:
     """Train a run that comes from ``origin``, or finish it, show its epochs as they come, and log
-    it.
+    it; the signal that asked it to stop, if one did, and whether it has finished.
 
     A run that has finished is trained ``again``. A ``--multirun`` only shows it, so that repeating
     one that was killed trains what is missing.
@@ -88,8 +94,9 @@ def train_one(
     directory = new_run_directory(Path(config.output), config.run, finished_on=finished_on)
     _show_plan(config, dataset, directory, origin, screen)
     with Run(config.run, directory, dataset, origin=origin) as run:
-        _show_epochs(run, screen)
-    assert run.result is not None
+        number = _show_epochs(run, screen)
+    if run.result is None:
+        return number, False
     _log.debug("trained %d epochs in %.2f s", run.result.epochs, run.result.seconds)
     draw(directory, directory.name)
     _log.debug("drew the learning curves")
@@ -97,6 +104,7 @@ def train_one(
     _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
     _show_result(run, directory, screen)
     _show_commands(config, directory.name, outage, screen)
+    return number, True
 
 
 def _check_places(config: TrainConfig, dataset: "Dataset") -> None:
@@ -142,15 +150,16 @@ def _show_plan(
     screen.print(f"network  {network}\ntraining {training}\n")
 
 
-def _show_epochs(run: "Run", screen: Screen) -> None:
-    """Train the run, and print a line for each epoch."""
+def _show_epochs(run: "Run", screen: Screen) -> int | None:
+    """Train the run, and print a line for each epoch; the signal that asked it to stop."""
     from nndl_exp.report.sparkline import sparkline
     from nndl_exp.report.text import headings_text, measured_text
     from nndl_exp.run import measure_of
 
     measure, judged_by = measure_of(run.config), run.config.training.judged_by
     screen.print(f" epoch   {headings_text(measure, run.dataset.monitor)}       s")
-    with progress(screen) as bar:
+    stopping = partial(screen.tell, "stopping after this epoch ...", style=WARNING)
+    with progress(screen) as bar, Deferred(stopping) as stop:
         task = bar.add_task("", total=run.config.training.epochs, completed=len(run.history))
         for epoch in run:
             for moment in epoch.within:
@@ -160,6 +169,10 @@ def _show_epochs(run: "Run", screen: Screen) -> None:
             )
             curve = sparkline([getattr(e, judged_by) for e in run.history], _CURVE)
             bar.update(task, completed=epoch.number, description=curve)
+            if stop.signal is not None and not run.is_over():
+                run.suspend()
+                break
+    return stop.signal
 
 
 def _track(config: TrainConfig, dataset: "Dataset", directory: "RunDirectory") -> str | None:
@@ -202,6 +215,12 @@ def _show_commands(config: TrainConfig, name: str, outage: str | None, screen: S
     screen.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
     if config.run.dataset.monitor != "test":
         screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}{tracking}")
+
+
+def _show_resume(words: Sequence[str], screen: Screen) -> None:
+    from nndl_exp.study.finished import command_of
+
+    screen.tell(f"resume     {command_of(words, 'train')}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import sqlalchemy
 from studies import search_of, table
 
 from nndl_exp.records import atomic
-from nndl_exp.study.running.storage import url_of
+from nndl_exp.study.running.table import url_of
 from nndl_exp.study.search import Search
 
 STUDY = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
@@ -236,18 +235,18 @@ class Case:
     def check(self) -> None:
         """Count what was lost, done twice, or is left; then insist that there is none of it."""
         count, now, study = seen(self.fault), self.records(), self.study
-        states = self._states(url_of(study.config))
-        got, stale = table(study), states["RUNNING"] + states["WAITING"]
+        proposed = len(list(self.directory.glob("trials/*/proposal.json")))
+        got, stale = table(study), self._claims(url_of(study.config))
         lost = {n for n in self._before if n not in now} | _missing(got, self.whole)
         twice = {n for n, record in self._before.items() if now.get(n, record) != record}
         count.studies += 1
         count.lost += len(lost)
-        count.twice += len(twice) + max(0, states.total() - len(self.whole))
-        count.stale += stale
+        count.twice += len(twice) + max(0, proposed - len(self.whole))
+        count.stale += len(stale)
         assert not lost, "lost"
         assert not twice, "run again after it had ended"
-        assert states.total() == len(self.whole), "proposed twice"
-        assert not stale, states
+        assert proposed == len(self.whole), "proposed twice"
+        assert not stale, stale
         assert got.equals(self.whole)
         assert not self.leftovers()
 
@@ -258,11 +257,13 @@ class Case:
             found += atomic.unfinished(folder)
         return found
 
-    def _states(self, url: str) -> "Counter[str]":
+    def _claims(self, url: str) -> list[object]:
+        """The rows that are left of trials and processes."""
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
         with engine.connect() as connection:
-            rows = connection.execute(sqlalchemy.text("SELECT state FROM trials")).scalars()
-            return Counter(rows)
+            tables = ("SELECT owner FROM claims", "SELECT owner FROM members")
+            found = [connection.execute(sqlalchemy.text(query)).scalars() for query in tables]
+            return [row for rows in found for row in rows]
 
 
 def _missing(got: pd.DataFrame, whole: pd.DataFrame) -> set[int]:

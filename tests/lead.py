@@ -23,17 +23,21 @@ if "FAKETIME_TIMESTAMP_FILE" in os.environ:
 def main() -> int:
     from studies import search_of
 
+    from nndl_exp.config import seconds
     from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.study import Study
 
-    study = search_of(Path(sys.argv[1]), *sys.argv[2:])
-    coordinator = Coordinator(study)
+    search = search_of(Path(sys.argv[1]), *sys.argv[2:])
+    Study(search.config).create()
+    budget = search.config.study.budget
+    coordinator = Coordinator(search, budget=seconds(budget) if budget else None)
     coordinator.say = lambda line: print(line, flush=True)
     numbers = [trial.number for trial in coordinator]
     assert numbers == list(range(len(numbers)))
-    if coordinator.report.stopped:
-        print(f"stopped  {coordinator.report.stopped}")
+    if coordinator.report.why:
+        print(f"stopped  {coordinator.report.why}")
     print(len(coordinator.report.spans))
-    return 1 if coordinator.report.stopped else 0
+    return 1 if coordinator.report.why else 0
 
 
 if __name__ == "__main__":  # its workers import this file, and need nothing of it

@@ -1,6 +1,7 @@
 """End to end through the real command line, with the real Optuna, MLflow and SQLite."""
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -401,6 +402,10 @@ def test_train_takes_a_sweeps_winner_as_its_base(swept):
          "training.mini_batch_size must lie between 1 and the size of the training set (3000)"),
         ("sweep", ["study.n_trials=0"], "study.n_trials must be greater than or equal to 1: got 0"),
         ("sweep", ["workers=0"], "workers must be greater than or equal to 1 or be 'auto': got 0"),
+        ("sweep", ["workers=-1"], "workers must be greater than or equal to 1 or be 'auto': got -"),
+        ("sweep", ["workers=1.5"], "workers must be a valid integer or be 'auto': got 1.5"),
+        ("sweep", ["workers=abc"], "workers must be a valid integer or be 'auto': got 'abc'"),
+        ("sweep", ["workers=100000"], "on this machine (8 for each processor, or 64): got 100000"),
         ("sweep", ["study.budget=10"], "study.budget must be a duration such as 60s"),
         ("sweep", ["sampler=cmaes"], "cmaes searches ranges of numbers only"),
         ("sweep", ["sampler=grid"], "sampler=grid needs search_space.network.hidden as"),
@@ -452,6 +457,24 @@ def test_cfg_and_tab_completion_answer(cli, monkeypatch):
     assert "hydra_bash_completion" in cli.ok("nndl_exp.train", "-sc", "install=bash")
     printed = cli.ok("nndl_exp.train", "-sc", "query=bash")
     assert set(printed.split()) == {"dataset=mnist", "dataset=mnist_5k"}
+
+
+MISSING = [
+    (("executor=dask",), "distributed", "python -m pip install 'nndl_exp[dask]'"),
+    (("storage=postgresql", "storage.url=postgresql://u@127.0.0.1:9/x"), "psycopg",
+     "python -m pip install 'nndl_exp[postgres]'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "package", "message"), MISSING)
+def test_an_extra_that_is_not_installed_is_asked_for_before_a_folder_is_made(
+    cli, tmp_path_factory, monkeypatch, words, package, message
+):
+    missing = tmp_path_factory.mktemp("missing")
+    (missing / f"{package}.py").write_text(f"raise ImportError('{package}')")
+    monkeypatch.setenv("PYTHONPATH", f"{missing}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert cli.refused("nndl_exp.sweep", *words).endswith(message)
+    assert not list(cli.folder.iterdir())
 
 
 def test_a_password_in_a_wrong_uri_is_not_shown(cli):

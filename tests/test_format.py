@@ -1,6 +1,7 @@
 """Studies of the format before: refused in one line, which says what reads them."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from studies import SERIAL, SMALL, study_of
 
 from nndl_exp import evaluate, predict, reproduce, studies, sweep, sync, train
-from nndl_exp.config import read_yaml, to_yaml
+from nndl_exp.config import read_yaml, run_config, to_yaml
 from nndl_exp.demo import __main__ as demo
 from nndl_exp.report import __main__ as report
 
@@ -64,7 +65,7 @@ def test_an_older_study_is_refused_in_one_line(output, command, words, capsys):
         "error: the study old must have the format 2: got an older one, which nndl_exp 0.1 reads; "
         "train from=best.yaml still takes its result\n"
     )
-    assert [p for p in output.rglob("*") if p not in before and p.suffix != ".lock"] == []
+    assert [p for p in output.rglob("*") if p not in before and p.name != ".lock"] == []
 
 
 def test_a_format_that_is_still_to_come_is_refused(output, tmp_path, capsys):
@@ -84,11 +85,16 @@ def test_the_list_has_the_other_studies_and_says_which_it_leaves_out(output, cap
 
 
 def test_training_from_the_winner_of_an_older_study_works(output, tmp_path, capsys):
-    train.main([f"from={output}/{BEST}", "tracking=none", f"output={tmp_path}", "seed=5"])
-    best = read_yaml(output / BEST)
-    (config,) = tmp_path.glob("runs/*/config.yaml")
-    del best["origin"]
-    assert read_yaml(config) == best | {"seed": 5}
+    shutil.copytree(output, tmp_path / "out")
+    best = tmp_path / "out" / BEST
+    train.main([f"from={best}", "tracking=none", f"output={tmp_path}/out", "seed=5"])
+    (config,) = tmp_path.glob("out/runs/*/config.yaml")
+    assert run_config(read_yaml(config)) == replace(run_config(read_yaml(best)), seed=5)
+    evaluate.main([str(config.parent), "--output", f"{tmp_path}/out"])
+    assert (best.parent / "test_set.json").is_file(), "it counts for the older study"
+    # Which other studies of the folder do not mind.
+    with pytest.raises(SystemExit, match="0"):
+        sweep.main([*WORDS, "study.name=new", f"output={tmp_path}/out"])
 
 
 def test_an_older_study_warms_a_new_one_up(output):

@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +14,14 @@ import pytest
 
 from nndl_exp import sweep
 from nndl_exp.api import Study, load_study
+from nndl_exp.records import RunDirectory
 
 SMALL = ("tracking=none", "dataset=digits_8x8", "dataset.training_size=100",
          "training.stopping.name=none")  # fmt: skip
 SWEEP = ("nndl_exp.sweep", *SMALL, "strategy=joint", "study.name=s", "study.n_trials=1000",
          "training.epochs=3")  # fmt: skip
 TRAIN = ("nndl_exp.train", *SMALL, "training.epochs=100000")
-ENDED = (130, -signal.SIGINT)
-"""With our status; killed where the interpreter has ended all but the process."""
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def start(folder: Path, *words: str, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
@@ -31,14 +32,20 @@ def start(folder: Path, *words: str, options: tuple[str, ...] = ()) -> subproces
     )  # fmt: skip
 
 
-def interrupted(process: subprocess.Popen[str], after: str) -> str:
-    """Interrupt a process, and its workers, again and again once a line has come; what it says."""
+def said_until(process: subprocess.Popen[str], after: str) -> str:
+    """What a process says until a line has come."""
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
         said += line
         if re.search(after, line):
             break
+    return said
+
+
+def interrupted(process: subprocess.Popen[str], after: str) -> str:
+    """Interrupt a process, and its workers, again and again once a line has come; what it says."""
+    said = said_until(process, after)
     while process.poll() is None:
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.001)
@@ -46,14 +53,25 @@ def interrupted(process: subprocess.Popen[str], after: str) -> str:
     return said + rest
 
 
-def check(process: subprocess.Popen[str], said: str) -> None:
-    assert process.returncode in ENDED, said
+def struck_once(process: subprocess.Popen[str], after: str, kind: int) -> str:
+    """Send one signal to a process once a line has come; what it says."""
+    said = said_until(process, after)
+    process.send_signal(kind)
+    rest, _ = process.communicate(timeout=120)
+    return said + rest
+
+
+def check(process: subprocess.Popen[str], said: str, kind: int = signal.SIGINT) -> None:
+    # Killed by the signal where the interpreter has ended all but the process.
+    assert process.returncode in (STATUS[kind], -kind), said
     for word in ("Traceback", "Exception ignored", "Error", "Warning"):
         assert word not in said, said
 
 
-@pytest.mark.parametrize("how", ["executor=serial", "workers=2"])
+@pytest.mark.parametrize("how", ["executor=serial", "workers=2", "executor=dask"])
 def test_a_sweep_that_has_stopped(tmp_path, how):
+    if how == "executor=dask":
+        pytest.importorskip("distributed")
     process = start(tmp_path, *SWEEP, how)
     assert process.stdout is not None
     for line in process.stdout:
@@ -66,6 +84,100 @@ def test_a_sweep_that_has_stopped(tmp_path, how):
 def test_a_training(tmp_path):
     process = start(tmp_path, *TRAIN)
     check(process, interrupted(process, "^ +2 "))
+
+
+def run_of(folder: Path) -> Path:
+    """The only run that there is."""
+    (config,) = folder.glob("nndl-output/runs/*/config.yaml")
+    return config.parent
+
+
+LIMITED = ("nndl_exp.train", *SMALL, "training.epochs=150", "training.momentum=0.5")
+
+
+@pytest.mark.parametrize("kind", STATUS, ids=lambda kind: kind.name)
+def test_a_training_stops_after_its_epoch_and_goes_on_another_time(tmp_path, kind):
+    process = start(tmp_path, *LIMITED)
+    said = struck_once(process, "^ +7 ", kind)
+    check(process, said, kind)
+    assert process.returncode == STATUS[kind]
+    *epochs, note, resume = said.splitlines()
+    if note.split()[0].isdigit():  # the epoch ended before the note was printed
+        note = epochs[-1]
+    assert note == "stopping after this epoch ..."
+    assert resume == f"resume     python -m {' '.join(LIMITED)}"
+    run = run_of(tmp_path)
+    assert (run / "checkpoint.npz").exists()
+    done = len(RunDirectory(run).epochs())
+    assert 7 <= done < 150
+    ended = start(tmp_path, *resume.split()[3:])
+    out, _ = ended.communicate()
+    assert ended.returncode == 0
+    assert re.search(rf"^ +{done + 1} ", out, re.MULTILINE)
+    assert not re.search(rf"^ +{done} ", out, re.MULTILINE), "it goes on where it stopped"
+    (tmp_path / "whole").mkdir()
+    whole = start(tmp_path / "whole", *LIMITED)
+    whole.communicate()
+    first, second = (RunDirectory(run_of(folder)) for folder in (tmp_path, tmp_path / "whole"))
+    assert first.result().weights == second.result().weights
+    assert [e.results() for e in first.epochs()] == [e.results() for e in second.epochs()]
+
+
+def test_several_trainings_stop_together(tmp_path):
+    words = (*SMALL, "training.epochs=60", "seed=1,2", "--multirun")
+    process = start(tmp_path, "nndl_exp.train", *words)
+    said = struck_once(process, "^ +58 ", signal.SIGINT)
+    check(process, said)
+    assert "resume     python -m nndl_exp.train" in said
+    run_of(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    """A folder with a run and a study, which MLflow does not show."""
+    folder = tmp_path_factory.mktemp("output")
+    for words in ((*TRAIN[:-1], "training.epochs=3"), (*SWEEP[:-2], "study.n_trials=3",
+                  "training.epochs=3", "executor=serial")):  # fmt: skip
+        process = start(folder, *words)
+        out, _ = process.communicate()
+        assert process.returncode == 0, out
+    return folder
+
+
+COMMANDS = [
+    # What runs, what it imports last before the moment of the signal, and the signal.
+    (("nndl_exp.reproduce", "RUN"), "nndl_exp.run$", signal.SIGINT),
+    (("nndl_exp.reproduce", "s"), "nndl_exp.study.running.coordinator$", signal.SIGTERM),
+    (("nndl_exp.evaluate", "RUN"), "nndl_exp.run$", signal.SIGTERM),
+    (("nndl_exp.report", "s"), "matplotlib.figure$", signal.SIGINT),
+    (("nndl_exp.sync",), "mlflow$", signal.SIGINT),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "moment", "kind"), COMMANDS, ids=[" ".join(command[0]) for command in COMMANDS]
+)
+def test_other_commands_end_at_once(tmp_path, output, words, moment, kind):
+    shutil.copytree(output, tmp_path, dirs_exist_ok=True)
+    words = tuple(run_of(tmp_path).name if word == "RUN" else word for word in words)
+    process = start(tmp_path, *words, options=("-X", "importtime"))
+    check(process, struck_once(process, rf"\| +{moment}", kind), kind)
+
+
+def test_a_signal_while_a_class_is_made_does_not_decide_the_status(tmp_path):
+    """Python kills itself with SIGINT where a KeyboardInterrupt has passed through exec."""
+    (tmp_path / "interrupted.py").write_text(
+        "import signal\n"
+        "from nndl_exp import interrupts\n"
+        "from nndl_exp.cli.errors import one_line_errors\n"
+        "interrupts.claim_process()\n"
+        "def main():\n"
+        "    exec('signal.raise_signal(signal.SIGTERM)')\n"
+        "one_line_errors(main)()\n"
+    )
+    process = start(tmp_path, "interrupted")
+    said, _ = process.communicate()
+    assert (process.returncode, said) == (143, "")
 
 
 @pytest.mark.parametrize("module", [SWEEP, TRAIN, ("nndl_exp", "studies")], ids=lambda w: w[0])

@@ -96,12 +96,12 @@ def test_the_winner_is_judged_with_seeds_that_no_search_used(tmp_path):
         study = Study(sweep_config(compose("sweep", words)))
         list(study.run())
         *searches, winner = study.stages()
-        used = {trial.config.seed for stage in searches for trial in stage.trials()}
-        new = {trial.config.seed for trial in winner.trials()}
+        used = {trial.config.seed for stage in searches for trial in stage.search.trials()}
+        new = {trial.config.seed for trial in winner.search.trials()}
         assert used == {seed, seed + 1, seed + 2}
         assert len(new) >= 2
         assert not used & new
-        assert all(not t.result.reason.startswith("same as") for t in winner.trials())
+        assert all(not t.result.reason.startswith("same as") for t in winner.search.trials())
 
 
 @pytest.mark.parametrize("stage", ["learning_rate", "epochs", "winner"])

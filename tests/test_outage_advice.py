@@ -68,9 +68,11 @@ def test_the_advice_fills_postgresql(folder, typed, postgres, storage):
     uri = database.schema_url(database.address(storage), "mlflow")
     assert runs_of(uri) == set()
     postgres.execute("ALTER TABLE mlflow.runs DROP CONSTRAINT refuses", name)
+    postgres.execute("DROP SCHEMA optuna CASCADE", name)
     typed(advised(said))
     assert runs_of(uri) == {"s", "s/joint", "s/joint/0", "s/joint/1"}
-    assert not list(folder.rglob("mlflow.db"))
+    assert postgres.execute("SELECT count(*) FROM optuna.trials", name) == [(2,)]
+    assert not list(folder.rglob("*.db"))
 
 
 def test_a_password_in_the_advice_is_masked():

@@ -15,9 +15,9 @@ from nndl_exp.cli.hydra_config import compose, compose_all
 from nndl_exp.config import path_setting
 from nndl_exp.database import file_url
 from nndl_exp.report.page.verdict import commands as page_commands
-from nndl_exp.study.running.storage import create_tables, sqlite_url
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking.client import connect, tracking_uri
+from nndl_exp.tracking.optuna_view import create_tables, sqlite_url
 
 RUN = ("dataset=digits_8x8", "dataset.training_size=100", "dataset.validation_size=50",
        "training.epochs=2")  # fmt: skip

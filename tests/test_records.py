@@ -1,6 +1,9 @@
 """The run directory as the record, exact checkpoints, and what a crash can leave."""
 
+import errno
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -157,6 +160,33 @@ def test_checkpoints_are_written_while_training(tmp_path, monkeypatch):
                 break
     checkpoint = directory.load_checkpoint(training.network)
     assert [epoch.number for epoch in checkpoint.history] == [1, 2, 3, 4]
+
+
+def without_links(new: object, path: object) -> None:
+    raise PermissionError(errno.EPERM, "no links here")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_is_created_by_one_of_many(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", without_links)
+    path = tmp_path / "file"
+    with ThreadPoolExecutor(8) as threads:
+        contents = [str(n).encode() for n in range(40)]
+        created = list(threads.map(lambda data: atomic.create(path, data), contents))
+    assert sum(created) == 1
+    assert path.read_bytes() == contents[created.index(True)]
+    assert not list(atomic.unfinished(tmp_path))
+
+
+def test_a_file_whose_folder_refuses_it_is_an_error(tmp_path, monkeypatch):
+    def full(new: object, path: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        atomic.create(tmp_path / "file", b"content")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_atomic_write_leaves_the_old_content_when_it_fails(tmp_path):

@@ -5,12 +5,10 @@ import sys
 import mlflow
 import pytest
 from postgres import PASSWORD
-from studies import SERIAL, SMALL, run_small, search_of
+from studies import SERIAL, SMALL, run_small
 
 from nndl_exp import database
 from nndl_exp.errors import UserError
-from nndl_exp.study.running.patience import Patience
-from nndl_exp.study.running.storage import Storage, url_of
 
 SWEEP = (*SMALL[1:], "storage=postgresql", "study.name=kept", "study.n_trials=3",
          "search_space.network.hidden=null")  # fmt: skip
@@ -23,11 +21,12 @@ def test_several_processes_may_start_on_an_empty_database(cli, postgres, storage
         out, err = process.communicate(timeout=240)
         assert process.returncode == 0, out + err
         assert err == ""
-        assert "has the tables of Optuna and MLflow" in out
+        assert "has the tables of nndl_exp, Optuna and MLflow" in out
     name = storage.rpartition("/")[2]
     query = "SELECT nspname FROM pg_namespace JOIN pg_class c ON relnamespace = pg_namespace.oid \
              WHERE relname = 'alembic_version' ORDER BY 1"
     assert postgres.execute(query, name) == [("mlflow",), ("optuna",)]
+    assert postgres.execute("SELECT count(*) FROM nndl_exp.claims", name) == [(0,)]
     assert postgres.execute("SELECT count(*) FROM optuna.version_info", name) == [(1,)]
 
 
@@ -62,66 +61,6 @@ def test_the_table_does_not_depend_on_the_storage(tmp_path, storage):
     assert run_small(
         tmp_path / "there", *words, "storage=postgresql", f"storage.url={storage}"
     ).equals(here)
-
-
-def test_a_trial_is_proposed_once_whatever_happens_to_the_lock(tmp_path, postgres, storage):
-    """Its connection is lost after the lock was taken; another process proposes meanwhile."""
-    words = (*SERIAL, "study.name=kept", "storage=postgresql", f"storage.url={storage}")
-    study = search_of(tmp_path, *words)
-    study.create()
-    said: list[str] = []
-    one, other = (
-        Storage(url_of(study.config), study, Patience(url_of(study.config), 60.0, said.append))
-        for _ in range(2)
-    )
-    proposals = study.proposer()
-    first, second = proposals.ask([]), proposals.ask([])
-    name = storage.rpartition("/")[2]
-    with one.exclusive() as held:
-        assert held
-        one.read()
-        with other.exclusive() as twice:
-            assert not twice
-        postgres.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'", name
-        )
-        with other.exclusive() as taken:
-            assert taken
-            other.read()
-            assert other.add(first, study.space.distributions)
-            assert other.add(second, study.space.distributions)
-        assert not one.add(first, study.space.distributions)
-    one.read()
-    assert [proposal.number for proposal in one.proposals()] == [0, 1]
-    assert one.claim(0, "one")
-    assert one.claim(0, "one"), "the answer to the first may have been lost"
-    assert not one.claim(0, "other")
-    assert postgres.execute("SELECT count(*) FROM optuna.trials", name) == [(2,)]
-    assert said == []
-    for each in (one, other):
-        each.close()
-
-
-def test_a_heartbeat_keeps_the_trials_that_it_names(tmp_path, postgres, storage):
-    words = (*SERIAL, "study.name=kept", "storage=postgresql", f"storage.url={storage}")
-    study = search_of(tmp_path, *words)
-    study.create()
-    patience = Patience(url_of(study.config), 60.0, lambda line: None)
-    kept = Storage(url_of(study.config), study, patience)
-    proposals = study.proposer()
-    for number in range(3):
-        assert kept.add(proposals.ask([]), study.space.distributions)
-        assert kept.claim(number, "one")
-    kept.read()
-    assert [claim.stale for claim in kept.claims()] == [False] * 3
-    name = storage.rpartition("/")[2]
-    postgres.execute(
-        "UPDATE optuna.trial_heartbeats SET heartbeat = heartbeat - interval '1 day'", name
-    )
-    assert [claim.stale for claim in kept.claims()] == [True] * 3
-    kept.beat([0, 2])
-    assert [claim.stale for claim in kept.claims()] == [False, True, False]
-    kept.close()
 
 
 @pytest.mark.long

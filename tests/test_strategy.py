@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from nndl_exp.study.strategy import StagedStudy, is_staged, open_study
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.errors import UserError
 from nndl_exp.study import executors, forecast
-from nndl_exp.study.study import Study
+from nndl_exp.study.search import table
+from nndl_exp.study.study import Study, facts_of
 from nndl_exp.sweep import sweep_config
 from nndl_exp.training.update_time import epoch_seconds
 
@@ -47,7 +47,9 @@ NO_TRACKING, SERIAL = ("tracking=none",), ("executor=serial",)
 
 
 def study_of(output: Path, *words: str) -> Study:
-    return Study(sweep_config(compose("sweep", [*SMALL, *words, f"output={output}"])))
+    study = Study(sweep_config(compose("sweep", [*SMALL, *words, f"output={output}"])))
+    study.check()
+    return study
 
 
 def lead(study: Study) -> None:
@@ -67,7 +69,7 @@ def record(study: Study) -> dict[str, object]:
     """All of the stages that must not depend on timing."""
     return {
         stage.key: (
-            stage.table().drop(columns="seconds").to_csv(),
+            table([stage.search]).drop(columns="seconds").to_csv(),
             [words for words in stage.decision().words if not words.startswith("measured time")],
             stage.decision().config,
         )
@@ -90,36 +92,36 @@ def test_every_stage_decides_and_hands_on(whole):
     learned = next(stage.decision() for stage in stages if stage.key == "any_learning")
     assert learned.config.training.eta < 10, "it starts at a learning rate that is too large"
     for stage in stages:
-        written = yaml.safe_load((stage.directory / "decision.yaml").read_text())
+        written = yaml.safe_load((stage.search.directory / "decision.yaml").read_text())
         assert written["decided"] == list(stage.decision().words)
     winner = stages[-1]
-    seeds = {trial.config.seed for trial in winner.trials()}
-    searched = {trial.config.seed for stage in stages[:-1] for trial in stage.trials()}
+    seeds = {trial.config.seed for trial in winner.search.trials()}
+    searched = {trial.config.seed for stage in stages[:-1] for trial in stage.search.trials()}
     assert not seeds & searched, "the winner is judged with seeds that no search has used"
 
 
 def test_the_joint_search_starts_from_what_was_found(whole):
     joint = next(stage for stage in whole.stages() if stage.key == "joint")
-    first, base = joint.trials()[0].config, joint.facts.base
+    first, base = joint.search.trials()[0].config, joint.facts.base
     assert first.network.hidden == base.network.hidden
     assert first.training.eta == pytest.approx(base.training.eta)
-    assert joint.space.distributions["training.eta"].low < base.training.eta
-    assert joint.space.distributions["training.eta"].high > base.training.eta
+    assert joint.search.space.distributions["training.eta"].low < base.training.eta
+    assert joint.search.space.distributions["training.eta"].high > base.training.eta
 
 
 def test_what_a_stage_trained_is_not_trained_again_by_a_later_one(whole):
     done, files, taken = {}, {}, 0
     for stage in whole.stages():
-        for trial in stage.trials():
+        for trial in stage.search.trials():
             name = done.get(trial.config)
-            here = {path.name for path in stage.run_directory(trial.number).path.iterdir()}
+            here = {path.name for path in stage.search.run_directory(trial.number).path.iterdir()}
             assert (trial.result.reason == f"same as {name}") == (name is not None)
             assert here == files.get(name, here), "a copy has what a trained trial has"
             taken += name is not None
-        for trial in stage.trials():
+        for trial in stage.search.trials():
             if trial.result.state == "complete":
                 name = done.setdefault(trial.config, f"{stage.key}/{trial.number}")
-                folder = stage.run_directory(trial.number).path
+                folder = stage.search.run_directory(trial.number).path
                 files.setdefault(name, {path.name for path in folder.iterdir()})
     assert taken, "the joint search begins with what the stages found"
 
@@ -128,7 +130,7 @@ def test_a_study_in_stages_is_led_from_python(tmp_path, whole):
     study = study_of(tmp_path, *NO_TRACKING, *SERIAL, f"strategy.stages=[{STAGES[0]}]")
     led = [(stage.key, trial.config) for stage, trial in study.run()]
     first = next(whole.stages())
-    assert led == [(STAGES[0], trial.config) for trial in first.trials()]
+    assert led == [(STAGES[0], trial.config) for trial in first.search.trials()]
     assert (study.directory / "stages" / STAGES[0] / "decision.yaml").is_file()
 
 
@@ -193,8 +195,8 @@ def test_no_decision_depends_on_measured_seconds(tmp_path):
     before = stage.decision()
     assert before.config.training.mini_batch_size in (5, 10, 20, 50, 100)
     slowest = before.config.training.mini_batch_size
-    for trial in stage.trials():
-        path = stage.run_directory(trial.number).path / "epochs.jsonl"
+    for trial in stage.search.trials():
+        path = stage.search.run_directory(trial.number).path / "epochs.jsonl"
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         factor = 1e6 if trial.config.training.mini_batch_size == slowest else 1e-6
         lines = [{**line, "seconds": line["seconds"] * factor} for line in lines]
@@ -209,7 +211,7 @@ def test_no_decision_depends_on_measured_seconds(tmp_path):
 
 def test_other_constants_of_the_estimated_time_make_another_study(tmp_path, monkeypatch):
     identity = study_of(tmp_path).identity
-    monkeypatch.setattr("nndl_exp.study.strategy.CONSTANTS", (1.0, 1.0, 1.0, 1.0))
+    monkeypatch.setattr("nndl_exp.study.study.CONSTANTS", (1.0, 1.0, 1.0, 1.0))
     assert study_of(tmp_path).identity != identity
 
 
@@ -234,7 +236,7 @@ def test_a_record_that_was_changed_is_noticed(tmp_path):
     study = study_of(tmp_path, *words)
     lead(study)
     (stage,) = study.stages()
-    path = stage.run_directory(1).path / "epochs.jsonl"
+    path = stage.search.run_directory(1).path / "epochs.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines[0]["training_cost"] += 1e-9
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -300,8 +302,9 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         assert "**number of epochs**: " in story
         assert root.data.tags["nndl.winner"].startswith("small/")
         files = {file.path for file in client.list_artifacts(stage.info.run_id)}
-        assert {"decision.yaml", "figures", "trials.csv", "trials.parquet"} <= files
-        assert {file.path for file in client.list_artifacts(root.info.run_id)} >= {"study.yaml"}
+        assert {"decision.yaml", "figures"} <= files
+        files = {file.path for file in client.list_artifacts(root.info.run_id)}
+        assert {"study.yaml", "best.yaml", "trials.csv", "trials.parquet"} <= files
         trial = by_name["small/learning_rate/0"]
         assert trial.data.tags["mlflow.parentRunId"] == stage.info.run_id
         assert trial.data.metrics["best/validation_accuracy"] > 0.1
@@ -359,8 +362,7 @@ def test_mistakes_are_one_line_before_anything_is_trained(tmp_path, words, messa
 
 
 def test_a_study_is_what_it_was_created_as(tmp_path, whole):
-    assert isinstance(open_study(whole.config.output, "small"), StagedStudy)
-    assert is_staged(sweep_config(compose("sweep", [])))
+    assert Study.open(whole.config.output, "small").identity == whole.identity
     with pytest.raises(UserError, match=r"other settings \(run.training.eta was 10.0, now 5.0\)"):
         study_of(Path(whole.config.output), "training.eta=5").create()
 
@@ -376,7 +378,7 @@ def test_what_is_typed_is_where_the_stages_start_and_is_searched():
 @pytest.mark.parametrize("name", ["joint", "random", "grid"])
 def test_plain_searches_are_strategies_of_one_stage(name):
     config = sweep_config(compose("sweep", [f"strategy={name}"]))
-    assert not is_staged(config)
+    assert config.strategy.stages == ("joint",)
     assert config.sampler["name"] == {"joint": "tpe"}.get(name, name)
 
 
@@ -410,9 +412,9 @@ def test_the_forecast_measures_the_larger_of_the_networks(tmp_path, monkeypatch)
     monkeypatch.setattr(forecast, "_seconds_an_epoch", second)
     for hidden in ((30,), (400,)):
         run = replace(study.config.run, network=replace(study.config.run.network, hidden=hidden))
-        seconds = forecast.seconds_of(1e9, run, study.dataset, 2)
+        speed = forecast.speed_of(run, study.dataset)
         work = 3 * (784 * measured[-1][0] + 10 * measured[-1][0]) * len(study.dataset.training)
-        assert seconds == pytest.approx(2 + 1e9 / work / 2)
+        assert speed == pytest.approx(work)
     assert measured == [(100,), (400,)]
 
 
@@ -422,8 +424,7 @@ def test_the_report_tells_what_each_stage_decided_and_draws_it(whole):
     assert done.returncode == 0, done.stdout + done.stderr
     for stage in whole.stages():
         assert stage.decision().words[0] in done.stdout
-        assert (stage.directory / "figures" / "slices.png").is_file()
-        assert (stage.directory / "trials.csv").is_file()
+        assert (stage.search.directory / "figures" / "slices.png").is_file()
     assert "joint/figures/best_so_far.png" in done.stdout
     own = (("learning_rate", "training_costs"), ("epochs", "against_epoch"))
     for key, name in own:
@@ -436,11 +437,11 @@ def test_the_picture_of_the_learning_rate_is_the_cost_of_each_from_before_the_fi
     from nndl_exp.report.stage_figures import training_costs
 
     stage = next(stage for stage in whole.stages() if stage.key == "learning_rate")
-    (axes,) = training_costs(stage, stage.trials()).axes
+    (axes,) = training_costs(stage.search, stage.search.trials()).axes
     lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
-    assert len(lines) == len({trial.config.training.eta for trial in stage.trials()})
-    trial = stage.trials()[0]
-    epochs = stage.run_directory(0).epochs()
+    assert len(lines) == len({trial.config.training.eta for trial in stage.search.trials()})
+    trial = stage.search.trials()[0]
+    epochs = stage.search.run_directory(0).epochs()
     costs = [epochs[0].within[0].training_cost, *(epoch.training_cost for epoch in epochs)]
     assert lines[f"η = {trial.config.training.eta:.2g}"] == costs
     assert axes.get_yscale() == "log"
@@ -453,8 +454,8 @@ def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
              *NO_TRACKING, *SERIAL)  # fmt: skip
     lead(study_of(tmp_path, *words))
     (stage,) = study_of(tmp_path, *words).stages()
-    trials = stage.trials()
-    (axes,) = against_time(stage, trials).axes
+    trials = stage.search.trials()
+    (axes,) = against_time(stage.search, trials).axes
     assert axes.get_xlabel() == "estimated training time (s)"
     assert axes.get_ylabel() == "best validation accuracy (%) so far"
     assert [line.get_label() for line in axes.lines] == [f"m = {m}" for m in (5, 10, 20, 50, 100)]
@@ -467,20 +468,20 @@ def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
 def test_a_joint_search_whose_ranges_grow_is_reproduced(tmp_path):
     """From a start so small that the best trials lie at the upper edge of η."""
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.storage import sqlite_url
-    from nndl_exp.study.stages.joint import JointStage
 
     words = ("training.eta=0.002", "training.lmbda=0.01", "study.n_trials=26",
              "strategy.epochs=4000", *NO_TRACKING)  # fmt: skip
     study = study_of(tmp_path, *words)
-    facts = study._facts("joint", study.config.run, [])
-    stage = JointStage(study.config, study.name, facts)
-    list(Coordinator(stage, sqlite_url(study.config.output)))
+    study.create()
+    facts = facts_of(study, "joint", study.config.run)
+    stage = study.stage("joint", facts)
+    list(Coordinator(stage.search))
     decision = stage.decision()
     assert any("was widened" in words for words in decision.words), decision.words
-    again = JointStage(study.config, study.name, facts)
+    again = study.stage("joint", facts)
     assert again.decision() == decision
-    proposer = again.proposer()
-    settled = [again.settled(trial) for trial in again.trials()]
-    configs = [again.space.apply(study.config.run, proposer.ask(settled).params) for _ in settled]
-    assert configs == [trial.config for trial in again.trials()]
+    proposer = again.search.proposer()
+    settled = [again.search.settled(trial) for trial in again.search.trials()]
+    proposed = [proposer.ask(settled).params for _ in settled]
+    configs = [again.search.space.apply(study.config.run, params) for params in proposed]
+    assert configs == [trial.config for trial in again.search.trials()]

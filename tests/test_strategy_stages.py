@@ -28,7 +28,7 @@ BASE = RunConfig(
 
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
-              "chance": 0.1, "share": 1e15, "later": ("regularization",), "seed": 0,
+              "chance": 0.1, "share": 1e15, "earlier": (), "later": ("regularization",), "seed": 0,
               "candidates": (base,), "scores": lambda seen: np.ones(10_000),
               "costs": lambda seen: (seen.epochs[-1].training_cost, 2.0)}  # fmt: skip
     return Facts(**(values | more))
@@ -47,7 +47,7 @@ def settled(number, params, config, epochs, state="complete"):
     best = max(range(len(epochs)), key=lambda i: epochs[i].validation_accuracy) + 1
     result = Result(state, "told", len(epochs), best, epochs[best - 1].validation_accuracy, 1.0,
                     1.0, {"best": "", "last": ""}, 0.0, 1.0, {})  # fmt: skip
-    return Seen(number, params, config, result, epochs)
+    return Seen(number, config, result, params, epochs)
 
 
 def play_out(name, outcome, given_facts, **options) -> tuple[Decision, list[Seen]]:

@@ -18,7 +18,6 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import check, run
 from nndl_exp.studies import command, main
-from nndl_exp.study import search
 from nndl_exp.study.scores import difference
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summaries, summary
@@ -95,7 +94,7 @@ def test_a_study_shows_its_best_trials(output, capsys, monkeypatch):
     start = lines.index("") + 1
     assert lines[start].split() == ["trial", "stage", "state", "best"]
     rows = [line.split() for line in lines[start + 1 : start + 5]]
-    trials = search.table([s.search for s in Study.open(output, "small").stages()])
+    trials = Study.open(output, "small").table()
     complete = trials[trials.state == "complete"].sort_values(
         "validation_accuracy", ascending=False, kind="stable"
     )
@@ -189,7 +188,9 @@ def test_a_study_is_exported_as_table_and_as_configuration(output, tmp_path, cap
         mine = exported[exported.stage == one.key]
         assert mine.trial.tolist() == [trial.number for trial in one.trials()]
         assert mine.weights_sha256.tolist() == table(one).weights_sha256.tolist()
-    assert len(exported) == len(search.table(searches)) == len(pd.read_parquet(parquet))
+    assert (
+        len(exported) == len(Study.open(output, "small").table()) == len(pd.read_parquet(parquet))
+    )
     words = [f"from={yaml}", "training.epochs=1", "tracking=none", f"output={tmp_path}"]
     done = subprocess.run([sys.executable, "-m", "nndl_exp.train", *words], check=False)
     assert done.returncode == 0

@@ -4,6 +4,7 @@ import pytest
 from studies import SERIAL, lead, run_small, search_of, study_of, table
 
 from nndl_exp.errors import UserError
+from nndl_exp.study.running.report import Ended
 from nndl_exp.study.study import Study
 from nndl_exp.study.winner import not_distinguishable, pareto_front, size, winner
 
@@ -41,11 +42,11 @@ def test_a_name_cannot_leave_the_output_folder(tmp_path, name):
 
 
 def test_open_reads_a_study_back(tmp_path):
-    study = search_of(tmp_path, *SERIAL, "study.n_trials=3")
-    lead(study)
-    again = Study.open(tmp_path, study.name)
-    assert again.plan == study.plan
-    assert table(again).equals(table(study))
+    search, study = (of(tmp_path, *SERIAL, "study.n_trials=3") for of in (search_of, study_of))
+    lead(search)
+    (again,) = Study.open(tmp_path, study.name).stages()
+    assert again.search.plan == search.plan
+    assert table(again.search).equals(table(search))
     with pytest.raises(UserError, match=f"no such study: nope .there are {study.name}"):
         Study.open(tmp_path, "nope")
     with pytest.raises(UserError, match="no such study"):
@@ -75,7 +76,7 @@ def test_a_grid_ends_with_its_points(tmp_path):
         "search_space.training.lmbda=null", "search_space.network.hidden=null",
         "study.n_trials=99", "training.epochs=1",
     )  # fmt: skip
-    assert study.n_trials == 6
+    assert study.total(0) == 6
     lead(study)
     points = table(study)[["training.eta", "training.mini_batch_size"]]
     assert len(points.drop_duplicates()) == len(points) == 6
@@ -127,7 +128,7 @@ DIVERGING = ("network.activation=relu", "network.output=linear", "network.cost=q
 
 def test_a_study_of_diverging_trials_ends_without_a_winner(tmp_path):
     study = search_of(tmp_path, *SERIAL, *DIVERGING, "study.n_trials=6")
-    assert lead(study).report.stopped is None
+    assert lead(study).report.ended is Ended.COMPLETE
     assert set(table(study)["state"]) == {"diverged"}
     assert winner(study, study.trials()) is None
 
@@ -135,7 +136,7 @@ def test_a_study_of_diverging_trials_ends_without_a_winner(tmp_path):
 def test_a_study_of_which_every_trial_fails_stops_early_and_says_so(tmp_path):
     words = (*DIVERGING, "study.n_trials=30", "study.name=hopeless")
     study = search_of(tmp_path / "1", *SERIAL, *words)
-    assert lead(study).report.stopped == (
+    assert lead(study).report.why == (
         "the first 10 trials all failed (trial 0: cost is not finite at epoch 1): mend the run or "
         "the search space, or go on with study.give_up_after=20"
     )
@@ -143,6 +144,6 @@ def test_a_study_of_which_every_trial_fails_stops_early_and_says_so(tmp_path):
     assert len(early) == 10
     assert run_small(tmp_path / "2", "workers=2", *words).equals(early)
     again = search_of(tmp_path / "1", *SERIAL, *words, "study.give_up_after=0")
-    assert lead(again).report.stopped is None
+    assert lead(again).report.ended is Ended.COMPLETE
     assert len(table(again)) == 30
     assert table(again).head(10).equals(early)

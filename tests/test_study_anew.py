@@ -5,18 +5,21 @@ from pathlib import Path
 
 import mlflow
 import optuna
+import pandas as pd
 import pytest
-from studies import SERIAL, SMALL, lead, run_small, search_of, study_of, table
+from studies import SERIAL, SMALL, lead, search_of, study_of, table
+from studies import run_small as run_unseen
 from test_study_joined import ended, join
 
 from nndl_exp.cli.hydra_config import compose
+from nndl_exp.cli.optuna_tracking import show_in_optuna
 from nndl_exp.errors import UserError
 from nndl_exp.reproduce import main as reproduce
 from nndl_exp.studies import main as studies
-from nndl_exp.study.running.storage import sqlite_url
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
+from nndl_exp.tracking.optuna_view import sqlite_url
 
 QUICK = (*SERIAL, "study.name=foo", "study.n_trials=6", "training.epochs=2")
 OTHERS = {
@@ -27,7 +30,14 @@ OTHERS = {
 }
 
 
-def rows(folder: Path, name: str = "foo") -> int:
+def run_small(folder: Path, *words: str) -> pd.DataFrame:
+    """Run a study, and show it in Optuna's database."""
+    found, study = run_unseen(folder, *words), search_of(folder, *words)
+    assert show_in_optuna(study, study.trials()) is None
+    return found
+
+
+def rows(folder: Path, name: str = "foo/joint") -> int:
     """How many trials Optuna's database has of a study, found by its name as a dashboard does."""
     study = optuna.load_study(study_name=name, storage=f"sqlite:///{folder / 'optuna.db'}")
     return len(study.trials)
@@ -66,6 +76,7 @@ def test_another_study_of_that_name_is_reproduced(deleted, capsys):
 def test_the_same_study_begins_anew(tmp_path, deleted):
     study = search_of(deleted, *QUICK)
     lead(study)
+    assert show_in_optuna(study, study.trials()) is None
     assert table(study).equals(run_small(tmp_path / "fresh", *QUICK))
     assert rows(deleted) == 6, "and not the nine of the one before"
 
@@ -78,7 +89,7 @@ def test_a_study_that_was_killed_before_it_had_rows(tmp_path, deleted):
 
 def test_a_study_that_was_killed_while_it_made_its_rows(tmp_path):
     study_of(tmp_path / "out", *QUICK).create()
-    made = optuna.create_study(study_name="foo", storage=sqlite_url(tmp_path / "out"))
+    made = optuna.create_study(study_name="foo/joint", storage=sqlite_url(tmp_path / "out"))
     made.enqueue_trial({"training.eta": 3.25})
     assert run_small(tmp_path / "out", *QUICK).equals(run_small(tmp_path / "fresh", *QUICK))
 
@@ -87,10 +98,10 @@ def test_its_rows_go_with_a_study_that_is_moved_and_are_made_again_where_they_ar
     whole = run_small(tmp_path / "whole", *QUICK, "study.n_trials=9")
     run_small(tmp_path / "here", *QUICK)
     shutil.move(tmp_path / "here", tmp_path / "there")
-    study = optuna.load_study(study_name="foo", storage=sqlite_url(tmp_path / "there"))
+    study = optuna.load_study(study_name="foo/joint", storage=sqlite_url(tmp_path / "there"))
     begun = [trial.datetime_start for trial in study.trials]
     assert run_small(tmp_path / "there", *QUICK, "study.n_trials=9").equals(whole)
-    study = optuna.load_study(study_name="foo", storage=sqlite_url(tmp_path / "there"))
+    study = optuna.load_study(study_name="foo/joint", storage=sqlite_url(tmp_path / "there"))
     assert [trial.datetime_start for trial in study.trials][:6] == begun
     (tmp_path / "there/optuna.db").unlink()
     assert run_small(tmp_path / "there", *QUICK, "study.n_trials=9").equals(whole)
@@ -106,7 +117,9 @@ def stages_of(folder: Path, *words: str) -> Study:
 
 def led(study: Study) -> dict[str, str]:
     list(study.run())
-    return {s.key: s.table().drop(columns="seconds").to_csv() for s in study.stages()}
+    for stage in study.stages():
+        assert show_in_optuna(stage.search, stage.search.trials()) is None
+    return {stage.key: table(stage.search).to_csv() for stage in study.stages()}
 
 
 def test_stages_of_a_deleted_study_are_not_used_either(tmp_path):
@@ -136,7 +149,6 @@ def test_two_processes_that_start_at_once_use_the_same_new_rows(tmp_path, delete
     ended(join(fresh, *words))
     here, there = (table(search_of(folder, *words)) for folder in (deleted, fresh))
     assert here.equals(there)
-    assert rows(deleted) == 6
 
 
 def test_a_study_deleted_on_postgresql_leaves_nothing_to_the_next(tmp_path, storage):
@@ -156,7 +168,11 @@ def test_a_record_that_is_not_of_its_proposal_is_refused(tmp_path):
         tmp_path / "other/studies/foo/stages/joint/trials",
         tmp_path / "one/studies/foo/stages/joint/trials",
     )
-    with pytest.raises(UserError, match=r"trials/0 must hold the trial that foo proposes"):
+    with pytest.raises(UserError, match=r"trials/0 must hold the trial that foo/joint proposes"):
+        run_small(tmp_path / "one", *QUICK)
+    for path in (tmp_path / "one").rglob("proposal.json"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"trials/0 must hold the trial that foo/joint proposes"):
         run_small(tmp_path / "one", *QUICK)
 
 
@@ -171,10 +187,10 @@ def test_mlflow_shows_the_runs_of_another_study_of_that_name_beside_those_of_the
     runs = {
         run.data.tags["nndl.run"]: run for run in client.search_runs([experiment.experiment_id])
     }
-    assert len(runs) == 6
-    assert {"foo", "foo/0", "foo/1"} < set(runs)
+    assert len(runs) == 8
+    assert {"foo", "foo/joint", "foo/joint/0", "foo/joint/1"} < set(runs)
     (other,) = (name for name in runs if name.startswith("foo~") and "/" not in name)
-    assert {f"{other}/0", f"{other}/1"} < set(runs)
-    assert runs["foo/0"].data.tags["mlflow.parentRunId"] == runs["foo"].info.run_id
+    assert {f"{other}/joint/0", f"{other}/joint/1"} < set(runs)
+    assert runs["foo/joint"].data.tags["mlflow.parentRunId"] == runs["foo"].info.run_id
     eta = table(search_of(tmp_path, *QUICK, "study.n_trials=2", "study.seed=7"))["training.eta"]
-    assert float(runs["foo/1"].data.params["training.eta"]) == eta[1]
+    assert float(runs["foo/joint/1"].data.params["training.eta"]) == eta[1]

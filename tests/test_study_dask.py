@@ -10,12 +10,13 @@ import time
 from concurrent.futures import BrokenExecutor, wait
 from pathlib import Path
 
+import psutil
 import pytest
 from faults import group_exists
 from studies import SERIAL, SMALL, lead, run_small, search_of, table
 
 from nndl_exp.errors import UserError
-from nndl_exp.study.executors import Pool, count
+from nndl_exp.study.executors import LostTrialError, Pool, count
 from nndl_exp.study.trial import Task, run_trial
 
 pytest.importorskip("distributed")
@@ -49,6 +50,55 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+UNTIL = "until [ -e {end} ]; do sleep 0.1; done"
+
+
+def listening() -> list[tuple[str, int]]:
+    """Where this process and those below it listen."""
+    me = psutil.Process()
+    return [
+        tuple(connection.laddr)
+        for process in (me, *me.children(recursive=True))
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+
+
+def test_local_clusters_do_not_get_in_each_others_way(recwarn):
+    """Dask's own default is port 8787, of which the second says that it is in use."""
+    before = set(listening())
+    pools = [Pool("dask", 1) for _ in range(2)]
+    try:
+        assert [pool.open().submit(divmod, 7, 2).result(60) for pool in pools] == [(3, 1)] * 2
+        found = set(listening()) - before
+    finally:
+        for pool in pools:
+            pool.close()
+    assert found
+    assert {host for host, _ in found} == {"127.0.0.1"}
+    assert 8787 not in {port for _, port in found}
+    assert not [w for w in recwarn if "in use" in str(w.message)]
+
+
+def test_a_scheduler_that_has_gone_breaks_the_executor_as_a_whole(scheduler):
+    address, worker = scheduler
+    worker()
+    pool = Pool("dask", 1, address)
+    try:
+        executor = pool.open()
+        running = executor.submit(time.sleep, 600)
+        worker.scheduler.kill()
+        with pytest.raises(BrokenExecutor):
+            running.result(timeout=120)
+        deadline = time.monotonic() + 60
+        with pytest.raises(BrokenExecutor):
+            while time.monotonic() < deadline:  # until the client has noticed
+                executor.submit(time.time)
+                time.sleep(0.1)
+    finally:
+        pool.drop()
+
+
 def test_a_local_cluster_gives_the_table_of_one_process(tmp_path, alone):
     study = search_of(tmp_path, "executor=dask", "workers=2")
     led = lead(study)
@@ -65,8 +115,14 @@ def test_a_call_is_made_again_and_equal_calls_are_not_merged(tmp_path):
         futures = [executor.submit(time.time) for _ in range(4)]
         wait(futures)
         assert len({future.result() for future in futures}) == 4
-        with pytest.raises(BrokenExecutor, match="KilledWorker"):
+        end = tmp_path / "end"
+        other = executor.submit(subprocess.check_call, ["sh", "-c", UNTIL.format(end=end)])
+        with pytest.raises(LostTrialError, match="KilledWorker"):
             executor.submit(die).result(timeout=120)
+        assert not other.done(), "it goes on"
+        end.touch()
+        assert other.result(timeout=60) == 0
+        assert pool.open() is executor
         with pytest.raises(ZeroDivisionError):
             executor.submit(divmod, 1, 0).result(timeout=60)
     finally:
@@ -136,6 +192,7 @@ def scheduler(tmp_path):
         said(folder, "Register worker", len(processes) - 1)
         return process
 
+    worker.scheduler = processes[-1]
     yield address, worker
     for process in processes:
         process.terminate()
@@ -167,7 +224,7 @@ def test_a_cluster_that_is_busy_with_another_study_is_asked_all_the_same(tmp_pat
     worker()
     pool = Pool("dask", 1, address)
     try:
-        until = f"until [ -e {tmp_path}/end ]; do sleep 0.1; done"
+        until = UNTIL.format(end=tmp_path / "end")
         busy = pool.open().submit(subprocess.check_call, ["sh", "-c", until])
         assert count("auto", "dask", address) == 1
         assert not busy.done()
@@ -206,6 +263,7 @@ def test_a_worker_that_does_not_see_the_output_folder_says_so(tmp_path):
     task = Task(
         number=0, config=study.config.run, data=study.dataset.sha256, plan=study.plan, settled=(),
         directory=study.run_directory(0).path, stop_flag=study.directory / ".stop",
+        lost_flag=study.directory / ".lost",
         deadline=float("inf"),
     )  # fmt: skip
     with pytest.raises(UserError, match=f"under the same path: got {study.directory}, which is"):

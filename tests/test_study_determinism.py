@@ -7,6 +7,7 @@ from studies import SERIAL, lead, run_small, search_of, table
 
 from nndl_exp.study.proposing.pruners import PRUNERS
 from nndl_exp.study.proposing.samplers import SAMPLERS
+from nndl_exp.study.running.report import Ended
 
 SHORT = ("pruner.n_startup_trials=2", "pruner.n_warmup_steps=2")
 CASES = [
@@ -43,11 +44,12 @@ def test_more_trials_extend_a_study(tmp_path):
     assert run_small(tmp_path / "in_two", *SERIAL).equals(at_once)
 
 
-def test_losing_optunas_database_loses_nothing(tmp_path):
-    """The run directories are the record: trials are proposed again and found done."""
+@pytest.mark.parametrize("lost", ["claims.db*", "studies/*/stages/*/trials/*/proposal.json"])
+def test_losing_the_claims_or_the_proposals_loses_nothing(tmp_path, lost):
+    """The records decide: trials are proposed again and found done."""
     whole = run_small(tmp_path / "whole", *SERIAL)
     run_small(tmp_path / "lost", *SERIAL, "study.n_trials=9")
-    for path in (tmp_path / "lost").glob("optuna.db*"):
+    for path in (tmp_path / "lost").glob(lost):
         path.unlink()
     study = search_of(tmp_path / "lost", *SERIAL)
     trained = {p: p.stat().st_mtime_ns for p in study.directory.glob("trials/*/result.json")}
@@ -58,7 +60,6 @@ def test_losing_optunas_database_loses_nothing(tmp_path):
 
 @pytest.mark.parametrize("lost", ["trials/3", "trials/3/result.json", "trials"])
 def test_losing_a_record_trains_that_trial_again(tmp_path, lost):
-    """Optuna holds it as ended; but the run directory decides."""
     study = search_of(tmp_path, *SERIAL)
     lead(study)
     whole = table(study)
@@ -69,7 +70,7 @@ def test_losing_a_record_trains_that_trial_again(tmp_path, lost):
 
 def test_a_budget_of_nothing_trains_nothing(tmp_path):
     study = search_of(tmp_path, *SERIAL, "study.budget=0s")
-    assert lead(study).report.stopped == "the time is up"
+    assert lead(study).report.ended is Ended.TIME_IS_UP
     assert len(table(study)) == 0
 
 
@@ -78,7 +79,7 @@ def test_the_clock_cuts_a_settled_prefix_and_the_rest_goes_on(tmp_path):
     whole = run_small(tmp_path / "whole", *words, *SERIAL)
     study = search_of(tmp_path / "cut", *words, *SERIAL, "study.budget=0.15s")
     coordinator = lead(study)
-    assert coordinator.report.stopped == "the time is up"
+    assert coordinator.report.ended is Ended.TIME_IS_UP
     cut = table(study)
     assert len(cut) < 6
     assert cut.equals(whole.head(len(cut))) or len(cut) == 0

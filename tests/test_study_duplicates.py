@@ -61,7 +61,7 @@ def test_a_copy_is_a_whole_record(alone):
             original = int(trial.result.reason.rpartition(" ")[2])
             here, there = (alone.run_directory(n) for n in (trial.number, original))
             assert names_in(here.path) == names_in(there.path)
-            for name in names_in(there.path) - {"result.json"}:
+            for name in names_in(there.path) - {"result.json", "proposal.json"}:
                 assert (here.path / name).read_bytes() == (there.path / name).read_bytes()
             assert here.network().digest() == trial.result.weights["best"]
             assert trial.result.weights == there.result().weights
@@ -87,7 +87,7 @@ def test_a_copy_predicts_what_its_original_predicts(tmp_path, alone, capsys):
 def test_a_copy_is_evaluated(tmp_path, alone, capsys):
     shutil.copytree(alone.config.output, tmp_path / "out")
     copy = next(t for t in alone.trials() if t.result.reason.startswith("same as trial "))
-    evaluate([f"{alone.name}/{copy.number}", "--output", str(tmp_path / "out")])
+    evaluate([f"{alone.name}/{copy.number}", "--unfinished", "--output", str(tmp_path / "out")])
     assert f"run      {alone.name}/{copy.number}" in capsys.readouterr().out
 
 
@@ -110,7 +110,7 @@ def test_an_incomplete_original_is_refused_in_one_line(tmp_path, alone, name):
 
 def test_a_copy_reproduces_and_so_does_its_study(alone, capsys):
     copy = next(t for t in alone.trials() if t.result.reason.startswith("same as"))
-    for name in (f"{alone.name}/{copy.number}", alone.name):
+    for name in (f"{alone.name}/{copy.number}", alone.study_directory.name):
         with pytest.raises(SystemExit) as ended:
             reproduce([name, "--output", alone.config.output])
         assert ended.value.code == 0

@@ -12,9 +12,8 @@ import yaml
 from needs import needs
 from studies import SERIAL, SMALL, run_small, search_of, table
 
+from nndl_exp.study import proposals
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.patience import Patience
-from nndl_exp.study.running.storage import Storage, sqlite_url
 
 JOINED = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
           "study.name=joined", "storage.heartbeat=1")  # fmt: skip
@@ -34,7 +33,7 @@ def ended(*processes: subprocess.Popen[str]) -> list[str]:
 
 
 def check(folder: Path, alone, *words: str) -> None:
-    """The table and the count, in the folders and in Optuna's database; nothing is left over."""
+    """The table and the count; nothing is left over."""
     study = search_of(folder, *JOINED, *words)
     assert table(study).equals(alone)
     assert len(list(study.directory.glob("trials/*/result.json"))) == len(alone)
@@ -73,12 +72,11 @@ def test_three_processes_run_one_study(tmp_path, alone, database, request):
     check(tmp_path, alone)
     assert sum(trained) == len(alone), trained
     assert sum(n > 0 for n in trained) > 1, trained
+    assert len(list(tmp_path.glob("studies/joined/trials/*/proposal.json"))) == len(alone)
     if database == "postgresql":
         postgres, name = request.getfixturevalue("postgres"), url.rpartition("/")[2]
-        counted = postgres.execute("SELECT count(*) FROM optuna.trials", name)
-        assert counted == [(len(alone),)]
-        ended_ = "SELECT count(*) FROM optuna.trials WHERE state IN ('COMPLETE', 'PRUNED')"
-        assert postgres.execute(ended_, name) == counted
+        for rows in ("claims", "members"):
+            assert postgres.execute(f"SELECT count(*) FROM nndl_exp.{rows}", name) == [(0,)]
 
 
 @pytest.mark.long
@@ -109,19 +107,15 @@ def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
 def test_a_trial_that_was_proposed_unseen_is_taken_up(tmp_path, alone):
     """By a process that came and went before this one looked who else was there."""
     study = search_of(tmp_path, *JOINED, *SERIAL)
-    url, said = sqlite_url(tmp_path), []
-    coordinator = Coordinator(study, url)
+    coordinator = Coordinator(study)
     trials = iter(coordinator)
     next(trials)
-    other = Storage(url, study, Patience(url, 60.0, said.append))
-    other.read()
-    proposals, view = other.proposals(), study.proposer()
+    there = [proposals.recorded(study, number) for number in range(len(coordinator.proposed))]
     settled = [study.settled(trial) for trial in study.trials()]
-    view.restore(proposals, settled)
-    unseen = view.ask(settled)
-    assert other.add(unseen, study.space.distributions)
-    other.close()
-    assert [unseen.number, *(trial.number for trial in trials)][-1] == len(alone) - 1
+    proposer = study.proposer()
+    proposer.restore(there, settled)
+    unseen = proposer.ask(settled)
+    assert proposals.record(study, unseen)
+    assert unseen.number == len(there)
+    assert [trial.number for trial in trials][-1] == len(alone) - 1
     assert table(study).equals(alone)
-    assert unseen.number == len(proposals)
-    assert said == []

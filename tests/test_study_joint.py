@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
 from studies import search_of
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, TrainingConfig
-from nndl_exp.study.proposing.proposer import Settled
+from nndl_exp.study.proposing.proposer import Proposal, Settled
+from nndl_exp.study.proposing.ranges import contains
+from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening, widened
-from nndl_exp.study.running.patience import Patience
-from nndl_exp.study.running.storage import Storage, url_of
 from nndl_exp.study.stages.joint import centred
+from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView, sqlite_url
 
 SPACE = compose("sweep").settings["search_space"]
 FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))
@@ -35,9 +38,10 @@ def plan():
     from nndl_exp.study.study import Study
     from nndl_exp.sweep import sweep_config
 
-    config = sweep_config(compose("sweep", ["tracking=none", "study.lag=4"]))
+    config = sweep_config(compose("sweep", ["tracking=none", "study.lag=4", "strategy=joint"]))
     entries, _ = centred(SPACE, FOUND, 1000)
-    return Study(replace(config, run=FOUND, search_space=entries)).plan
+    (stage,) = Study(replace(config, run=FOUND, search_space=entries)).stages()
+    return stage.search.plan
 
 
 def outcome(params, best_eta):
@@ -119,17 +123,65 @@ def test_the_best_of_those_not_yet_seen_does_not_widen():
     assert space.distributions["training.eta"].high == 8 * edge
 
 
-def test_the_database_takes_trials_of_a_range_that_grew(tmp_path):
-    proposer, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
+FLOAT, INT = FloatDistribution, IntDistribution
+WIDER = [  # a setting, its range, where the best trial lies, and the range then
+    ("training.eta", FLOAT(0.0625, 4.0, log=True), 4.0, FLOAT(0.0625, 32.0, log=True)),
+    ("training.eta", FLOAT(0.0625, 4.0, log=True), 0.0625, FLOAT(0.0078125, 4.0, log=True)),
+    ("training.eta", FLOAT(0.001, 10.0), 0.09, FLOAT(0.000125, 10.0)),  # above the geometric mean
+    ("training.lmbda", FLOAT(0.0, 1.0), 1.0, FLOAT(0.0, 10.0)),
+    ("training.lmbda", FLOAT(0.0, 1.0), 0.0, None),
+    ("training.lmbda", FLOAT(0.0, 1.0), 0.005, None),
+    ("training.lmbda", FLOAT(-2.0, 1.0), -2.0, FLOAT(-20.0, 1.0)),
+    ("training.lmbda", FLOAT(-2.0, 1.0), 1.0, FLOAT(-2.0, 10.0)),
+    ("training.lmbda", FLOAT(-2.0, -1.0), -1.0, FLOAT(-2.0, -0.1)),
+    ("training.eta", FLOAT(0.1, 0.5, step=0.1), 0.5, FLOAT(0.1, 4.0, step=0.1)),
+    ("training.eta", FLOAT(0.3, 0.5, step=0.1), 0.3, FLOAT(0.1, 0.5, step=0.1)),
+    ("training.lmbda", FLOAT(0.0, 0.6, step=0.2), 0.6, FLOAT(0.0, 6.0, step=0.2)),
+    ("training.mini_batch_size", INT(5, 80, log=True), 80, INT(5, 320, log=True)),
+    ("training.mini_batch_size", INT(5, 80, log=True), 5, INT(1, 80, log=True)),
+    ("training.mini_batch_size", INT(5, 2000), 2000, INT(5, 3000)),
+    ("training.mini_batch_size", INT(5, 3000), 3000, None),
+    ("training.mini_batch_size", INT(10, 50, step=20), 50, INT(10, 190, step=20)),
+    ("training.mini_batch_size", INT(30, 50, step=10), 30, INT(10, 50, step=10)),
+    ("training.mini_batch_size", INT(10, 2010, step=500), 2010, INT(10, 2510, step=500)),
+    ("network.hidden.width_1", INT(40, 200, log=True), 200, INT(40, 500, log=True)),
+    ("network.hidden.width_1", INT(1, 200, log=True), 1, None),
+    ("training.momentum", FLOAT(0.5, 0.99), 0.99, None),  # has no factor: as declared
+]
+
+
+@pytest.mark.parametrize(("name", "now", "value", "wider"), WIDER, ids=repr)
+def test_the_end_at_which_the_best_lies_moves(name, now, value, wider):
+    a_plan = replace(plan(), space=SearchSpace({name: now}))
+    proposals = [Proposal(i, {name: value}) for i in range(WIDEN_EVERY)]
+    settled = [Settled(True, (0.5,))] * WIDEN_EVERY
+    space, changed = widened(a_plan.space, a_plan, proposals, settled, WIDEN_EVERY, 3000)
+    assert changed == (wider is not None)
+    assert space.distributions[name] == (wider or now)
+    assert contains(space.distributions[name], value)
+    if wider is not None:
+        assert type(space.distributions[name].low) is type(now.low)
+
+
+def test_a_grid_stays_as_it_is():
+    steps = SearchSpace({"training.eta": FLOAT(0.1, 0.5, step=0.1)})
+    a_plan = replace(plan(), space=steps, sampler={"name": "grid"})
+    proposals = [Proposal(i, {"training.eta": 0.5}) for i in range(WIDEN_EVERY)]
+    settled = [Settled(True, (0.5,))] * WIDEN_EVERY
+    assert widened(steps, a_plan, proposals, settled, WIDEN_EVERY, 3000) == (steps, False)
+
+
+def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
+    _, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
     study = search_of(tmp_path, "study.name=joint")
-    study.create()
-    storage = Storage(url := url_of(study.config), study, Patience(url, 0.0, print))
-    with storage.exclusive() as held:
-        assert held
-        for proposal in proposals:
-            space = plan().space if proposal.number < WIDEN_EVERY else proposer.space
-            assert storage.add(proposal, space.distributions)
-    assert not storage.add(proposals[-1], proposer.space.distributions)  # it has been proposed
-    storage.read()
-    assert [p.params for p in storage.proposals()] == [p.params for p in proposals]
-    storage.close()
+    names, space = study.objective_names, plan().space.distributions
+    view = OptunaView(study.config, "joint", "id", study.directions, names, space)
+    view.write(
+        len(proposals),
+        lambda n: OptunaTrial(True, proposals[n].params, (0.5,), (), {}, 0.0, 1.0),
+    )
+    view.close()
+    shown = optuna.load_study(study_name="joint", storage=sqlite_url(tmp_path)).trials
+    assert [trial.params for trial in shown] == [p.params for p in proposals]
+    ranges = [trial.distributions["training.eta"].high for trial in shown]
+    assert min(ranges) == space["training.eta"].high < max(ranges)

@@ -14,8 +14,9 @@ import pytest
 from studies import search_of
 
 from nndl_exp.errors import UserError
-from nndl_exp.study.executors import EXECUTORS, Pool, SerialExecutor
+from nndl_exp.study.executors import EXECUTORS, LostTrialError, Pool, SerialExecutor
 from nndl_exp.study.running.coordinator import Coordinator
+from nndl_exp.study.running.report import Ended
 from nndl_exp.study.study import Study
 from nndl_exp.study.trial import run_trial
 
@@ -89,14 +90,14 @@ def test_a_trial_whose_workers_die_as_they_load_is_given_up(tmp_path, facts):
     with Killer(facts) as killer:
         led, said = lead(study)
     assert killer.kills == 3
-    assert led.report.stopped.startswith("trial 0 was broken by the machine 3 times (Broken")
+    assert led.report.why.startswith("trial 0 was broken by the machine 3 times (Broken")
     assert len(said) == 2
     for line in said:
         assert line.startswith("trial 0 was broken by the machine (BrokenProcessPool: ")
         assert line.endswith("); it is run again")
     assert not (study.directory / "trials/0/config.yaml").exists()
     led, said = lead(study)
-    assert (led.report.stopped, said) == (None, [])
+    assert (led.report.ended, said) == (Ended.COMPLETE, [])
     assert len(study.trials()) == 3
     assert not list(study.directory.glob("trials/.*.begun"))
 
@@ -114,7 +115,7 @@ def test_a_trial_whose_dask_workers_die_as_they_load_is_given_up(tmp_path, facts
     with Killer(facts) as killer:
         led, said = lead(study)
     assert killer.kills == 4, "Dask tries by itself again"
-    assert led.report.stopped.startswith("trial 0 was broken by the machine 1 times (Broken")
+    assert led.report.why.startswith("trial 0 was broken by the machine 1 times (LostTrial")
     assert said == []
 
 
@@ -148,7 +149,7 @@ def test_workers_that_die_before_any_trial_begins_are_told_and_counted(tmp_path,
     dying.most = 2
     study = search_of(tmp_path, *WORDS, "study.max_retries=2")
     led, said = lead(study, Pool("dying", 1))
-    assert led.report.stopped is None
+    assert led.report.ended is Ended.COMPLETE
     assert len(study.trials()) == 3
     line = (
         "workers died as they started (BrokenProcessPool: a child process terminated abruptly); "
@@ -162,6 +163,41 @@ def test_workers_that_always_die_as_they_start_end_the_study(tmp_path, dying):
     led, said = lead(search_of(tmp_path, *WORDS, "study.max_retries=2"), Pool("dying", 1))
     assert dying.deaths == 3
     assert len(said) == 2
-    assert led.report.stopped == (
+    assert led.report.why == (
         "workers die as they start (BrokenProcessPool: a child process terminated abruptly)"
     )
+
+
+class Losing(SerialExecutor):
+    """Workers that go on although the call that trains trial 1 is lost, so often at ``most``."""
+
+    most = made = lost = 0
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if fn is not run_trial or args[0].number != 1 or Losing.lost == Losing.most:
+            return super().submit(fn, *args, **kwargs)
+        Losing.lost += 1
+        future: Future[object] = Future()
+        future.set_exception(LostTrialError("its workers died"))
+        return future
+
+
+@pytest.mark.parametrize(("most", "stopped"), [
+    (2, None), (3, "trial 1 was broken by the machine 3 times (LostTrialError: its workers died)"),
+])  # fmt: skip
+def test_a_trial_that_is_lost_is_run_again_by_the_same_workers(
+    tmp_path, monkeypatch, most, stopped
+):
+    def make(workers, address):
+        Losing.made += 1
+        return Losing()
+
+    for name, value in {"most": most, "made": 0, "lost": 0}.items():
+        monkeypatch.setattr(Losing, name, value)
+    monkeypatch.setitem(EXECUTORS, "losing", make)
+    study = search_of(tmp_path, *WORDS, "study.max_retries=2")
+    led, said = lead(study, Pool("losing", 1))
+    assert led.report.stopped == stopped
+    assert (Losing.made, Losing.lost) == (1, most)
+    assert len(said) == 2
+    assert len(study.trials()) == (1 if stopped else 3)

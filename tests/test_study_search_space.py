@@ -105,6 +105,8 @@ def test_enqueued_values_are_checked():
     space = SearchSpace.parse(CHAPTER3, BASE)
     with pytest.raises(UserError, match=r"inside the search space \(0\.001\.\.10 log\): got 20"):
         space.params_of({"training.eta": 20.0})
+    with pytest.raises(UserError, match=r"inside the search space .*: got 10000000000"):
+        space.params_of({"training.eta": 10**400})
     with pytest.raises(UserError, match=r"may only set what is searched .*: got training\.lmbda"):
         space.params_of({"training.lmbda": 1.0})
     with pytest.raises(

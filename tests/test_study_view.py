@@ -1,13 +1,20 @@
 """Proposals are Optuna's own: each sampler against the sequence that it is known by."""
 
+import itertools
+import pickle
+from dataclasses import replace
+
 import numpy as np
+import optuna
 import pytest
+from optuna.pruners import HyperbandPruner
+from optuna.samplers import GridSampler, RandomSampler
 from optuna.study import StudyDirection
 from scipy.stats import qmc
 
 from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
-from nndl_exp.study.proposing.proposer import Judge, Plan, Settled, View
+from nndl_exp.study.proposing.proposer import Judge, OptunaProposer, Plan, Settled
 from nndl_exp.study.proposing.pruners import PRUNERS, make_pruner
 from nndl_exp.study.proposing.samplers import SAMPLERS, sampler_for
 from nndl_exp.study.proposing.search_space import SearchSpace
@@ -39,10 +46,10 @@ def objective(params: dict) -> Settled:
 
 def search(a_plan: Plan, n: int, cut: tuple[int, ...] = ()) -> list[dict]:
     """All proposals of a search; at each number in ``cut`` the view is made anew."""
-    view, proposals, settled = View(a_plan), [], []
+    view, proposals, settled = OptunaProposer(a_plan), [], []
     for number in range(n):
         if number in cut:
-            view = View(a_plan)
+            view = OptunaProposer(a_plan)
             view.restore(proposals, settled)
         proposals.append(view.ask(settled))
         settled.append(objective(proposals[-1].params))
@@ -72,7 +79,7 @@ def test_a_restored_view_goes_on_like_one_that_grew(sampler, space):
 def test_views_that_take_turns_propose_as_one_does(sampler, space):
     a_plan = plan(sampler, space=space)
     n = 9 if space is GRID else 30
-    views, proposals, settled = [View(a_plan) for _ in range(3)], [], []
+    views, proposals, settled = [OptunaProposer(a_plan) for _ in range(3)], [], []
     for number in range(n):
         view = views[(number // 4 + number % 2) % 3]
         view.restore(proposals, settled)
@@ -99,6 +106,42 @@ def test_the_grid_is_every_point_once():
     assert points == {(eta, epochs) for eta in (1.0, 2.0, 3.0) for epochs in (1, 2, 3)}
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_grid_has_the_order_of_optunas(seed):
+    def objective(trial):
+        GRID.suggest(trial)
+        return 0.0
+
+    study = optuna.create_study(sampler=GridSampler(GRID.grid(), seed=seed))
+    study.optimize(objective, n_trials=9)
+    ours = search(replace(plan({"name": "grid"}, space=GRID), seed=seed), 9)
+    assert ours == [trial.params for trial in study.trials]
+
+
+STEPS = SearchSpace.parse(
+    {"training": {"eta": {"low": 0.1, "high": 0.5, "step": 0.1}, "epochs": {"low": 1, "high": 2}}},
+    RunConfig(),
+)
+
+
+@pytest.mark.parametrize(
+    "enqueue",
+    [
+        ({"training.eta": 0.3, "training.epochs": 2},),  # low + 2 * step is 0.30000000000000004
+        ({"training.eta": 0.2, "training.epochs": 1}, {"training.eta": 0.2, "training.epochs": 1}),
+        ({"training.eta": 0.5}, {"training.eta": 0.5}, {"training.eta": 0.5}),
+        ({"training.epochs": 2}, {"training.eta": 0.1, "training.epochs": 1}),
+    ],
+    ids=["one", "twice", "more often than there are", "in part"],
+)
+def test_the_grid_is_every_point_once_where_some_are_enqueued(enqueue):
+    found = search(plan({"name": "grid"}, space=STEPS, enqueue=enqueue), 10)
+    points = {(p["training.eta"], p["training.epochs"]) for p in found}
+    assert points == set(itertools.product(STEPS.grid()["training.eta"], (1, 2)))
+    for name, value in enqueue[0].items():
+        assert found[0][name] == pytest.approx(value)
+
+
 def test_random_points_differ_and_fill_the_space():
     eta = np.array([p["training.eta"] for p in search(plan({"name": "random"}), 200)])
     assert len(set(eta)) == 200
@@ -118,7 +161,7 @@ def test_a_model_finds_the_optimum_better_than_chance(name):
 
 def test_a_proposal_does_not_look_past_the_lag():
     a_plan = plan({"name": "tpe", "n_startup_trials": 3}, lag=5)
-    view, settled, params = View(a_plan), [], []
+    view, settled, params = OptunaProposer(a_plan), [], []
     for number in range(20):
         # What it may not look at yet is not even there.
         proposal = view.ask(settled[: max(0, number - 5 + 1)])
@@ -146,7 +189,7 @@ def test_diverged_trials_count_as_the_worst():
         bad = params["training.eta"] > 0.1
         return Settled(False) if bad else objective({"training.eta": params["training.eta"] * 100})
 
-    view, settled, params = View(plan({"name": "tpe"})), [], []
+    view, settled, params = OptunaProposer(plan({"name": "tpe"})), [], []
     for _ in range(60):
         proposal = view.ask(settled)
         params.append(proposal.params["training.eta"])
@@ -178,6 +221,39 @@ def test_successive_halving_sees_the_attributes_of_others():
         settled.append(Settled(True, (best,), (best,), judge.attrs()))
     assert Judge(a_plan, 8, settled).prunes([0.1])
     assert not Judge(a_plan, 8, settled).prunes([0.95])
+
+
+@pytest.mark.parametrize("n_known", [0, 5])
+def test_sampler_and_pruner_see_a_trial_in_the_same_bracket_of_hyperband(n_known, monkeypatch):
+    """Which follows from its number in Optuna's study, where known trials count."""
+    seen: list[int] = []
+
+    class Numbers(HyperbandPruner):
+        def prune(self, study, trial):
+            seen.append(trial.number)
+            return super().prune(study, trial)
+
+    class Sampler(RandomSampler):
+        def before_trial(self, study, trial):
+            seen.append(trial.number)
+
+    monkeypatch.setitem(PRUNERS, "hyperband", Numbers)
+    monkeypatch.setitem(SAMPLERS, "random", (RandomSampler, lambda *_: Sampler(seed=0)))
+    known = (({"training.eta": 1.0, "training.lmbda": 0.5}, curve(0.99)),) * n_known
+    a_plan = replace(plan({"name": "random"}, {"name": "hyperband", "max_resource": 4}),
+                     known=known)  # fmt: skip
+    OptunaProposer(a_plan).ask([])
+    for worker in (a_plan, pickle.loads(pickle.dumps(a_plan.for_pruning()))):
+        Judge(worker, 0, []).prunes([0.5])
+    assert seen == [n_known] * 3
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_no_pruner_looks_at_the_results_of_known_trials(name):
+    options = {"percentile": {"percentile": 25.0}, "hyperband": {"max_resource": 1}}
+    bare = plan({"name": "tpe"}, {"name": name, **options.get(name, {})})
+    known = (({"training.eta": 1.0, "training.lmbda": 0.5}, curve(0.99)),) * 10
+    assert not Judge(replace(bare, known=known), 0, []).prunes([0.1, 0.1, 0.1])
 
 
 @pytest.mark.parametrize("name", PRUNERS)

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from studies import SERIAL, lead, run_small, search_of, table
+from studies import SERIAL, lead, run_small, search_of, study_of, table
 
 from nndl_exp.errors import UserError
 from nndl_exp.reproduce import main as reproduce
@@ -29,10 +29,11 @@ def output(old, tmp_path):
 
 
 def test_all_trials_of_the_same_kind_are_known(output):
-    study = search_of(output, *NEW, *SERIAL)
-    earlier = Study.open(output, "old")
-    assert len(study.plan.known) == len(earlier.trials()) == 14
-    for trial, (params, settled) in zip(earlier.trials(), study.plan.known, strict=True):
+    search = search_of(output, *NEW, *SERIAL)
+    (stage,) = Study.open(output, "old").stages()
+    earlier = stage.search
+    assert len(search.plan.known) == len(earlier.trials()) == 14
+    for trial, (params, settled) in zip(earlier.trials(), search.plan.known, strict=True):
         assert params == earlier.space.params_of(earlier.varied(trial.config))
         assert settled.complete == (trial.result.state == "complete")
         if settled.complete:
@@ -54,11 +55,11 @@ def test_workers_and_kills_change_nothing_nor_does_the_earlier_study(output):
     alone = run_small(output, *NEW, *SERIAL)
     shutil.rmtree(output / "studies" / "new")
     (output / "optuna.db").unlink()
-    study = search_of(output, *NEW, "workers=2")
-    study.create()
+    study_of(output, *NEW, "workers=2").create()
     shutil.rmtree(output / "studies" / "old")  # its rows were copied
-    lead(search_of(output, *NEW, "workers=2"))
-    assert table(Study.open(output, "new")).equals(alone)
+    search = search_of(output, *NEW, "workers=2")
+    lead(search)
+    assert table(search).equals(alone)
 
 
 def test_the_study_is_reproduced(output, capsys):
@@ -67,13 +68,13 @@ def test_the_study_is_reproduced(output, capsys):
     with pytest.raises(SystemExit) as end:
         reproduce(["new", "--output", str(output)])
     assert end.value.code == 0
-    assert "6 trials proposed, trained and pruned again: 6 identical" in capsys.readouterr().out
+    assert "joint search: 6 of 6 trials identical" in capsys.readouterr().out
 
 
 def test_what_tells_nothing_of_the_new_study_is_left_out(output):
     narrow = search_of(output, *NEW, "search_space.training.eta.high=0.1")
     etas = [params["training.eta"] for params, _ in narrow.plan.known]
-    assert 0 < len(etas) < len(narrow.rows) == 14
+    assert 0 < len(etas) < len(study_of(output, *NEW).rows) == 14
     assert max(etas) <= 0.1
     longer = search_of(output, *NEW, "training.epochs=9", "seed=3")
     assert len(longer.plan.known) == 14, "how long was trained, and the seed, may differ"
@@ -99,7 +100,7 @@ def test_mistakes_are_one_line(output, words, message):
 
 
 def test_a_changed_copy_is_refused(output):
-    study = search_of(output, *NEW)
+    study = study_of(output, *NEW)
     study.create()
     record = json.loads(study.rows_path.read_text())
     record["rows"][0]["settled"]["values"] = [1.0]
@@ -123,6 +124,6 @@ def test_the_joint_search_of_a_study_in_stages_knows_them_too(output):
     study = Study(config)
     *_, (stage, _) = study.run()
     assert stage.key == "joint"
-    assert stage.rows
-    assert any("trials of old are known" in said for said in stage.centred)
+    assert study.rows
+    assert any("trials of old are known" in said for said in stage.notes)
     assert study.rows_path.is_file()

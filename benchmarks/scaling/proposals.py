@@ -3,8 +3,8 @@
 Both have the same trials, the default search space, and TPE with its default settings; Optuna's
 study keeps one sampler and is told of every trial. A proposal is ask and a value for every
 parameter: Optuna samples where the first one is asked for. Ours is made by the view that the
-coordinator asks; then also with all that the coordinator does in the database for it: the lock,
-reading what other processes may have written, storing it. In alternation, in one process.
+coordinator asks; then also with all that the coordinator does on the disk for it: looking whether
+another process has recorded it, recording it. In alternation, in one process.
 """
 
 import statistics
@@ -17,12 +17,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import optuna
 
-from benchmarks.scaling.sweeps import on_postgresql, stored_name, table
+from benchmarks.scaling.sweeps import table
 from nndl_exp.api import load_study
+from nndl_exp.study import proposals
 from nndl_exp.study.proposing.proposer import Proposal, Settled, View
 from nndl_exp.study.proposing.samplers import sampler_for
-from nndl_exp.study.running.patience import Patience
-from nndl_exp.study.running.storage import Storage, url_of
 from nndl_exp.study.search import Search
 
 TRIALS = 5000
@@ -46,15 +45,15 @@ class Past:
         settled = [Settled(True, (row[-1],), tuple(row)) for row in scores.tolist()]
         return cls(proposals, settled)
 
-    def frozen(self, search: Search, *, scores: bool = True) -> list[optuna.trial.FrozenTrial]:
-        """The same as Optuna has them; our database has no ``scores``, which the records keep."""
+    def frozen(self, search: Search) -> list[optuna.trial.FrozenTrial]:
+        """The same as Optuna has them."""
         space = search.space.distributions
         return [
             optuna.trial.create_trial(
                 params=p.params,
                 distributions={name: space[name] for name in p.params},
                 value=s.values[0],
-                intermediate_values=dict(enumerate(s.scores, 1)) if scores else {},
+                intermediate_values=dict(enumerate(s.scores, 1)),
             )
             for p, s in zip(self.proposals, self.settled, strict=True)
         ]
@@ -62,11 +61,11 @@ class Past:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds for a proposal: Optuna's own, our view's, and with the database."""
+    """Seconds for a proposal: Optuna's own, our view's, and with its record."""
 
     optunas: float
     view: float
-    stored: float
+    recorded: float
 
 
 def measure(trials: int, rounds: int, *words: str) -> Times:
@@ -77,7 +76,7 @@ def measure(trials: int, rounds: int, *words: str) -> Times:
         study.create()
         search = next(study.stages()).search
         past = Past.of(search, trials - 1)
-        contenders = (_optunas(search, past), _view(search, past), _stored(search, past))
+        contenders = (_optunas(search, past), _view(search, past), _recorded(search, past))
         seconds = [[_timed(propose) for propose in contenders] for _ in range(rounds + 1)]
     return Times(*(statistics.median(column) for column in zip(*seconds[1:], strict=True)))
 
@@ -114,34 +113,23 @@ def _view(search: Search, past: Past) -> Callable[[], Proposal]:
     return propose
 
 
-def _stored(search: Search, past: Past) -> Callable[[], None]:
-    """As ``Coordinator._propose`` does it where other processes work at the study, too."""
-    propose, url = _view(search, past), url_of(search.config)
-    storage = Storage(url, search, Patience(url, 60.0, print))
-    # One by one, claimed and settled, it would take long; Optuna alone asks for no number.
-    backend = optuna.storages.RDBStorage(url)
-    own = optuna.load_study(study_name=stored_name(search, backend), storage=backend)
-    own.add_trials(past.frozen(search, scores=False))
-    backend.engine.dispose()
-    storage.read()
+def _recorded(search: Search, past: Past) -> Callable[[], None]:
+    """As the coordinator does it."""
+    propose, number = _view(search, past), len(past.proposals)
 
-    def stored() -> None:
-        with storage.exclusive():
-            storage.read()
-            assert storage.add(propose(), search.space.distributions)
+    def recorded() -> None:
+        nonlocal number
+        assert proposals.recorded(search, number) is None
+        assert proposals.record(search, propose())
+        number += 1
 
-    return stored
+    return recorded
 
 
 def measured(rounds: int) -> str:
-    """The table, a row for each database; PostgreSQL's where there is one."""
-    databases = {"SQLite": (), "PostgreSQL": on_postgresql()}
-    rows = []
-    for title, words in databases.items():
-        if words is None:
-            continue
-        found = measure(TRIALS, 10 * rounds, *words)
-        times = [f"{1000 * t:.0f} ms" for t in (found.optunas, found.view, found.stored)]
-        ratios = [f"{t / found.optunas:.2f}" for t in (found.view, found.stored)]
-        rows.append([title, times[0], f"{times[1]} ({ratios[0]})", f"{times[2]} ({ratios[1]})"])
-    return table(["", "Optuna's own ask", "ours (ratio)", "ours with the database (ratio)"], rows)
+    """The table."""
+    found = measure(TRIALS, 10 * rounds)
+    times = [f"{1000 * t:.0f} ms" for t in (found.optunas, found.view, found.recorded)]
+    ratios = [f"{t / found.optunas:.2f}" for t in (found.view, found.recorded)]
+    row = [times[0], f"{times[1]} ({ratios[0]})", f"{times[2]} ({ratios[1]})"]
+    return table(["Optuna's own ask", "ours (ratio)", "ours with its record (ratio)"], [row])

@@ -1,7 +1,7 @@
 """32 workers that sleep in place of training: how far one coordinator carries.
 
 All is the product's own but ``train``, which each worker, a process of its own, replaces by one
-that sleeps and tells made-up epochs: the coordinator, TPE, claims and heartbeats, Optuna's tables
+that sleeps and tells made-up epochs: the coordinator, TPE, claims, heartbeats and Optuna's tables
 in PostgreSQL, the records that the workers write, and MLflow's in the second case. Ideal is every
 worker asleep all the time, from the first trial's start to the last one's end; the table must be
 that of one worker which does not sleep, on SQLite. Two processors do the work of all 32 workers,
@@ -98,7 +98,6 @@ class Night:
 def lead(case: Case, output: Path, *words: str) -> Night:
     """Lead a study whose workers sleep."""
     from nndl_exp.cli.study_tracking import StudyViews
-    from nndl_exp.study import search
 
     name = f"asleep-{uuid.uuid4().hex}"  # the database may have others
     settings = (f"study.name={name}", f"study.n_trials={case.trials}", f"study.lag={case.lag}",
@@ -120,14 +119,14 @@ def lead(case: Case, output: Path, *words: str) -> Night:
         del EXECUTORS["sleeping"]
     spans = coordinator.report.spans
     elapsed = max(end for _, end in spans) - min(begin for begin, _ in spans)
-    found = search.table([stage.search]).drop(columns="seconds")
+    found = study.table().drop(columns="seconds")
     return Night(elapsed, processor, len(spans), _counts(stage.search), views.outage, found)
 
 
 def _counts(search: "Search") -> dict[str, int]:
     import optuna
 
-    from nndl_exp.study.running.storage import url_of
+    from nndl_exp.tracking.optuna_view import url_of
 
     storage = optuna.storages.RDBStorage(url_of(search.config))
     name = stored_name(search, storage)

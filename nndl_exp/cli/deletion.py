@@ -5,27 +5,23 @@ from pathlib import Path
 
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
-from nndl_exp.study.running.claims import Leadership
+from nndl_exp.study.leadership import is_running
 
 
 def delete_study(output: Path | str, name: str) -> None:
-    """Delete a study that no process leads; the folder, which is the record, goes last.
+    """Delete a study that no process runs; the folder, which is the record, goes last.
 
     Raises:
-        UserError: a process leads it.
+        UserError: a process runs it.
     """
-    from nndl_exp.study.running.storage import forget_study
     from nndl_exp.tracking.client import database_file
+    from nndl_exp.tracking.optuna_view import forget_study
     from nndl_exp.tracking.stored_runs import delete_runs
 
     folder = Path(output) / "studies" / name
-    leadership = Leadership(folder)
-    if not leadership.take():
-        raise UserError(f"{name} must not be running to be deleted: a process leads it")
-    try:
-        if database_file(output).exists():
-            delete_runs(output, TrackingConfig(), name)
-        forget_study(output, name)
-    finally:
-        leadership.release()
+    if is_running(folder):
+        raise UserError(f"{name} must not be running to be deleted: a process runs it")
+    if database_file(output).exists():
+        delete_runs(output, TrackingConfig(), name)
+    forget_study(output, name)
     shutil.rmtree(folder)

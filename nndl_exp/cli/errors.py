@@ -46,7 +46,7 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
                 raise
             _refuse(f"{e.filename or 'a file'} can't be used: {e.strerror}")
         except (KeyboardInterrupt, click.Abort):
-            sys.exit(interrupts.STATUS)
+            sys.exit(interrupts.status())
 
     return guarded
 

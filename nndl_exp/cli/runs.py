@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nndl_exp.config import RunConfig, TrackingConfig, read_yaml, to_mapping
+from nndl_exp.config import RunConfig, TrackingConfig, path_setting, read_yaml, to_mapping
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:  # the records need NumPy and SciPy; an error line does not
@@ -172,6 +172,11 @@ def _recommended(reference: str, output: str) -> "RunDirectory | None":
         from nndl_exp.study.finished import how_to_continue
 
         raise UserError(f"{name} has no winner yet; {how_to_continue(best.parent)}")
+    if read_yaml(best).get("origin", {}).get("run") is None:
+        raise UserError(
+            f"no trial of {name} trained the run that it ended with; python -m nndl_exp.train "
+            f"{path_setting('from', best)} does"
+        )
     return _by_path(best)
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from nndl_exp.cli.optuna_tracking import SearchInOptuna
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
 from nndl_exp.report.analysis import Analysis, analyse
@@ -20,10 +21,12 @@ from nndl_exp.report.study_files import report_stage, write_tables
 from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
+from nndl_exp.study.ending import ending
+from nndl_exp.study.leadership import Leadership
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.stages.stage import Stage
-from nndl_exp.study.study import Study, ending
+from nndl_exp.study.study import Study
 from nndl_exp.study.summary import BEST as BEST_FILE
 from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.study_view import StudyView
@@ -33,11 +36,12 @@ _FILES = (settings.FILE, BEST_FILE, "report.html")
 
 
 class StudyViews:
-    """A study in MLflow: its run, below it one for each stage, below that the trials; and its
-    tables and figures as files.
+    """A study in MLflow (its run, below it one for each stage, below that the trials), its searches
+    in Optuna's database, and its tables and figures as files.
 
     MLflow is opened when the first trial has finished, since it takes seconds to start. Where
     another process ``leads`` nothing is shown, unless that one has gone when the study is complete.
+    ``missed`` says what Optuna's database does not show.
     """
 
     def __init__(self, study: Study, *, leads: bool = True) -> None:
@@ -46,6 +50,8 @@ class StudyViews:
         self._root: StudyView | None = None
         self._views: dict[str, StudyView] = {}
         self._led: dict[str, Stage] = {}
+        self._optuna: dict[str, SearchInOptuna] = {}
+        self.missed: str | None = None
         self._story: list[str] = []
         self._table = ""
         if leads and self._tracking.uri:
@@ -63,6 +69,8 @@ class StudyViews:
 
     def log(self, stage: Stage, trial: Trial) -> None:
         """Show a finished trial of the stage."""
+        if self._leads:
+            self._optuna.setdefault(stage.key, SearchInOptuna(stage.search)).log(trial)
         if self._leads and self._tracking.name != "none":
             search, view = stage.search, self._stage(stage)
             directory = search.run_directory(trial.number)
@@ -74,6 +82,8 @@ class StudyViews:
         self._led[stage.key] = stage
         if not self._leads:
             return analysis
+        if stage.key in self._optuna:
+            self.missed = self._optuna[stage.key].close() or self.missed
         files = report_stage(stage.search, trials, analysis)
         if decision is not None:
             # Also where the study was killed before it was written down.
@@ -88,8 +98,9 @@ class StudyViews:
             view.close(complete=decision is not None, caption=caption, metrics=best_metrics(best))
         return analysis
 
-    def close(self, ended: tuple[Stage, Trial] | None) -> None:
-        """The study has ended, or was stopped; ``ended`` is the trial that it ended with."""
+    def close(self, ended: tuple[Stage, Trial] | None, *, complete: bool) -> None:
+        """The study has ended with a winner, if ``complete``, or was stopped; ``ended`` is the
+        trial that it ended with."""
         if not self._leads or not self._led:
             return
         tables = write_tables(self._study.directory, [stage.search for stage in self._led.values()])
@@ -104,11 +115,11 @@ class StudyViews:
         self._root.log_files(self._study.directory, [*tables, *own])
         caption = study_caption(self._study, self._story, self._table, ended)
         metrics = best_metrics(ended[1] if ended else None)
-        self._root.close(complete=ended is not None, caption=caption, metrics=metrics)
+        self._root.close(complete=complete, caption=caption, metrics=metrics)
 
     def succeed(self, trials: int) -> None:
         """The study is complete with so many trials: show it if the process that led has not."""
-        leadership = self._study.leadership
+        leadership = Leadership(self._study.directory)
         if not self._leads and leadership.succeeds(trials):
             self._leads = True
             self.show_all()
@@ -127,7 +138,8 @@ class StudyViews:
             self.end(stage, trials, decision)
         finished = decision is not None and not decision.stop
         finished = finished and shown[-1].key == self._study.config.strategy.stages[-1]
-        self.close(ending(decision.config, shown) if decision and finished else None)
+        ended = ending(decision.config, shown) if decision and finished else None
+        self.close(ended, complete=finished)
 
     def _crown(self, stage: Stage, trial: Trial) -> None:
         view, search = self._stage(stage), stage.search

@@ -1,9 +1,16 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
+
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+"""What a file system without hard links answers."""
 
 
 def write(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -11,6 +18,42 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
 
     With ``durable`` it has reached the disk when this returns, and survives a power cut.
     """
+    with _written(path, data, durable=durable) as new:
+        new.replace(path)
+    if durable:
+        _sync_directory(path.parent)
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Put ``data`` at ``path`` unless a file is there; returns False if one is.
+
+    Of several processes one succeeds. The content has reached the disk before the file appears.
+    """
+    with _written(path, data, durable=True) as new:
+        try:
+            os.link(new, path)
+        except (FileExistsError, FileNotFoundError):  # not found: the winner has tidied the folder
+            if not path.exists():
+                raise
+            return False
+        except OSError as e:
+            if e.errno not in _NO_LINKS:
+                raise
+            return _move_unless_there(new, path)
+    return True
+
+
+def _move_unless_there(new: Path, path: Path) -> bool:
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if path.exists():
+            return False
+        new.replace(path)
+        return True
+
+
+@contextmanager
+def _written(path: Path, data: bytes, *, durable: bool) -> Iterator[Path]:
+    """A new file beside ``path`` that holds ``data``, deleted in the end unless it was moved."""
     # Not the process id: another host that shares the folder may have the same one.
     new = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
@@ -19,14 +62,13 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException as e:
-        new.unlink(missing_ok=True)
-        if isinstance(e, OSError) and e.filename is None:
+        yield new
+    except OSError as e:
+        if e.filename is None:
             e.filename = str(path)  # a full disk does not say of what file
         raise
-    if durable:
-        _sync_directory(path.parent)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def unfinished(folder: Path) -> Iterator[Path]:

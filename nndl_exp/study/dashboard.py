@@ -1,4 +1,4 @@
-"""Optuna's dashboard: another look at the trials, in the database that they are claimed in."""
+"""Optuna's dashboard: another look at the trials, in the database that shows them to Optuna."""
 
 import importlib.util
 import shlex
@@ -18,7 +18,7 @@ def dashboard_command(config: SweepConfig) -> str | None:
     if config.storage.name == "sqlite":
         url = database.file_url(Path(config.output) / "optuna.db")
     else:
-        from nndl_exp.study.running.storage import url_of
+        from nndl_exp.tracking.optuna_view import url_of
 
         url = url_of(config)
     return f"optuna-dashboard {shlex.quote(url)}    # then open {ADDRESS}"

@@ -4,10 +4,12 @@ import logging
 import re
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from nndl_exp.errors import UserError
 from nndl_exp.records.provenance import numerics
+from nndl_exp.study.executors import LostTrialError
 
 T = TypeVar("T")
 _SECONDS_TO_ANSWER = 10
@@ -21,8 +23,8 @@ class DaskExecutor(Executor):
     """The workers of a Dask cluster, one trial on each at a time.
 
     Without an ``address`` it is a cluster of ``workers`` processes of its own, on loopback, which
-    end with this process. A call whose worker dies is made again on another; after a few deaths, or
-    when the scheduler is gone, its future has a ``BrokenExecutor``.
+    end with this process. A call whose worker dies is made again on another; after a few deaths its
+    future has a ``LostTrialError``. When the scheduler is gone, all have a ``BrokenExecutor``.
 
     Raises:
         UserError: the extra is not installed, no scheduler answers, or it has no worker that can
@@ -44,14 +46,15 @@ class DaskExecutor(Executor):
         outer.set_running_or_notify_cancel()
         try:
             inner = self._inner.submit(fn, *args, **kwargs)
-        except RuntimeError as e:  # the client was closed as its scheduler went away
+        except (RuntimeError, import_distributed().client.ClosedClientError) as e:  # no scheduler
             raise BrokenExecutor(str(e)) from None
         inner.add_done_callback(lambda done: _pass_on(done, outer))
         return outer
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Leave the cluster; one of our own ends."""
-        self._inner.shutdown(wait=wait and not cancel_futures)
+        with suppress(import_distributed().client.ClosedClientError):
+            self._inner.shutdown(wait=wait and not cancel_futures)
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
@@ -64,7 +67,9 @@ def _pass_on(inner: "Future[T]", outer: "Future[T]") -> None:
     error = inner.exception()
     if error is None:
         outer.set_result(inner.result())
-    elif type(error).__module__.split(".")[0] == "distributed":  # KilledWorker and its like
+    elif isinstance(error, import_distributed().KilledWorker):
+        outer.set_exception(LostTrialError(f"KilledWorker: {error}"))
+    elif type(error).__module__.split(".")[0] == "distributed":
         outer.set_exception(BrokenExecutor(f"{type(error).__name__}: {error}"))
     else:
         outer.set_exception(error)
@@ -76,7 +81,7 @@ def connect(address: str) -> Any:
     Raises:
         UserError: the extra is not installed, nothing answers, or its workers don't fit.
     """
-    distributed = _distributed()
+    distributed = import_distributed()
     if not _ADDRESS.fullmatch(address):
         raise UserError(f"executor.address must be like tcp://HOST:8786: got {address!r}")
     try:
@@ -155,18 +160,23 @@ def _numerics() -> dict[str, str]:
 
 def _local_cluster(workers: int) -> Any:
     # One BLAS thread each: Dask sets the variables before it starts a worker.
-    return _distributed().LocalCluster(
+    return import_distributed().LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # any free port; without one it is 8787
         preload=_IGNORE_INTERRUPTS,
         silence_logs=logging.CRITICAL,
     )
 
 
-def _distributed() -> Any:
+def import_distributed() -> Any:
+    """Dask's package.
+
+    Raises:
+        UserError: it is not installed.
+    """
     try:
         import distributed
     except ImportError:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from nndl_exp.config import SweepConfig
+from nndl_exp.errors import UserError
 
 T = TypeVar("T")
 _BLAS_THREADS = (
@@ -24,6 +25,13 @@ _UNGUARDED = (
     "error: workers import the script that starts them, so it must start them below "
     'if __name__ == "__main__": (or train with executor=serial)'
 )
+
+
+class LostTrialError(Exception):
+    """A call that an executor gave up since its workers died; its other calls go on.
+
+    An executor that is broken as a whole raises ``BrokenExecutor``.
+    """
 
 
 class SerialExecutor(Executor):
@@ -122,6 +130,29 @@ def _imports_script() -> bool:
 
 def _ready() -> None:
     """Called once in a new worker: when it returns, the worker has imported all it needs."""
+
+
+def check(config: SweepConfig) -> None:
+    """Refuse what this machine can't run, before anything is made.
+
+    Raises:
+        UserError: an extra is not installed, or there are too many worker processes.
+    """
+    if config.storage.name == "postgresql":
+        from nndl_exp.database import check_driver
+
+        check_driver()
+    if config.executor.name == "dask":
+        from nndl_exp.study.dask_executor import import_distributed
+
+        import_distributed()
+    here = config.executor.name != "serial" and config.executor.address is None
+    most = max(64, 8 * _cpus())
+    if here and config.workers != "auto" and config.workers > most:
+        raise UserError(
+            f"workers must be at most {most} on this machine (8 for each processor, or 64): "
+            f"got {config.workers}"
+        )
 
 
 def pool_of(config: SweepConfig) -> Pool:

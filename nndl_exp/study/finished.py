@@ -17,14 +17,14 @@ def is_finished(found: Summary) -> bool:
     return (found.folder / BEST).is_file() and found.state != "running"
 
 
-def command_of(words: Sequence[str]) -> str:
-    """What to type to lead a study, or to continue it: with the settings that were taken from the
+def command_of(words: Sequence[str], command: str = "sweep") -> str:
+    """What to type to run a command, or to continue it: with the settings that were taken from the
     environment, and without passwords."""
     taken = {"output": os.environ.get("NNDL_OUTPUT"),
              "tracking.uri": os.environ.get("NNDL_TRACKING_URI")}  # fmt: skip
     typed = {word.lstrip("+").partition("=")[0] for word in words}
     added = [f"{key}={value}" for key, value in taken.items() if value and key not in typed]
-    return masked(shlex.join(["python", "-m", "nndl_exp.sweep", *words, *added]))
+    return masked(shlex.join(["python", "-m", f"nndl_exp.{command}", *words, *added]))
 
 
 def keep_command(folder: Path, words: Sequence[str]) -> None:

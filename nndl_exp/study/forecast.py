@@ -11,7 +11,7 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import initial_network, settings_of, sizes_of
-from nndl_exp.study.proposing.proposer import Plan, View
+from nndl_exp.study.proposing.proposer import OptunaProposer, Plan
 from nndl_exp.study.search import Search
 from nndl_exp.study.study import REFERENCE_WIDTH, Study, share
 from nndl_exp.training import evaluate, train
@@ -81,7 +81,7 @@ def _random_configs(search: Search) -> list[RunConfig]:
         search.plan.identity, search.space, search.plan.directions[:1], {"name": "random"},
         {"name": "none"}, search.plan.seed, _CONFIGURATIONS + 1,
     )  # fmt: skip
-    view = View(random)
+    view = OptunaProposer(random)
     params = [view.ask([]).params for _ in range(_CONFIGURATIONS)]
     return [search.space.apply(search.config.run, p) for p in params]
 

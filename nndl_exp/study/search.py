@@ -1,5 +1,6 @@
 """One search: a set of trials over a space, as a value and as a folder."""
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,7 +109,7 @@ class Search:
     @property
     def id(self) -> str:
         """A random id, which tells the search from any other that had or will have its name."""
-        return f"{settings.load(self.study_directory, self.config.output).id}/{self.key}"
+        return str(read_yaml(self.directory / _FILE)["id"])
 
     @property
     def space(self) -> SearchSpace:
@@ -147,7 +148,8 @@ class Search:
                 self._check_same(read_yaml(path), now)
                 return
             header = f"# {self.name}: the run that its trials vary, and over what\n"
-            atomic.write(path, (header + to_yaml(now)).encode(), durable=True)
+            text = header + to_yaml({**now, "id": uuid.uuid4().hex})
+            atomic.write(path, text.encode(), durable=True)
 
     def total(self, finished: int) -> int:
         """The number of trials in all, as far as the first ``finished`` ones tell."""

@@ -61,6 +61,11 @@ def load(folder: Path, output: Path | str) -> Saved:
         raise UserError(f"{path} is not a study's settings: {e}") from None
 
 
+def is_readable(folder: Path) -> bool:
+    """Whether this version reads the study in a folder."""
+    return read_yaml(folder / FILE).get("format") == FORMAT
+
+
 def check_readable(folder: Path) -> None:
     """Check that this version reads the study in a folder.
 

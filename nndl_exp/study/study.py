@@ -7,28 +7,37 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import RunConfig, SweepConfig, TrackingConfig, seconds, to_mapping, to_yaml
+from nndl_exp.config import (
+    RunConfig,
+    StorageConfig,
+    SweepConfig,
+    TrackingConfig,
+    seconds,
+    to_mapping,
+)
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import count_multiply_adds
-from nndl_exp.records import atomic
-from nndl_exp.run import check_parts, data_of, measure_of, sizes_of
+from nndl_exp.run import check_parts, data_of, sizes_of
 from nndl_exp.study import executors, settings, warm_start
+from nndl_exp.study.ending import conclude, forget
 from nndl_exp.study.executors import Pool
 from nndl_exp.study.names import no_such_study
-from nndl_exp.study.running.claims import Leadership
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.search import Trial
+from nndl_exp.study.running.report import Ended
+from nndl_exp.study.search import Trial, table
 from nndl_exp.study.stages import joint
 from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.stages.script import Decision, Facts
+from nndl_exp.study.stages.script import Facts
 from nndl_exp.study.stages.scripted import scripted, stage_options
-from nndl_exp.study.stages.stage import DECISION, Setup, Stage
-from nndl_exp.study.summary import BEST
+from nndl_exp.study.stages.stage import Setup, Stage
 from nndl_exp.study.trial import Original
 from nndl_exp.training.update_time import CONSTANTS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REFERENCE_WIDTH = 100
 """Work is counted in epochs of a network with so many hidden neurons."""
@@ -47,13 +56,19 @@ class Study:
         self.config = config
         self.dataset = data_of(config.run)
         check_parts(config.run, self.dataset)
-        self.identity = self._identity()
+        self.identity = _identity(config, self.dataset)
         self.name = settings.check_name(config.study.name, config.run.dataset.title, self.identity)
         self.rows = warm_start.load(config, self.dataset, self.name, self.rows_path)
 
     @classmethod
-    def open(cls, output: Path | str, name: str, tracking: TrackingConfig | None = None) -> "Study":
-        """A study that exists, by its name.
+    def open(
+        cls,
+        output: Path | str,
+        name: str,
+        tracking: TrackingConfig | None = None,
+        storage: StorageConfig | None = None,
+    ) -> "Study":
+        """A study that exists, by its name; where it is shown is not part of it.
 
         Raises:
             UserError: there is no study of that name, or its data have changed.
@@ -62,7 +77,7 @@ class Study:
         if not settings.is_name(name) or not (folder / settings.FILE).is_file():
             raise UserError(no_such_study(output, name))
         saved = settings.load(folder, output)
-        config = saved.config
+        config = replace(saved.config, storage=storage or saved.config.storage)
         if tracking is not None:
             there = replace(tracking, experiment=config.tracking.experiment)
             config = replace(config, tracking=there)
@@ -79,11 +94,6 @@ class Study:
     def rows_path(self) -> Path:
         """The file with the trials of the study that this one begins with."""
         return self.directory / warm_start.FILE
-
-    @property
-    def leadership(self) -> Leadership:
-        """Held by the process that writes the shared views."""
-        return Leadership(self.directory)
 
     @property
     def tracking(self) -> TrackingConfig:
@@ -107,8 +117,8 @@ class Study:
         _check_strategy(self.config)
         if "joint" in self.config.strategy.stages:
             first = self.config.strategy.stages[0] == "joint"
-            declared = replace(self._facts("joint", self.config.run, []), earlier=())
-            joint.check(self._make("joint", declared), self.rows if first else ())
+            declared = replace(facts_of(self, "joint", self.config.run), earlier=())
+            joint.check(self.stage("joint", declared), self.rows if first else ())
         if not self.exists():
             return
         saved = settings.load(self.directory, self.config.output)
@@ -137,15 +147,15 @@ class Study:
     def stages(self) -> Iterator[Stage]:
         """The stages in order; each has to reach its decision before the next is asked for."""
         found = self.config.run
-        candidates = [found]
+        candidates: Sequence[RunConfig] = ()
         used = {found.seed, *(row.config.seed for row in self.rows)}
         for key in self.config.strategy.stages:
-            stage = self._make(key, self._facts(key, found, candidates, used))
+            stage = self.stage(key, facts_of(self, key, found, candidates, used))
             yield stage
             decision = stage.decision()
             if decision is None or decision.stop:
                 return
-            found, candidates = decision.config, decision.candidates or [decision.config]
+            found, candidates = decision.config, decision.candidates
             used |= {trial.config.seed for trial in stage.search.trials()}
 
     def lead(self, pool: Pool) -> Iterator[tuple[Stage, Coordinator]]:
@@ -157,11 +167,12 @@ class Study:
         budget, start = self.config.study.budget, time.monotonic()
         earlier: dict[RunConfig, Original] = {}
         for stage in self.stages():
+            settings.check_same_data(self.name, self.dataset.sha256, data_of(self.config.run))
             left = None
             if budget:
                 left = max(0.001, start + seconds(budget) - time.monotonic())
             if stage.decision() is None:
-                self._forget_decisions(stage.key)
+                forget(self.directory, stage)
             yield stage, Coordinator(stage.search, pool, earlier, left)
             for trial in stage.search.trials():
                 if trial.result.state == "complete":
@@ -183,55 +194,32 @@ class Study:
                 for trial in coordinator:
                     yield stage, trial
                 coordinator.raise_what_stopped()
-                if decision := stage.decision(time_is_up=coordinator.time_is_up):
+                if decision := stage.decision(
+                    time_is_up=coordinator.report.ended is Ended.TIME_IS_UP
+                ):
                     stage.conclude(decision)
-                    self.conclude(led, decision)
+                    conclude(self.directory, led, decision)
         finally:
             pool.close()
 
-    def conclude(self, stages: Sequence[Stage], decision: Decision) -> tuple[Stage, Trial] | None:
-        """Write best.yaml if the last stage has decided; the trial that the study ends with."""
-        if decision.stop or stages[-1].key != self.config.strategy.stages[-1]:
-            return None
-        ended = ending(decision.config, stages)
-        if ended is None:
-            return None
-        stage, trial = ended
-        name = f"{stage.search.name}/{trial.number}"
-        origin = {
-            "study": self.name,
-            "run": name,
-            "epochs": trial.result.epochs,
-            measure_of(trial.config).renamed("validation_accuracy"):
-                trial.result.validation_accuracy,
-            "weights_sha256": trial.result.weights["best"],
-        }  # fmt: skip
-        head = f"# the winner of {self.name}: {name}\n"
-        head += "# train it:  python -m nndl_exp.train from=THIS_FILE [SETTING=VALUE ...]\n"
-        text = head + to_yaml({**to_mapping(decision.config), "origin": origin})
-        atomic.write(self.directory / BEST, text.encode())
-        return ended
-
-    def like(self, stage: Stage) -> Stage:
-        """The same stage in this study's folder."""
-        return self._make(stage.key, stage.facts)
-
-    def _forget_decisions(self, first: str) -> None:
-        """Delete what a stage and those after it had decided, as trials are missing now."""
-        keys = self.config.strategy.stages
-        for key in keys[keys.index(first) :]:
-            (self.directory / "stages" / key / DECISION).unlink(missing_ok=True)
-        (self.directory / BEST).unlink(missing_ok=True)
-
-    def _make(self, key: str, facts: Facts) -> Stage:
+    def stage(self, key: str, facts: Facts) -> Stage:
+        """One of the stages, given what the ones before found."""
         setup = Setup(
             self.config, key, f"{self.name}/{key}", self.directory / "stages" / key,
-            f"{self.identity}/{key}", self.rows, self._load,
+            f"{self.identity}/{key}", self.rows, self.load,
         )  # fmt: skip
         return joint.joint(setup, facts) if key == "joint" else scripted(setup, STAGES[key], facts)
 
-    def _load(self, config: RunConfig) -> Dataset:
-        """The dataset of a run that a stage varies; most have the study's."""
+    def table(self) -> "pd.DataFrame":
+        """The trials of all stages so far; see ``nndl_exp.study.search.table``."""
+        return table([stage.search for stage in self.stages()])
+
+    def load(self, config: RunConfig) -> Dataset:
+        """The dataset of a run that a stage varies: most have the study's.
+
+        Raises:
+            UserError: the data have changed, or do not fit the run.
+        """
         if config.dataset == self.config.run.dataset:
             dataset = self.dataset
         else:
@@ -240,60 +228,55 @@ class Study:
         check_parts(config, dataset)
         return dataset
 
-    def _facts(
-        self,
-        key: str,
-        found: RunConfig,
-        candidates: Sequence[RunConfig],
-        used_seeds: Collection[int] = (),
-    ) -> Facts:
-        dataset, stages = self._load(found), self.config.strategy.stages
-        position = stages.index(key)
-        return Facts(
-            base=found,
-            n=len(dataset.training),
-            n_in=dataset.n_in,
-            classes=dataset.n_out,
-            n_validation=len(dataset.validation),
-            chance=dataset.baseline(dataset.validation) or 0.0,
-            share=share(self, key),
-            earlier=stages[:position],
-            later=stages[position + 1 :],
-            seed=self.config.study.seed,
-            candidates=tuple(candidates),
-            scores=_not_yet,
-            costs=_not_yet,
-            used_seeds=frozenset(used_seeds),
-        )
 
-    def _identity(self) -> str:
-        config = to_mapping(self.config)
-        identity = {
-            "format": settings.FORMAT,
-            **{key: config[key] for key in settings.IDENTIFYING},
-            "study": {
-                key: value
-                for key, value in config["study"].items()
-                if f"study.{key}" not in settings.EXTENDABLE
-            },
-            "data": self.dataset.sha256,
-            "update_time": list(CONSTANTS),
-        }
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+def facts_of(
+    study: Study,
+    key: str,
+    found: RunConfig,
+    candidates: Sequence[RunConfig] = (),
+    used_seeds: Collection[int] = (),
+) -> Facts:
+    """What a stage is told: ``found`` is the run that the stages before decided on."""
+    dataset, stages = study.load(found), study.config.strategy.stages
+    position = stages.index(key)
+    return Facts(
+        base=found,
+        n=len(dataset.training),
+        n_in=dataset.n_in,
+        classes=dataset.n_out,
+        n_validation=len(dataset.validation),
+        chance=dataset.baseline(dataset.validation) or 0.0,
+        share=share(study, key),
+        earlier=stages[:position],
+        later=stages[position + 1 :],
+        seed=study.config.study.seed,
+        candidates=tuple(candidates) or (found,),
+        scores=_not_yet,
+        costs=_not_yet,
+        used_seeds=frozenset(used_seeds),
+    )
+
+
+def _identity(config: SweepConfig, dataset: Dataset) -> str:
+    """The digest of all that decides a study's trials."""
+    values = to_mapping(config)
+    identity = {
+        "format": settings.FORMAT,
+        **{key: values[key] for key in settings.IDENTIFYING},
+        "study": {
+            key: value
+            for key, value in values["study"].items()
+            if f"study.{key}" not in settings.EXTENDABLE
+        },
+        "data": dataset.sha256,
+        "update_time": list(CONSTANTS),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def title_of(key: str) -> str:
     """The title of a stage."""
     return STAGES[key].TITLE if key in STAGES else joint.TITLE
-
-
-def ending(config: RunConfig, stages: Sequence[Stage]) -> tuple[Stage, Trial] | None:
-    """The trial that a study ended with; one of another seed if only such completed."""
-    for exactly in (True, False):
-        for stage in reversed(stages):
-            if trial := stage.search.trained(config, exactly=exactly):
-                return stage, trial
-    return None
 
 
 def work(study: Study) -> float:

@@ -9,8 +9,8 @@ from nndl_exp.config import SweepConfig, read_yaml
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.study import settings
+from nndl_exp.study.leadership import is_running
 from nndl_exp.study.names import no_such_study, study_names
-from nndl_exp.study.running.claims import Leadership
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.stage import DECISION
 
@@ -100,7 +100,7 @@ def _ended_with(folder: Path) -> RunDirectory | None:
     """The run that best.yaml names."""
     path = folder / BEST
     origin = read_yaml(path).get("origin") if path.is_file() else None
-    name = str(origin.get("run", "")) if isinstance(origin, dict) else ""
+    name = str(origin.get("run") or "") if isinstance(origin, dict) else ""
     _, stage, number = name.split("/") if name.count("/") == 2 else ("", "", "")
     run = RunDirectory(folder / "stages" / stage / "trials" / number)
     return run if number and run.config_path.is_file() else None
@@ -117,17 +117,9 @@ def _best(parts: list[Path]) -> RunDirectory | None:
 
 
 def _state(folder: Path, parts: list[Path]) -> State:
-    if _is_led(folder):
+    if is_running(folder):
         return "running"
     decided = [read_yaml(path) for part in parts if (path := part / DECISION).is_file()]
     stopped = any(decision.get("stop") for decision in decided)
     whole = len(decided) == len(parts) and all(decision.get("complete") for decision in decided)
     return "complete" if stopped or whole else "not complete"
-
-
-def _is_led(folder: Path) -> bool:
-    leadership = Leadership(folder)
-    if not leadership.take():
-        return True
-    leadership.release()
-    return False

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from filelock import Timeout
 
 from nndl_exp.config import RunConfig
@@ -17,6 +18,9 @@ from nndl_exp.study.proposing.proposer import Judge, Plan, Settled
 from nndl_exp.training import Epoch
 from nndl_exp.training.epoch import JudgedBy
 
+OF_THE_CONFIGURATION = (UserError, ArithmeticError, np.linalg.LinAlgError)
+"""Errors in training that make a failed trial. Any other is the machine's, and the trial is run
+again, or a defect of ours, which has to be seen; it is trained once that is mended."""
 _PATIENCE = 1.0
 """How long a worker waits, in seconds, for another one to leave the trial's folder."""
 
@@ -35,8 +39,9 @@ class Task:
 
     ``settled`` are the results that the trial's pruning may look at, trials 0 .. number - L.
     ``same_as`` is the first run of the study that completed with this very config, if there is one.
-    Training is suspended between two epochs once ``stop_flag`` exists or the clock passes
-    ``deadline`` (seconds since 1970).
+    Training is suspended between two epochs once ``stop_flag`` exists, which asks all trials to
+    stop, or ``lost_flag``, which asks this one, or the clock passes ``deadline`` (seconds since
+    1970).
     """
 
     number: int
@@ -46,6 +51,7 @@ class Task:
     plan: Plan
     settled: tuple[Settled, ...]
     stop_flag: Path
+    lost_flag: Path
     deadline: float
     same_as: Original | None = None
 
@@ -111,10 +117,8 @@ def _result(task: Task) -> Result | None:
         if run.result is None:
             try:
                 _train(task, run)
-            except (MemoryError, OSError):
-                raise  # the machine's fault: the coordinator tries again
-            except Exception as e:
-                run.fail(f"{type(e).__name__}: {e}")
+            except OF_THE_CONFIGURATION as e:
+                run.fail(str(e) if isinstance(e, UserError) else f"{type(e).__name__}: {e}")
     return run.result
 
 
@@ -152,7 +156,8 @@ def _judge(task: Task) -> Judge | None:
 
 
 def _must_stop(task: Task) -> bool:
-    return time.time() >= task.deadline or task.stop_flag.exists()
+    flags = task.stop_flag.exists() or task.lost_flag.exists()
+    return flags or time.time() >= task.deadline
 
 
 def scores(history: Sequence[Epoch], judged_by: JudgedBy) -> tuple[float, ...]:

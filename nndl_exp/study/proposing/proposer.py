@@ -1,7 +1,7 @@
 """The study as trial k may see it: what makes the table of trials independent of timing.
 
 Trial k is proposed from the results of trials 0 .. k - L and from the bare parameters of those
-between, which count as running. The view is a study in Optuna's own in-memory storage in which
+between, which count as running. The proposer is a study in Optuna's own in-memory storage in which
 every ``ask`` first settles exactly one more trial; so the sequence of its states is the same
 whatever the workers did, and it grows instead of being built again for each trial.
 """
@@ -14,14 +14,15 @@ from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nndl_exp.study.proposing.pruners import make_pruner
-from nndl_exp.study.proposing.samplers import sampler_for
+from nndl_exp.study.proposing.samplers import first_tried, sampler_for
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
 
-# Every view is a study "created in memory"; Optuna would say so for each trial.
+# Every proposer is a study "created in memory"; Optuna would say so for each trial.
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -41,6 +42,10 @@ class Plan:
     lag: int
     enqueue: tuple[Params, ...] = ()
     known: "tuple[tuple[Params, Settled], ...]" = ()
+
+    def for_pruning(self) -> "Plan":
+        """The plan without what the known trials were, of which only the number counts."""
+        return replace(self, known=(({}, Settled(False)),) * len(self.known))
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Settled:
 
 
 class Proposer(Protocol):
-    """What proposes the trials of a study, one after another: a ``View``, or a stage's script."""
+    """Proposes the trials of a study, one after another: Optuna, or a stage's script."""
 
     @property
     def space(self) -> SearchSpace:
@@ -96,26 +101,47 @@ class Proposer(Protocol):
         ...
 
 
-class View:
+class _OptunaStudy:
+    """A study in Optuna's in-memory storage; ``offset`` trials are in it before trial 0.
+
+    Hyperband draws a trial's bracket from the study's name and the trial's number there.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.storage = InMemoryStorage()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.optunas = optuna.create_study(
+                storage=self.storage,
+                study_name=plan.identity,
+                directions=list(plan.directions),
+                pruner=make_pruner(plan.pruner),
+            )
+        self.id = self.storage.get_study_id_from_name(plan.identity)
+        self.offset = len(plan.known)
+        for params, settled in plan.known:
+            self.add(_frozen(Proposal(-1, params), plan.space.distributions, settled))
+
+    def add(self, trial: FrozenTrial | None = None) -> int:
+        """Add a trial, a new one if none is given; its id."""
+        return self.storage.create_new_trial(self.id, trial)
+
+    def id_of(self, number: int) -> int:
+        """The id of trial ``number`` of our study."""
+        return self.storage.get_trial_id_from_study_id_trial_number(self.id, self.offset + number)
+
+
+class OptunaProposer:
     """A study in memory that proposes trial after trial."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study = optuna.create_study(
-                study_name=plan.identity,  # Hyperband draws a trial's bracket from this name
-                directions=list(plan.directions),
-                pruner=make_pruner(plan.pruner),
-            )
-        self._storage = self._study._storage
-        self._ids: list[int] = []
-        for params, settled in plan.known:
-            trial = _frozen(Proposal(-1, params), plan.space.distributions, settled)
-            self._storage.create_new_trial(self._study._study_id, trial)
+        self._study = _OptunaStudy(plan)
+        self._first = first_tried(plan.sampler, plan.space, plan.seed, plan.enqueue)
+        self._proposed = 0
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return self._proposed
 
     @property
     def space(self) -> SearchSpace:
@@ -123,47 +149,47 @@ class View:
         return self.plan.space
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
-        """Bring the view to where the one is that made these proposals; it knows the first ones.
+        """Go on after these proposals, the first of which it made or was told of before.
 
         ``settled`` are the results of trials 0, 1, ...; those that trial len(proposals) - 1 was not
         allowed to see are left out.
         """
-        known = len(self)
+        known, study = len(self), self._study
         visible = max(0, len(proposals) - self.plan.lag)
         for number in range(max(0, known - self.plan.lag), min(known, visible)):
-            self._settle(self._ids[number], settled[number])
+            self._settle(number, settled[number])
         for proposal in proposals[known:]:
             seen = settled[proposal.number] if proposal.number < visible else None
-            trial = _frozen(proposal, self.plan.space.distributions, seen)
-            self._ids.append(self._storage.create_new_trial(self._study._study_id, trial))
+            study.add(_frozen(proposal, self.plan.space.distributions, seen))
+        self._proposed = len(proposals)
         if proposals:
             for key, value in proposals[-1].study_attrs.items():
-                self._storage.set_study_system_attr(self._study._study_id, key, value)
+                study.storage.set_study_system_attr(study.id, key, value)
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:
         """Propose the next trial, k, given the results of trials 0 .. k - L at least."""
-        number, lag = len(self._ids), self.plan.lag
+        number, lag, study = len(self), self.plan.lag, self._study
         if number >= lag:
-            self._settle(self._ids[number - lag], settled[number - lag])
-        self._study.sampler = sampler_for(
+            self._settle(number - lag, settled[number - lag])
+        study.optunas.sampler = sampler_for(
             self.plan.sampler, self.plan.space, self.plan.seed, number
         )
-        if number < len(self.plan.enqueue):
-            self._study.enqueue_trial(self.plan.enqueue[number])
-        trial = self._study.ask()
-        params = self.plan.space.suggest(trial)
-        self._ids.append(trial._trial_id)
-        attrs = self._storage.get_trial_system_attrs(trial._trial_id)
-        study_attrs = self._storage.get_study_system_attrs(self._study._study_id)
+        if number < len(self._first):
+            study.optunas.enqueue_trial(self._first[number])
+        params = self.plan.space.suggest(study.optunas.ask())
+        self._proposed += 1
+        attrs = study.storage.get_trial_system_attrs(study.id_of(number))
+        study_attrs = study.storage.get_study_system_attrs(study.id)
         return Proposal(number, params, copy.deepcopy(attrs), copy.deepcopy(study_attrs))
 
-    def _settle(self, trial_id: int, settled: Settled) -> None:
+    def _settle(self, number: int, settled: Settled) -> None:
+        storage, trial_id = self._study.storage, self._study.id_of(number)
         for step, score in enumerate(settled.scores, 1):
-            self._storage.set_trial_intermediate_value(trial_id, step, score)
+            storage.set_trial_intermediate_value(trial_id, step, score)
         for key, value in settled.attrs.items():
-            self._storage.set_trial_system_attr(trial_id, key, value)
+            storage.set_trial_system_attr(trial_id, key, value)
         # Not by study.tell: it would ask the sampler to look at the trial with the seed of another.
-        self._storage.set_trial_state_values(trial_id, _state(settled), settled.values or None)
+        storage.set_trial_state_values(trial_id, _state(settled), settled.values or None)
 
 
 class Judge:
@@ -174,28 +200,26 @@ class Judge:
 
     def __init__(self, plan: Plan, number: int, settled: Sequence[Settled]) -> None:
         self.settled = len(settled)
-        view = View(replace(plan, known=()))
-        storage, study_id = view._storage, view._study._study_id
+        self._study = _OptunaStudy(plan.for_pruning())
         for other in range(number):
             seen = settled[other] if other < len(settled) else None
-            storage.create_new_trial(study_id, _frozen(Proposal(other, {}), {}, seen))
-        self._storage, self._study = storage, view._study
-        self._id = storage.create_new_trial(study_id)
+            self._study.add(_frozen(Proposal(other, {}), {}, seen))
+        self._id = self._study.add()
         self._steps = 0
 
     def prunes(self, scores: Sequence[float]) -> bool:
         """Whether to end the trial now, given the score of each epoch so far."""
+        study, storage = self._study.optunas, self._study.storage
         pruned = False
         while self._steps < len(scores):
             self._steps += 1
-            value = scores[self._steps - 1]
-            self._storage.set_trial_intermediate_value(self._id, self._steps, value)
-            pruned = self._study.pruner.prune(self._study, self._storage.get_trial(self._id))
+            storage.set_trial_intermediate_value(self._id, self._steps, scores[self._steps - 1])
+            pruned = study.pruner.prune(study, storage.get_trial(self._id))
         return pruned
 
     def attrs(self) -> dict[str, Any]:
         """What the pruner noted on the trial, for the trials after it."""
-        return copy.deepcopy(self._storage.get_trial_system_attrs(self._id))
+        return copy.deepcopy(self._study.storage.get_trial_system_attrs(self._id))
 
 
 def _frozen(

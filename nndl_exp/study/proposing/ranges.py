@@ -12,6 +12,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import TrialState, create_trial
 
 from nndl_exp.errors import UserError
 
@@ -76,6 +77,17 @@ def points(name: str, distribution: BaseDistribution) -> list[Any]:
     raise UserError(
         f"sampler=grid needs a finite list for search_space.{name}: {{choices: [..]}} or a step"
     )
+
+
+def contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value is one of those that a distribution can give."""
+    try:
+        create_trial(
+            state=TrialState.RUNNING, params={"x": value}, distributions={"x": distribution}
+        )
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def is_at_edge(distribution: BaseDistribution, value: Any) -> bool:

@@ -2,7 +2,8 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from optuna.samplers import (
 from optuna.trial import FrozenTrial
 
 from nndl_exp.errors import UserError
-from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import Params, SearchSpace
 
 
 def sampler_for(
@@ -27,8 +28,8 @@ def sampler_for(
 ) -> BaseSampler:
     """The sampler that proposes trial ``number``.
 
-    Its random numbers come from ``SeedSequence([seed, number])``. Grid and QMC follow one plan
-    through all trials, so theirs come from the study's seed alone.
+    Its random numbers come from ``SeedSequence([seed, number])``. QMC follows one plan through all
+    trials, so its come from the study's seed alone.
 
     Args:
         settings: ``name``, a key of ``SAMPLERS``, and what Optuna's class of that name takes.
@@ -52,6 +53,35 @@ def sampler_for(
             return make(options, space, seed, trial_seed)
     except (ValueError, TypeError, ImportError) as e:
         raise UserError(f"sampler={name}: {e}") from e
+
+
+def first_tried(
+    settings: Mapping[str, Any], space: SearchSpace, seed: int, enqueue: Sequence[Params]
+) -> list[Params]:
+    """The configurations that are tried first, in order; of a grid, every point once.
+
+    Optuna's GridSampler would never try the point whose number an enqueued trial has. The others
+    have its order. An enqueued configuration that leaves settings out is the first such point.
+
+    Raises:
+        UserError: the space has no grid.
+    """
+    if settings.get("name") != "grid":
+        return list(enqueue)
+    grid = dict(sorted(space.grid().items()))
+    points = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    np.random.RandomState(seed).shuffle(points)  # type: ignore[arg-type]
+    first: list[Params] = []
+    for asked in enqueue:
+        wanted = {name: _nearest(grid[name], value) for name, value in asked.items()}.items()
+        matching = (i for i, point in enumerate(points) if wanted <= point.items())
+        first += [points.pop(i) for i in islice(matching, 1)]
+    return first + points
+
+
+def _nearest(values: Sequence[Any], value: Any) -> Any:
+    """The value of a grid that is meant: 0.3 is not 0.1 + 2 * 0.1."""
+    return value if value in values else min(values, key=lambda other: abs(other - value))
 
 
 def check_options(group: str, cls: type, options: Mapping[str, Any]) -> None:
@@ -99,10 +129,6 @@ def _random(options: Options, space: SearchSpace, seed: int, trial_seed: int) ->
     return RandomSampler(seed=trial_seed, **options)
 
 
-def _grid(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
-    return GridSampler(space.grid(), seed=seed, **options)
-
-
 def _qmc(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
     independent = RandomSampler(seed=trial_seed)
     # The widths of deeper networks are drawn on their own by design; no line a trial for it.
@@ -126,7 +152,7 @@ SAMPLERS: dict[
 ] = {
     "tpe": (TPESampler, _tpe),
     "random": (RandomSampler, _random),
-    "grid": (GridSampler, _grid),
+    "grid": (GridSampler, _random),  # all of its points are enqueued
     "qmc": (QMCSampler, _qmc),
     "cmaes": (CmaEsSampler, _cmaes),
 }

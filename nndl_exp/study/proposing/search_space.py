@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from nndl_exp.config import RunConfig, flatten, no_such_setting, run_config, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.study.proposing.ranges import (
+    contains,
     describe,
     distribution_of,
     is_at_edge,
@@ -188,11 +189,7 @@ class SearchSpace:
                 f"got {name}"
             )
         distribution = self.distributions[name]
-        try:
-            inside = distribution._contains(distribution.to_internal_repr(value))
-        except ValueError:
-            inside = False
-        if not inside:
+        if not contains(distribution, value):
             raise UserError(
                 f"study.enqueue: {name} must lie inside the search space "
                 f"({describe(distribution)}): got {value}"

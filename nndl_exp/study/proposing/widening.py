@@ -1,13 +1,15 @@
 """Ranges that grow while they are searched, where the best trial lies at an edge."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 
-from nndl_exp.study.proposing.proposer import Plan, Proposal, Settled, View
+from nndl_exp.study.proposing.proposer import OptunaProposer, Plan, Proposal, Settled
 from nndl_exp.study.proposing.ranges import is_at_edge
 from nndl_exp.study.proposing.search_space import SearchSpace
 
@@ -23,7 +25,7 @@ WIDEN_EVERY = 20
 
 
 class Widening:
-    """A ``View`` that is made again in a wider space where the best trial lies at an edge.
+    """A proposer that is made again in a wider space where the best trial lies at an edge.
 
     Optuna's samplers drop a hyper-parameter from the joint search when its range has changed; so
     the trials before are stated again in the new ranges. When, and how far, is a function of the
@@ -33,11 +35,11 @@ class Widening:
     def __init__(self, plan: Plan, largest_batch: int) -> None:
         self._plan, self._largest_batch = plan, largest_batch
         self._space = plan.space
-        self._view = View(plan)
+        self._inner = OptunaProposer(plan)
         self._proposals: list[Proposal] = []
 
     def __len__(self) -> int:
-        return len(self._view)
+        return len(self._inner)
 
     @property
     def space(self) -> SearchSpace:
@@ -53,16 +55,16 @@ class Widening:
             if number >= known:
                 self._widen(number, settled)
         if self._space is not before:
-            self._view = View(replace(self._plan, space=self._space))
-        self._view.restore(proposals, settled)
+            self._inner = OptunaProposer(replace(self._plan, space=self._space))
+        self._inner.restore(proposals, settled)
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:
         """The next trial, given the results of the first trials."""
         number = len(self._proposals)
         if number and number % WIDEN_EVERY == 0 and self._widen(number, settled):
-            self._view = View(replace(self._plan, space=self._space))
-            self._view.restore(self._proposals, settled)
-        proposal = self._view.ask(settled)
+            self._inner = OptunaProposer(replace(self._plan, space=self._space))
+            self._inner.restore(self._proposals, settled)
+        proposal = self._inner.ask(settled)
         self._proposals.append(proposal)
         return proposal
 
@@ -87,7 +89,7 @@ def widened(
     """
     seen = range(max(0, number - plan.lag + 1))
     complete = [i for i in seen if settled[i].complete]
-    if not complete or len(plan.directions) > 1:
+    if not complete or len(plan.directions) > 1 or plan.sampler["name"] == "grid":
         return space, False
     sign = 1 if plan.directions[0] == StudyDirection.MAXIMIZE else -1
     best = max(complete, key=lambda i: (sign * settled[i].values[0], -i))
@@ -114,12 +116,26 @@ def _wider_range(
     setting = "network.hidden" if name.startswith("network.hidden.width_") else name
     if setting not in FACTORS or not isinstance(distribution, FloatDistribution | IntDistribution):
         return distribution
-    low, high, factor = distribution.low, distribution.high, FACTORS[setting]
-    if value < (low * high) ** 0.5:
-        low = low / factor
+    limits: dict[str, tuple[float, float]] = {
+        "training.mini_batch_size": (1, largest_batch), "network.hidden": (1, 10**6),
+    }  # fmt: skip
+    least, most = limits.get(setting, (-math.inf, math.inf))
+    low, high, step = distribution.low, distribution.high, distribution.step
+    scale = math.log if distribution.log else float
+    if scale(value) < (scale(low) + scale(high)) / 2:
+        low = _outwards(low, -1, FACTORS[setting], least, step)
     else:
-        high = high * factor
-    if isinstance(distribution, FloatDistribution):
-        return FloatDistribution(low, high, log=distribution.log)
-    most = largest_batch if setting == "training.mini_batch_size" else 10**6
-    return IntDistribution(max(1, int(low)), min(int(high), most), log=distribution.log)
+        high = _outwards(high, 1, FACTORS[setting], most, step)
+    kind: Callable[..., BaseDistribution] = type(distribution)
+    return kind(low, high, log=distribution.log, step=step)
+
+
+def _outwards(end: Any, sign: int, factor: float, limit: float, step: float | None) -> Any:
+    """The low end (sign -1) or high end (1) of a range by a factor further out, as far as its
+    limit, in whole steps. Zero stays: it has no such neighbour."""
+    moved = end * factor if sign * end > 0 else end / factor
+    moved = sign * max(sign * end, min(sign * type(end)(moved), sign * limit))
+    if step is None:
+        return moved
+    steps = math.floor(abs(moved - end) / step + 1e-9)
+    return type(end)(Decimal(str(end)) + sign * steps * Decimal(str(step)))  # 0.3 + 0.1 is 0.4

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 
@@ -34,15 +34,11 @@ class Stop:
                 self._before[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        self.flag.unlink(missing_ok=True)
+        for flag in self.flag.parent.glob(f"{self.flag.name}*"):
+            flag.unlink(missing_ok=True)
 
     @property
     def requested(self) -> bool:
@@ -57,9 +53,17 @@ class Stop:
             self.deadline = time.time() + self._budget
             self._end = time.monotonic() + self._budget
 
-    def request(self) -> None:
-        """Ask running trials to stop after their epoch."""
-        self.flag.touch()
+    def flag_of(self, number: int) -> Path:
+        """The flag that stops one trial."""
+        return self.flag.with_name(f"{self.flag.name}-{number}")
+
+    def request(self, number: int | None = None) -> None:
+        """Ask all running trials, or one of them, to stop after their epoch."""
+        (self.flag if number is None else self.flag_of(number)).touch()
+
+    def withdraw(self, number: int) -> None:
+        """Let a trial run that was asked to stop."""
+        self.flag_of(number).unlink(missing_ok=True)
 
     def raise_again(self) -> None:
         """Deliver the signal, if one came, to whom it would have gone without this context.

@@ -15,7 +15,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.study import warm_start
 from nndl_exp.study.proposing import objectives
 from nndl_exp.study.proposing.entries import at_most
-from nndl_exp.study.proposing.proposer import Judge, Plan, Proposal, Proposer, View
+from nndl_exp.study.proposing.proposer import Judge, OptunaProposer, Plan, Proposal, Proposer
 from nndl_exp.study.proposing.ranges import describe
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.proposing.widening import FACTORS, WIDEN_EVERY, Widening, widened
@@ -53,7 +53,7 @@ class Sampled:
     def proposer(self, search: Search) -> Proposer:
         """A new proposer."""
         if self._largest_batch is None:
-            return View(self.plan)
+            return OptunaProposer(self.plan)
         return Widening(self.plan, self._largest_batch)
 
     def total(self, search: Search, finished: int) -> int:
@@ -143,7 +143,7 @@ def check(stage: Stage, rows: Sequence[warm_start.Row]) -> None:
     """
     plan = stage.search.plan
     try:
-        View(plan).ask([])
+        OptunaProposer(plan).ask([])
         Judge(plan, 0, []).prunes([0.5])
     except (TypeError, ValueError, ArithmeticError) as e:
         raise UserError(f"the sampler or pruner does not take these options: {e}") from None
