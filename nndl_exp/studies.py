@@ -1,8 +1,8 @@
-"""``python -m nndl_exp.studies``: the studies of an output folder; one of them, two compared, its
-table as a file, its end."""
+"""``python -m nndl_exp.studies``: the studies and single runs of an output folder; one study, two
+compared, its table as a file, its end."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,20 +14,28 @@ from nndl_exp.config import output_words
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
 
     from nndl_exp.records import RunDirectory
     from nndl_exp.study.summary import Summary
     from nndl_exp.training.accuracy import Measure
 
 
+_SHOWN = 20
+"""So many trials of a study are shown."""
+
+
 @click.group(name="python -m nndl_exp.studies", invoke_without_command=True)
 @output_option
 @click.pass_context
 def command(context: click.Context, output: str) -> None:
-    """List the studies of an output folder, or look at them one by one.
+    """List the studies and the single runs of an output folder, or look at a study.
 
-    Of each: how many trials have settled, its best run's validation accuracy, whether it is
+    Of each study: how many trials have finished, its best run's validation accuracy, whether it is
     complete, and when its last trial ended.
     """
     context.obj = output
@@ -39,7 +47,7 @@ def command(context: click.Context, output: str) -> None:
 @click.argument("study")
 @output_of_group
 def show(output: str, study: str) -> None:
-    """Show STUDY: what each stage decided and why, its best run, and what to type next."""
+    """Show STUDY: what each stage decided and why, its best trials, and what to type next."""
     from nndl_exp.report.text import when
     from nndl_exp.study.finished import is_finished
 
@@ -51,6 +59,7 @@ def show(output: str, study: str) -> None:
         console.print(f"{key}")
         for i, line in enumerate(words):
             console.print(f"{'→ ' if i == 0 else '  '}{line}")
+    _show_trials(found, console)
     if found.best is None or result is None:
         console.print("best     none: no trial trained to its end")
         return
@@ -150,24 +159,87 @@ def delete(output: str, study: str, yes: bool) -> None:
 
 
 def show_list(output: str) -> None:
-    """Print a line for each study."""
+    """Print a line for each study and each single run, the last one that ended first."""
+    from nndl_exp.study.names import study_names
+    from nndl_exp.study.summary import summary
+
+    console = make_console()
+    studies, unread = _rows(lambda name: _row(summary(output, name)), study_names(output))
+    runs, damaged = _rows(_row_of_run, sorted(Path(output).glob("runs/*/config.yaml")))
+    if not (studies or runs or unread or damaged):
+        console.print(f"no studies in {output}; python -m nndl_exp.sweep makes one")
+    if studies:
+        console.print(_columns(("study", "data", "trials", "best", "state", "last trial"), studies))
+    if runs:
+        if studies:
+            console.print()
+        console.print(_columns(("run", "data", "best", "state", "ended"), runs))
+    for line in (*unread, *damaged):
+        console.print(f"left out  {line}")
+
+
+def _rows(
+    row: "Callable[[Any], tuple[float, list[str]]]", things: "Iterable[Any]"
+) -> tuple[list[list[str]], list[str]]:
+    """The rows of what can be read, the last one that ended first; and why the rest can't be."""
+    rows, left_out = [], []
+    for thing in things:
+        try:
+            rows.append(row(thing))
+        except UserError as e:
+            left_out.append(str(e))
+    return [cells for _, cells in sorted(rows, key=lambda r: r[0], reverse=True)], left_out
+
+
+def _row(study: "Summary") -> tuple[float, list[str]]:
+    """When the last trial of a study ended, and its line in the list."""
+    from nndl_exp.report.text import when
+
+    ended, title = study.ended, study.config.run.dataset.title
+    cells = [study.name, title, str(study.trials), _accuracy(study), study.state]
+    return ended or 0.0, [*cells, when(ended) if ended else ""]
+
+
+def _row_of_run(path: Path) -> tuple[float, list[str]]:
+    """When a single run ended, and its line in the list."""
+    from nndl_exp.records import RunDirectory
+    from nndl_exp.report.text import when
+
+    run = RunDirectory(path.parent)
+    title, result = run.config().dataset.title, run.result()
+    if result is None:
+        return 0.0, [run.name, title, "", "not complete", ""]
+    cells = [run.name, title, _accuracy_of([run]), result.state, when(result.ended)]
+    return result.ended, cells
+
+
+def _columns(headings: tuple[str, ...], rows: list[list[str]]) -> "Table":
     from rich.table import Table
 
-    from nndl_exp.report.text import when
-    from nndl_exp.study.summary import summaries
-
-    console, found = make_console(), summaries(output)
-    if not found:
-        console.print(f"no studies in {output}; python -m nndl_exp.sweep makes one")
-        return
     table = Table(box=None, pad_edge=False)
-    for heading in ("study", "data", "trials", "best", "state", "last trial"):
-        table.add_column(heading, justify="right" if heading in ("trials", "best") else "left")
-    for one in sorted(found, key=lambda s: s.ended or 0.0, reverse=True):
-        ended = when(one.ended) if one.ended else ""
-        title = one.config.run.dataset.title
-        table.add_row(one.name, title, str(one.trials), _accuracy(one), one.state, ended)
-    console.print(table)
+    for name in headings:
+        table.add_column(name, justify="right" if name in ("trial", "trials", "best") else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _show_trials(found: "Summary", console: "Console") -> None:
+    """Print the best trials of a study, of all stages together."""
+    if not found.finished:
+        return
+    best = sorted(found.finished, key=lambda one: -one[0].goodness)
+    rows = [
+        [str(trial.number), run.path.parents[1].name, trial.result.state, _accuracy_of([run])]
+        for trial, run in best[:_SHOWN]
+    ]
+    console.print()
+    console.print(_columns(("trial", "stage", "state", "best"), rows))
+    if (more := len(best) - _SHOWN) > 0:
+        options = output_words(found.config.output)
+        console.print(f"and {more} more: python -m nndl_exp.studies export {found.name} "
+                      f"--csv FILE{options}")  # fmt: skip
+    console.print()
 
 
 def _find(output: str, study: str) -> "Summary":

@@ -128,13 +128,14 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
 
     study = Study(config)
     study.check()
+    if not config.study.dry_run:
+        _check_resources(study)
     workers = executors.workers_of(config)
     expected = forecast(study, workers)
     show = Presentation(study, screen, expected)
     show.plan(workers)
     if config.study.dry_run:
         return 0
-    _check_resources(study)
     gc.freeze()  # what has been imported stays: to look through it takes a quarter of a second
     pace = Pace(expected.speed, seconds(config.study.budget) if config.study.budget else None)
     led, page = _lead(study, show, pace, screen, words)

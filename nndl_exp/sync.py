@@ -34,13 +34,17 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
     """Log all studies of an output folder; how many there are.
 
     Raises:
-        UserError: MLflow stopped answering, or Optuna's database refused the trials.
+        UserError: a study has another format, MLflow stopped answering, or Optuna's database
+            refused the trials.
     """
     from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.study.names import study_names
+    from nndl_exp.study.settings import check_readable
     from nndl_exp.study.study import Study
 
     names, storage = study_names(output), _storage(tracking)
+    for name in names:
+        check_readable(output / "studies" / name)
     with progress(screen) as bar:
         for name in bar.track(names):
             views = StudyViews(Study.open(output, name, tracking, storage))

@@ -60,10 +60,10 @@ def table_study(target: str, name: str):
 
 def made_hostile(study) -> None:
     """Change the records of a study as a stranger may who sends its folder."""
-    directory = study.run_directory(1).path
+    directory = next(study.stages()).search.run_directory(1).path
     result = json.loads((directory / "result.json").read_text())
     result |= {"state": "failed", "reason": f"{HOSTILE[2]} {SECRET}"}
     (directory / "result.json").write_text(json.dumps(result))
-    for path in study.directory.glob("trials/*/provenance.json"):
+    for path in study.directory.glob("stages/*/trials/*/provenance.json"):
         facts = json.loads(path.read_text())
         path.write_text(json.dumps({**facts, "cpu": ALERT, "system": SECRET}))

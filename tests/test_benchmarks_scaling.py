@@ -79,11 +79,11 @@ def test_trainings_are_counted_where_they_are_trained(tmp_path):
 
 
 def test_proposals_are_timed_at_their_size():
-    study = load_study(["strategy=joint", "tracking=none"])
-    past = proposals.Past.of(study, 12)
+    search = next(load_study(["strategy=joint", "tracking=none"]).stages()).search
+    past = proposals.Past.of(search, 12)
     assert len(past.proposals) == len(past.settled) == 12
-    assert past.proposals == proposals.Past.of(study, 12).proposals
-    frozen = past.frozen(study)
+    assert past.proposals == proposals.Past.of(search, 12).proposals
+    frozen = past.frozen(search)
     assert [trial.params for trial in frozen] == [p.params for p in past.proposals]
     assert [trial.value for trial in frozen] == [s.values[0] for s in past.settled]
     times = proposals.measure(12, 1)

@@ -56,21 +56,28 @@ def test_a_sweep_shows_plan_trials_winner_and_what_to_type(swept):
     assert re.fullmatch(
         r" +always naming the commonest class: [\d.]+ % of the validation images", lines[2]
     )
-    assert "eta 0.001..10 log" in lines[3]
-    assert re.match(
-        r"plan     10 trials · TPE, lag 4 · median pruner · \d+ workers? · about", lines[4]
-    )
+    assert "200 validation examples tell two networks of 95 % apart from" in lines[3]
+    assert "eta 0.001..10 log" in lines[4]
+    assert lines[5].strip() == "TPE, lag 4 · median pruner"
+    assert re.match(r"plan     joint · 10 trials · \d+ workers? · up to about \d+ s", lines[6])
+    assert "[1/1] joint search" in lines
     rows = [line for line in lines if re.match(r" *\d+  (\d|diverged)", line)]
     assert [int(row.split()[0]) for row in rows] == list(range(10))
     assert "← best" in rows[0] or "pruned" in rows[0]
-    assert re.search(r"winner   trial \d+ · [\d.]+ ±[\d.]+ % of 200 validation images", printed)
-    assert "search space" in printed.split("winner")[1]
+    best = yaml.safe_load((folder / "nndl-output/studies/demo/best.yaml").read_text())
+    origin = best["origin"]
+    name, number = origin["run"], origin["run"].split("/")[-1]
+    accuracy = f"{100 * origin['validation_accuracy']:.1f}"
+    assert re.search(rf"^→ {accuracy} % by trial {number} of 10: eta .*, hidden \[", printed, re.M)
+    assert "search space" in printed.split("\n→ ")[1]
+    assert re.search(r"^winner   hidden [\d-]+ · sigmoid · .* cost\n +eta [\d.]+ · ", printed, re.M)
+    assert "saved    nndl-output/studies/demo/best.yaml" in lines
     assert (
         "look       mlflow ui --workers 1 --backend-store-uri sqlite:///nndl-output/mlflow.db"
         in (lines)
     )
-    assert "reproduce  python -m nndl_exp.reproduce nndl-output/studies/demo/best.yaml" in lines
-    assert re.search(r"evaluate   python -m nndl_exp.evaluate demo/\d+", printed)
+    assert f"reproduce  python -m nndl_exp.reproduce {name}" in lines
+    assert f"evaluate   python -m nndl_exp.evaluate {name}" in lines
     assert sorted(path.name for path in folder.iterdir()) == ["nndl-output"], "no stray outputs"
 
 
@@ -79,15 +86,19 @@ def test_mlflow_has_the_study_and_every_trial(swept, client):
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert [run.data.tags["nndl.run"] for run in parents] == ["demo"]
     assert parents[0].info.status == "FINISHED"
-    assert parents[0].data.tags["nndl.winner"].startswith("demo/")
-    children = {run.data.tags["nndl.run"]: run for run in runs if run not in parents}
-    assert sorted(children) == [f"demo/{i}" for i in range(10)]
+    below = [run for run in runs if run not in parents]
+    (stage,) = (run for run in below if run.data.tags["nndl.run"] == "demo/joint")
+    assert stage.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
+    assert stage.info.status == "FINISHED"
+    assert parents[0].data.tags["nndl.winner"].startswith("demo/joint/")
+    children = {run.data.tags["nndl.run"]: run for run in below if run is not stage}
+    assert sorted(children) == [f"demo/joint/{i}" for i in range(10)]
     for name, run in children.items():
         record = RunDirectory(
-            swept[0].folder / "nndl-output/studies/demo/stages/joint/trials" / name.split("/")[1]
+            swept[0].folder / "nndl-output/studies/demo/stages/joint/trials" / name.split("/")[2]
         )
         result = record.result()
-        assert run.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
+        assert run.data.tags["mlflow.parentRunId"] == stage.info.run_id
         expected = {"complete": "FINISHED", "pruned": "KILLED", "diverged": "FAILED"}
         assert run.info.status == expected[result.state]
         assert run.data.tags["state"] == result.state
@@ -118,12 +129,13 @@ def test_the_artifacts_are_the_record_with_a_picture(swept, client, tmp_path):
         assert len(image.convert("RGB").getcolors(maxcolors=100_000)) > 20, "it is not blank"
 
 
-REPORT = {"trials.csv", "trials.parquet", "figures/best_so_far.png", "figures/slices.png",
-          "figures/landscape.png", "figures/parallel_coordinates.png"}  # fmt: skip
+TABLES = {"trials.csv", "trials.parquet"}
+FIGURES = {"figures/best_so_far.png", "figures/slices.png", "figures/landscape.png",
+           "figures/parallel_coordinates.png"}  # fmt: skip
 
 
-def artifacts_of_study(client: mlflow.MlflowClient) -> set[str]:
-    run = next(run for run in runs_of(client) if run.data.tags["nndl.run"] == "demo")
+def artifacts_of(client: mlflow.MlflowClient, name: str) -> set[str]:
+    run = next(run for run in runs_of(client) if run.data.tags["nndl.run"] == name)
     top = client.list_artifacts(run.info.run_id)
     folders = [file.path for file in top if file.is_dir]
     inside = [file for path in folders for file in client.list_artifacts(run.info.run_id, path)]
@@ -132,21 +144,25 @@ def artifacts_of_study(client: mlflow.MlflowClient) -> set[str]:
 
 def test_a_sweep_leaves_its_report_in_its_folder_and_in_mlflow(swept, client):
     folder = swept[0].folder / "nndl-output/studies/demo"
-    assert {name for name in REPORT if (folder / name).is_file()} == REPORT
-    assert artifacts_of_study(client) >= {*REPORT, "study.yaml", "best.yaml"}
+    assert {name for name in TABLES if (folder / name).is_file()} == TABLES
+    stage = folder / "stages/joint"
+    assert {name for name in FIGURES if (stage / name).is_file()} == FIGURES
+    assert artifacts_of(client, "demo") >= {*TABLES, "study.yaml", "best.yaml"}
+    assert artifacts_of(client, "demo/joint") >= {*FIGURES, "decision.yaml"}
     assert re.search(r"^decides  (eta|lmbda|.*PED-ANOVA|unknown: needs 10)", swept[1], re.MULTILINE)
     assert "report     python -m nndl_exp.report demo" in swept[1].splitlines()
     printed = swept[0].ok("nndl_exp.report", "demo")
     assert "10 of 10 trials" in printed
-    assert f"winner   trial {re.search(r'winner   trial (.+?) ', swept[1])[1]}," in printed
+    assert f"winner   trial {re.search(r'% by trial (.+?) of 10', swept[1])[1]}," in printed
     assert f"page     {Path('nndl-output/studies/demo/report.html')}" in printed
-    assert "report.html" in artifacts_of_study(client)
+    assert "report.html" in artifacts_of(client, "demo")
 
 
 def test_a_sweep_without_tracking_leaves_its_report_too(cli):
     printed = cli.ok("nndl_exp.sweep", *SWEEP, "tracking=none", "study.n_trials=4")
     folder = cli.folder / "nndl-output/studies/demo"
-    assert {name for name in REPORT if (folder / name).is_file()} == REPORT
+    assert {name for name in TABLES if (folder / name).is_file()} == TABLES
+    assert {name for name in FIGURES if (folder / "stages/joint" / name).is_file()} == FIGURES
     assert "decides  unknown: needs 10 completed trials" in printed
     assert not (cli.folder / "nndl-output/mlflow.db").exists()
 
@@ -154,7 +170,7 @@ def test_a_sweep_without_tracking_leaves_its_report_too(cli):
 def test_the_winner_is_a_pyfunc_model(swept, client):
     folder = swept[0].folder
     origin = yaml.safe_load((folder / "nndl-output/studies/demo/best.yaml").read_text())["origin"]
-    run = next(r for r in runs_of(client) if r.data.tags["nndl.run"] == f"demo/{origin['trial']}")
+    run = next(r for r in runs_of(client) if r.data.tags["nndl.run"] == origin["run"])
     model_id = run.outputs.model_outputs[0].model_id
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{folder}/nndl-output/mlflow.db")
@@ -173,7 +189,7 @@ def test_the_winner_is_a_pyfunc_model(swept, client):
 def test_the_same_command_again_trains_nothing_and_adds_nothing(swept, client):
     before = ends_of_trials(client)
     printed = swept[0].ok("nndl_exp.sweep", *SWEEP)
-    assert "resumed · 10 trials settled" in printed
+    assert "resumed · 10 trials finished" in printed
     assert ends_of_trials(client) == before
     assert printed.split("winner")[1] == swept[1].split("winner")[1]
 
@@ -185,11 +201,13 @@ def test_reproduce_the_winner_a_trial_an_mlflow_run_and_the_study(swept, client)
     assert re.search(r"validation accuracy  identical \(\d of \d epochs\)", printed)
     assert re.search(r"weights, best        identical \(sha256 \w{12}", printed)
     assert cli.ok("nndl_exp.reproduce", "demo/1").endswith("IDENTICAL\n")
-    run_id = next(r.info.run_id for r in runs_of(client) if r.data.tags["nndl.run"] == "demo/3")
-    printed = cli.ok("nndl_exp.reproduce", run_id)
-    assert printed.startswith("demo/3 on mnist_5k")
+    names = {r.data.tags["nndl.run"]: r.info.run_id for r in runs_of(client)}
+    printed = cli.ok("nndl_exp.reproduce", names["demo/joint/3"])
+    assert printed.startswith("demo/joint/3 on mnist_5k")
     printed = cli.ok("nndl_exp.reproduce", "demo")
-    assert "10 trials proposed, trained and pruned again: 10 identical" in printed
+    decided = re.search(r"^→ (.*)$", swept[1], re.MULTILINE)[1]
+    assert f"joint search: 10 of 10 trials identical · decided again: {decided}\n" in printed
+    assert printed.endswith("IDENTICAL\n")
 
 
 def test_a_record_without_its_weights_is_reproduced_as_well(swept, tmp_path):
@@ -227,8 +245,8 @@ def test_reproduce_says_what_differs(swept, tmp_path):
 
 def test_the_test_set_is_looked_at_once(swept, client):
     cli = swept[0]
-    winner = re.search(r"evaluate (demo/\d+)", swept[1])[1]
-    other = "demo/0" if winner != "demo/0" else "demo/1"
+    winner = re.search(r"evaluate (demo/joint/\d+)", swept[1])[1]
+    other = "demo/joint/0" if winner != "demo/joint/0" else "demo/joint/1"
     printed = cli.ok("nndl_exp.evaluate", winner)
     look = re.search(r"test +([\d.]+) % of 1,000 test images · 95 % interval ([\d.]+) to", printed)
     assert 20 < float(look[2]) < float(look[1])
@@ -247,12 +265,11 @@ def test_the_output_folder_can_be_moved(swept, tmp_path):
     shutil.copytree(swept[0].folder / "nndl-output", tmp_path / "moved")
     cli = CommandLine(tmp_path)
     assert "IDENTICAL" in cli.ok("nndl_exp.reproduce", "demo/2", "--output", "moved")
-    assert "10 trials settled" in cli.ok("nndl_exp.sweep", *SWEEP, "output=moved")
+    assert "10 trials finished" in cli.ok("nndl_exp.sweep", *SWEEP, "output=moved")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/moved/mlflow.db")
     for run in runs_of(client):
         assert str(tmp_path) in run.info.artifact_uri
-        if "/" in run.data.tags["nndl.run"]:
-            assert client.list_artifacts(run.info.run_id)
+        assert client.list_artifacts(run.info.run_id)
 
 
 def test_predict_reads_pictures_and_rows(swept, tmp_path):
@@ -318,12 +335,13 @@ def test_sync_gives_a_lost_mlflow_database_back(swept, tmp_path):
         assert "MLflow shows 1 studies and 0 single runs" in cli.ok("nndl_exp.sync")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/nndl-output/mlflow.db")
     runs = {run.data.tags["nndl.run"]: run.info.run_id for run in runs_of(client)}
-    assert len(runs) == len(runs_of(client)) == 11
-    for name, metric in (("demo/4", "test/accuracy"), ("demo", "best/validation_accuracy")):
+    assert len(runs) == len(runs_of(client)) == 12
+    for name, metric in (("demo/joint/4", "test/accuracy"), ("demo", "best/validation_accuracy")):
         assert len(client.get_metric_history(runs[name], metric)) == 1, "it is there once"
     runs = runs_of(client)
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED", "FAILED"}
-    assert artifacts_of_study(client) >= REPORT
+    assert artifacts_of(client, "demo") >= TABLES
+    assert artifacts_of(client, "demo/joint") >= FIGURES
 
 
 def test_train_runs_one_and_multirun_several(cli):

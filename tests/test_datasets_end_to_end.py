@@ -17,6 +17,7 @@ from nndl_exp.config import DatasetConfig, NetworkConfig, RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import check, initial_network
+from nndl_exp.study.search import Search, table
 from nndl_exp.study.study import Study
 from nndl_exp.study.winner import not_distinguishable, winner
 from nndl_exp.sync import sync_runs
@@ -55,6 +56,12 @@ QUICK = ("network.hidden=[10]", "training.epochs=10")
 SEARCH = ("strategy=joint", *SERIAL)
 
 
+def only(study: Study) -> Search:
+    """The search of a study of one stage."""
+    (stage,) = study.stages()
+    return stage.search
+
+
 @pytest.mark.parametrize(
     ("words", "at_least"),
     [
@@ -70,16 +77,16 @@ def test_every_kind_trains_and_a_study_of_three_trials_too(folder, words, at_lea
     assert result.state == "complete"
     assert at_least < result.validation_accuracy <= 1
     study = load_study([*words, *QUICK, *SEARCH, "study.n_trials=3", "tracking=none"])
-    lead(study)
-    trials = study.trials()
+    trials = [trial for _, trial in study.run()]
     assert len(trials) == 3
-    best = winner(study, trials)
+    search = only(study)
+    best = winner(search, trials)
     assert best.result.validation_accuracy == max(
         t.result.validation_accuracy or -9 for t in trials
     )
     if study.dataset.task == "numbers":
-        assert not_distinguishable(study, trials, best) == []
-        assert "validation_r2" in study.table().columns
+        assert not_distinguishable(search, trials, best) == []
+        assert "validation_r2" in table([search]).columns
 
 
 def test_numbers_need_no_setting_and_the_config_says_all_of_the_run(folder):
@@ -141,18 +148,18 @@ def test_rules_that_speak_of_accuracy_speak_of_r2(folder):
     words = [*PRICE, "network.hidden=[10]", "training.target_accuracy=0.6"]
     result = run(load_config(words), "run")
     assert result.reason == "R² 0.6 reached"
-    study = load_study([*PRICE, *SEARCH, "study.n_trials=4", "training.epochs=8", "tracking=none",
-                        "study.second_objective=parameters"])  # fmt: skip
-    lead(study)
-    best = winner(study, study.trials())
-    r2 = [trial.result.validation_accuracy for trial in study.trials()]
+    search = only(load_study([*PRICE, *SEARCH, "study.n_trials=4", "training.epochs=8",
+                              "tracking=none", "study.second_objective=parameters"]))  # fmt: skip
+    lead(search)
+    best = winner(search, search.trials())
+    r2 = [trial.result.validation_accuracy for trial in search.trials()]
     most = max(value for value in r2 if value is not None)
     assert 1 - best.result.validation_accuracy <= 1.05 * (1 - most)
-    study = load_study([*PRICE, *SEARCH, "study.n_trials=2", "training.epochs=3", "tracking=none",
-                        "training.judged_by=validation_cost"])  # fmt: skip
-    lead(study)
-    costs = [trial.result.validation_cost for trial in study.trials()]
-    assert winner(study, study.trials()).result.validation_cost == min(c for c in costs if c)
+    search = only(load_study([*PRICE, *SEARCH, "study.n_trials=2", "training.epochs=3",
+                              "tracking=none", "training.judged_by=validation_cost"]))  # fmt: skip
+    lead(search)
+    costs = [trial.result.validation_cost for trial in search.trials()]
+    assert winner(search, search.trials()).result.validation_cost == min(c for c in costs if c)
 
 
 @pytest.mark.long
@@ -190,21 +197,21 @@ def test_numbers_on_the_command_line_from_training_to_prediction(cli, folder):
 def test_a_study_of_numbers_and_its_model(cli, folder):
     printed = cli.ok("nndl_exp.sweep", *PRICE, *QUICK, "study.n_trials=3", "study.name=s", *SEARCH)
     assert re.search(r"#  R² +best", printed)
-    assert re.search(r"winner   trial \d · R² 0\.\d{3} on 60 validation rows", printed)
+    assert re.search(r"^→ R² 0\.\d{3} by trial \d of 3: eta ", printed, re.MULTILINE)
+    assert re.search(r"^winner   hidden .* · linear outputs · quadratic cost$", printed, re.M)
     assert "95 % interval" not in printed
     best = yaml.safe_load(Path("nndl-output/studies/s/best.yaml").read_text())
     assert best["training"]["eta"] != 0.05
     again = load_config(["from=nndl-output/studies/s/best.yaml", "training.epochs=3"])
     assert again.training.eta == best["training"]["eta"]
-    assert "3 identical" in cli.ok("nndl_exp.reproduce", "s")
-    number = best["origin"]["trial"]
+    assert "3 of 3 trials identical" in cli.ok("nndl_exp.reproduce", "s")
     data = load_dataset(**vars(again.dataset))
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{folder}/nndl-output/mlflow.db")
     try:
         client = mlflow.MlflowClient()
         runs = client.search_runs([client.get_experiment_by_name("houses").experiment_id])
-        child = next(r for r in runs if r.data.tags["nndl.run"] == f"s/{number}")
+        child = next(r for r in runs if r.data.tags["nndl.run"] == best["origin"]["run"])
         model = mlflow.pyfunc.load_model(f"models:/{child.outputs.model_outputs[0].model_id}")
     finally:
         mlflow.set_tracking_uri(before)
@@ -273,7 +280,7 @@ def test_a_file_that_changes_during_a_study_ends_it(folder):
         opened.write("50,10,north,100000,cheap\n")
     with pytest.raises(UserError, match="the dataset must stay as it is while a study runs"):
         list(trials)
-    assert len(study.trials()) < 3
+    assert len(only(study).trials()) < 3
     other = Study(replace(study.config))
     assert other.name != study.name, "another file is another study"
 

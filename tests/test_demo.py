@@ -389,8 +389,10 @@ def test_a_study_stands_for_its_winner(tmp_path, monkeypatch, capsys):
     tracking, study = TrackingConfig(), tmp_path / "nndl-output" / "studies" / "s"
     references = ("s", str(study), str(study / "best.yaml"))
     found = [find_run(reference, "nndl-output", tracking) for reference in references]
-    number = yaml.safe_load((study / "best.yaml").read_text())["origin"]["trial"]
-    assert [one.name for one in found] == [f"s/{number}"] * 3
-    assert {one.directory.path for one in found} == {study / "trials" / str(number)}
+    name = yaml.safe_load((study / "best.yaml").read_text())["origin"]["run"]
+    assert [one.name for one in found] == [name] * 3
+    assert {one.directory.path for one in found} == {
+        study / "stages/joint/trials" / name.rpartition("/")[2]
+    }
     (study / "best.yaml").unlink()
     assert "s has no winner yet; continue it with: python -m" in refused(capsys, "s")

@@ -18,6 +18,7 @@ from conftest import CommandLine
 from filelock import FileLock, Timeout
 
 from nndl_exp import evaluate, predict, reproduce, studies, sweep, sync, train
+from nndl_exp.api import load_study
 from nndl_exp.cli.looks import MlflowLooks
 from nndl_exp.cli.runs import find_run
 from nndl_exp.config import TrackingConfig, run_config
@@ -88,11 +89,11 @@ def not_again(capsys, output: Path, run, first: str) -> None:
 
 def winner(output: Path, study: str = "demo") -> str:
     origin = yaml.safe_load((output / "studies" / study / "best.yaml").read_text())["origin"]
-    return f"{study}/{origin['trial']}"
+    return str(origin["run"])
 
 
 def loser(output: Path) -> str:
-    return "demo/0" if winner(output) != "demo/0" else "demo/1"
+    return "demo/joint/0" if winner(output) != "demo/joint/0" else "demo/joint/1"
 
 
 def trained(capsys, output: Path, *words: str) -> str:
@@ -129,8 +130,9 @@ def test_a_study_that_was_interrupted_is_evaluated_by_consent_only(cli, capsys, 
     monkeypatch.chdir(cli.folder)
     words = [*SEARCH, "study.name=demo", "study.n_trials=2000", "tracking=none"]
     printed = interrupted(cli, *words)
-    assert "so far   trial " in printed
-    assert "winner" not in printed
+    assert "stopped  interrupted" in printed
+    assert printed.splitlines()[-1] == "no winner  yet: interrupted"
+    assert "winner   " not in printed
     assert "nndl_exp.evaluate" not in printed
     resume = printed.partition("resume     ")[2].splitlines()[0]
     for run in ("demo", "demo/0", "nndl-output/studies/demo/stages/joint/trials/1"):
@@ -138,13 +140,13 @@ def test_a_study_that_was_interrupted_is_evaluated_by_consent_only(cli, capsys, 
         assert "must have ended before its test set is looked at, or --unfinished" in error
         assert resume in error
     assert "evaluate" not in said(capsys, studies, "show", "demo")
-    study = Study.open("nndl-output", "demo")
-    trials = study.trials()
+    search = next(Study.open("nndl-output", "demo").stages()).search
+    trials = search.trials()
     assert any(
         line.startswith("so far   trial")
-        for line in report_lines(study, trials, analyse(study, trials))
+        for line in report_lines(search, trials, analyse(search, trials))
     )
-    typed = commands(summary("nndl-output", "demo"), "demo/0", None)
+    typed = commands(summary("nndl-output", "demo"), "demo/joint/0", None)
     assert not [command for command in typed if "evaluate" in command.line]
     assert "of 359 test images" in said(capsys, evaluate, "demo/0", "--unfinished")
     assert "it said then" in said(capsys, evaluate, "demo/0"), "that is no new look"
@@ -152,21 +154,24 @@ def test_a_study_that_was_interrupted_is_evaluated_by_consent_only(cli, capsys, 
         sweep.main([*words, "study.dry_run=true"])
     plan = capsys.readouterr().out
     assert "test set looked at on 20" in plan
-    assert "(demo/0)" in plan
+    assert "(demo/joint/0)" in plan
     assert "locked" not in plan
 
 
 def test_a_search_whose_budget_is_spent_is_evaluated_until_it_goes_on(tmp_path, capsys):
-    words = ("study.name=demo", "study.n_trials=2000", "tracking=none")
-    searched(tmp_path, "study.budget=3s", *words)
+    words = ("study.name=demo", "study.n_trials=2000", "tracking=none", "study.budget=3s")
+    searched(tmp_path, *words)
     printed = capsys.readouterr().out
-    assert "winner   trial" in printed
-    assert "evaluate   python -m nndl_exp.evaluate demo/" in printed
-    trials = tmp_path / "studies" / "demo" / "stages" / "joint" / "trials"
-    shutil.copytree(trials / "0", trials / "1999")
+    assert "winner   hidden " in printed
+    assert "evaluate   python -m nndl_exp.evaluate demo/joint/" in printed
+    trials = load_study([*SEARCH, *words, f"output={tmp_path}"]).run()
+    next(trials)
+    trials.close()
     error = refused(capsys, evaluate, "demo", "--output", tmp_path)
-    assert "must have ended" in error, "trials were added since"
-    shutil.rmtree(trials / "1999")
+    assert error.startswith("error: demo has no winner yet"), "it went on"
+    error = refused(capsys, evaluate, "demo/0", "--output", tmp_path)
+    assert "must have ended" in error
+    searched(tmp_path, *words)
     assert "of 359 test images" in looked(capsys, tmp_path, "demo")
 
 
@@ -245,29 +250,29 @@ def test_a_look_by_an_id_is_remembered_in_mlflow(output, tmp_path, capsys, monke
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     options = ("--tracking-uri", f"sqlite:///{output}/mlflow.db", "--output", tmp_path / "empty")
-    assert "of 359 test images" in said(capsys, evaluate, ids["demo/2"], *options)
+    assert "of 359 test images" in said(capsys, evaluate, ids["demo/joint/2"], *options)
     gc.collect()
     assert not any(temporary.iterdir())
-    assert "it said then" in said(capsys, evaluate, ids["demo/2"], *options)
-    error = refused(capsys, evaluate, ids["demo/1"], *options)
-    assert "at demo/2 (" in error
+    assert "it said then" in said(capsys, evaluate, ids["demo/joint/2"], *options)
+    error = refused(capsys, evaluate, ids["demo/joint/1"], *options)
+    assert "at demo/joint/2 (" in error
     assert "needs --again" in error
-    assert "look number 2" in said(capsys, evaluate, ids["demo/1"], "--again", *options)
-    data = client_of(output).get_run(ids["demo/1"]).data
+    assert "look number 2" in said(capsys, evaluate, ids["demo/joint/1"], "--again", *options)
+    data = client_of(output).get_run(ids["demo/joint/1"]).data
     assert json.loads(data.tags["nndl.test_set"])["accuracy"] == data.metrics["test/accuracy"]
     assert not (tmp_path / "empty").exists()
-    not_again(capsys, output, "demo/3", "demo/1")  # also where the folder is
+    not_again(capsys, output, "demo/3", "demo/joint/1")  # also where the folder is
     assert "look number 3" in looked(capsys, output, "demo/3", "--again")
-    assert "nndl.test_set" in client_of(output).get_run(ids["demo/3"]).data.tags
+    assert "nndl.test_set" in client_of(output).get_run(ids["demo/joint/3"]).data.tags
 
 
 def test_a_look_by_an_id_is_kept_in_the_folder_of_the_study_that_is_elsewhere(tmp_path, capsys):
     output = tmp_path / "out"
     searched(output, "study.name=demo", "study.n_trials=2")
     options = ("--tracking-uri", f"sqlite:///{output}/mlflow.db", "--output", tmp_path / "empty")
-    run_id = ids_of(output)["demo/1"]
+    run_id = ids_of(output)["demo/joint/1"]
     assert "of 359 test images" in said(capsys, evaluate, run_id, *options)
-    not_again(capsys, output, "demo/0", "demo/1")
+    not_again(capsys, output, "demo/0", "demo/joint/1")
     assert "nndl.test_set" in client_of(output).get_run(run_id).data.tags
 
 
@@ -285,31 +290,32 @@ def test_sync_gives_the_looks_of_a_folder_back_to_mlflow(output, tmp_path, capsy
 def test_an_unfinished_study_of_mlflow_is_evaluated_by_consent_only(output, tmp_path, capsys):
     ids, options = ids_of(output), ("--tracking-uri", f"sqlite:///{output}/mlflow.db")
     client_of(output).set_tag(ids["demo"], "state", "not complete")
-    words = (ids["demo/1"], *options, "--output", tmp_path / "empty")
+    words = (ids["demo/joint/1"], *options, "--output", tmp_path / "empty")
     assert "--unfinished" in refused(capsys, evaluate, *words)
     assert "of 359 test images" in said(capsys, evaluate, *words, "--unfinished")
 
 
 def test_a_look_that_comes_in_between_is_seen(output, tmp_path):
     ids, tracking = ids_of(output), TrackingConfig(uri=f"sqlite:///{output}/mlflow.db")
-    first, second = (find_run(ids[n], str(tmp_path), tracking) for n in ("demo/0", "demo/1"))
+    names = ("demo/joint/0", "demo/joint/1")
+    first, second = (find_run(ids[name], str(tmp_path), tracking) for name in names)
     stored = StoredLooks(tmp_path, tracking)
     keepers = [MlflowLooks(found, stored, "") for found in (first, second)]
     assert [keeper.looks() for keeper in keepers] == [[], []]
     looks = [Look(f.name, "now", 0.5, 0.4, 0.6, 9, study="demo") for f in (first, second)]
     keepers[0].add(looks[0])
-    with pytest.raises(UserError, match="looked at just now, at demo/0; try again"):
+    with pytest.raises(UserError, match="looked at just now, at demo/joint/0; try again"):
         keepers[1].add(looks[1])
     assert stored.looks() == looks[:1]
 
 
 def test_a_look_that_mlflow_does_not_keep_is_not_shown(output, tmp_path, capsys):
     ids = ids_of(output)
-    words = (ids["demo/1"], "--tracking-uri", f"sqlite:///{output}/mlflow.db")
+    words = (ids["demo/joint/1"], "--tracking-uri", f"sqlite:///{output}/mlflow.db")
     with mlflow_that_can_only_be_read(output):
         error = refused(capsys, evaluate, *words, "--output", tmp_path / "empty")
     assert "MLflow must keep the looks at the test set" in error
-    assert "nndl.test_set" not in client_of(output).get_run(ids["demo/1"]).data.tags
+    assert "nndl.test_set" not in client_of(output).get_run(ids["demo/joint/1"]).data.tags
 
 
 @contextmanager
@@ -396,8 +402,8 @@ def test_the_plan_of_a_run_says_that_its_study_was_looked_at(output, capsys):
 
 
 def test_a_copied_trial_counts_for_its_study(output, tmp_path, capsys):
-    trial = output / "studies" / loser(output)
-    trial = trial.parent / "trials" / trial.name
+    study, stage, number = loser(output).split("/")
+    trial = output / "studies" / study / "stages" / stage / "trials" / number
     copies = [tmp_path / "copy", output / "runs" / "copy", tmp_path / "trials" / "7"]
     for copy in copies:
         shutil.copytree(trial, copy)

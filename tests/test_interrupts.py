@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nndl_exp import sweep
-from nndl_exp.api import StagedStudy, Study, load_study
+from nndl_exp.api import Study, load_study
 from nndl_exp.records import RunDirectory
 
 SMALL = ("tracking=none", "dataset=digits_8x8", "dataset.training_size=100",
@@ -191,7 +191,7 @@ STAGED = [*SMALL, "training.epochs=3", "executor=serial", "strategy.epochs=60", 
           "strategy.stages=[any_learning,learning_rate,winner]"]  # fmt: skip
 
 
-def lead(words: list[str], output: Path, number: int | None, kind: int) -> Study | StagedStudy:
+def lead(words: list[str], output: Path, number: int | None, kind: int) -> Study:
     """A study led from Python, with a signal after so many trials."""
     study = load_study([*words, f"output={output}"])
     for n, _ in enumerate(study.run(), 1):
@@ -227,21 +227,23 @@ def test_sigterm_goes_to_its_handler_after_the_last_trial_was_kept(tmp_path):
 
 
 def test_an_interrupt_at_the_end_of_a_stage_stops_the_study(tmp_path, monkeypatch, capsys):
-    lead_search, first = sweep._lead, lead(STAGED, tmp_path / "whole", None, 0)
+    said, first = sweep._said, lead(STAGED, tmp_path / "whole", None, 0)
     stage = next(first.stages())
-    last = len(stage.trials()) - 1
+    last = len(stage.search.trials()) - 1
+    begun = []
 
     def interrupted_lead(coordinator, *others):
-        for trial in lead_search(coordinator, *others):
-            if coordinator.study.key == stage.key and trial.number == last:
+        begun.append(coordinator)
+        for trial in said(coordinator, *others):
+            if len(begun) == 1 and trial.number == last:
                 signal.raise_signal(signal.SIGINT)
             yield trial
 
-    monkeypatch.setattr(sweep, "_lead", interrupted_lead)
+    monkeypatch.setattr(sweep, "_said", interrupted_lead)
     with pytest.raises(SystemExit) as end:
         sweep.main([*STAGED, f"output={tmp_path}/out"])
     gc.unfreeze()  # what the sweep froze; Hypothesis looks for who refers to its objects
-    assert end.value.code == 1
+    assert end.value.code == 130
     printed = capsys.readouterr().out
-    assert "stopped  stopped" in printed
+    assert "stopped  interrupted" in printed
     assert "[2/3]" not in printed

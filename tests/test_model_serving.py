@@ -26,8 +26,10 @@ from nndl_exp.predict import answer
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.captions import (
     champion_caption,
-    search_caption,
     spoken,
+    stage_caption,
+    study_caption,
+    table,
     trial_caption,
 )
 from nndl_exp.study.study import Study
@@ -56,7 +58,7 @@ def address(shown: Shown) -> Iterator[str]:
 def test_what_is_served_is_what_the_network_says(address, shown):
     x = load_dataset("mnist_5k").validation.x[:50]
     answered = json.loads(request(f"{address}/invocations", {"inputs": x.tolist()}))["predictions"]
-    run = RunDirectory(shown.folder / f"nndl-output/studies/ui/stages/joint/trials/{shown.winner}")
+    run = RunDirectory(shown.folder / f"nndl-output/studies/ui/stages/joint/trials/{shown.number}")
     network, reading = run.network(), run.reading()
     p = network.probabilities(x)
     assert [one["label"] for one in answered] == p.argmax(axis=1).tolist()
@@ -115,8 +117,8 @@ def test_sync_makes_all_of_it_again_any_number_of_times(shown, tmp_path, monkeyp
     output = Path("nndl-output")
     before = everything(shown.folder / "nndl-output")
     assert before["model ui"][2] == {"champion": 1}
-    assert before["version 1"] == (f"ui/{shown.winner}", "READY")
-    assert before[f"ui/{shown.winner}"][1]["best"] == "true"
+    assert before["version 1"] == (shown.winner, "READY")
+    assert before[shown.winner][1]["best"] == "true"
     assert sum("best" in seen[1] for name, seen in before.items() if name.startswith("ui/")) == 1
     for path in (*output.glob("mlflow.db*"), output / "mlflow-artifacts"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -131,12 +133,13 @@ def test_a_champion_that_is_beaten_passes_its_alias_on(shown, tmp_path):
     shutil.copytree(shown.folder / "nndl-output", output)
     study = Study.open(output, "ui")
     view = MlflowView(output, TrackingConfig(), "mnist_5k")
-    client, first = client_of(output), shown.winner
+    client, first = client_of(output), shown.number
     second = (first + 1) % 6
-    trials = study.trials()
-    parent = view.Study.open("ui", {}, search_caption(study, trials, None), 0.0)
+    (stage,) = study.stages()
+    trials = stage.search.trials()
+    parent = view.open_study("ui/joint", {}, stage_caption(stage, trials), 0.0)
     for number, version in ((second, 2), (first, 1), (second, 2)):
-        directory, name = study.run_directory(number), f"ui/{number}"
+        directory, name = stage.search.run_directory(number), f"ui/joint/{number}"
         caption = champion_caption(study, name, trials[number])
         view.log_model(parent.children[name], directory, caption)
         view.mark_best(parent, name)
@@ -154,12 +157,12 @@ def test_what_is_shown_holds_no_password(shown, tmp_path):
     study = Study.open(output, "ui")
     address = "http://me:s3cret@host:5000"
     study.config = replace(study.config, tracking=TrackingConfig(uri=address))
-    trial = study.trials()[0]
-    caption = champion_caption(study, "ui/0", trial)
+    search = next(study.stages()).search
+    caption = champion_caption(study, "ui/joint/0", search.trials()[0])
     assert "MLFLOW_TRACKING_URI='http://me:***@host:5000'" in caption.text
     view = MlflowView(output, TrackingConfig(), "passwords")
     noted = replace(caption, name=address, text=address, tags={"ended_by": address})
-    child = view.log_run("ui/0", study.run_directory(0), study.dataset, noted)
+    child = view.log_run("ui/joint/0", search.run_directory(0), study.dataset, noted)
     run = client_of(output).get_run(child.run_id)
     assert "s3cret" not in str(run.to_dictionary())
     assert run.info.run_name == "http://me:***@host:5000"
@@ -168,20 +171,25 @@ def test_what_is_shown_holds_no_password(shown, tmp_path):
 
 def test_a_study_is_described_with_its_best_trials_and_what_to_type(shown):
     study = Study.open(shown.folder / "nndl-output", "ui")
-    trials = study.trials()
-    winner = trials[shown.winner]
-    caption = search_caption(study, trials, winner)
+    (stage,) = study.stages()
+    trials = stage.search.trials()
+    best = table(stage.search, trials)
+    caption = study_caption(study, ["**joint search**: so"], best, (stage, trials[shown.number]))
     rows = [line.split(" | ") for line in caption.text.splitlines() if line.startswith("| ")]
     assert rows[0][:3] == ["| trial", "accuracy (%)", "cost"]
-    assert [row[0] for row in rows[2:3]] == [f"| {shown.winner}"]
+    assert [row[0] for row in rows[2:3]] == [f"| {shown.number}"]
     accuracies = [float(row[1]) for row in rows[2:]]
     assert accuracies == sorted(accuracies, reverse=True)
     assert len(accuracies) == 5
     assert accuracies[0] == pytest.approx(100 * shown.best["origin"]["validation_accuracy"])
-    for command in ("report ui", f"reproduce ui/{shown.winner}", f"evaluate ui/{shown.winner}"):
+    for command in ("report ui", f"reproduce {shown.winner}", f"evaluate {shown.winner}"):
         assert f"\npython -m nndl_exp.{command} --output " in caption.text
     assert "--model-uri models:/ui@champion" in caption.text
-    assert "| trial" not in search_caption(study, [], None).text
+    assert f"It ended with `{shown.winner}`: " in caption.text
+    assert "**joint search**: so" in caption.text
+    assert best in stage_caption(stage, trials, stage.decision()).text
+    assert f"- {stage.decision().words[0]}" in stage_caption(stage, trials, stage.decision()).text
+    assert "| trial" not in stage_caption(stage).text
 
 
 @pytest.mark.parametrize(
@@ -202,9 +210,10 @@ def test_a_long_description_is_cut_to_what_mlflow_takes(shown, tmp_path):
     output = tmp_path / "nndl-output"
     shutil.copytree(shown.folder / "nndl-output", output)
     study = Study.open(output, "ui")
-    caption = replace(trial_caption(study, study.trials()[0]), name="x" * 999, text="y" * 9999)
+    search = next(study.stages()).search
+    caption = replace(trial_caption(search, search.trials()[0]), name="x" * 999, text="y" * 9999)
     view = MlflowView(output, TrackingConfig(), "long")
-    child = view.log_run("ui/0", study.run_directory(0), study.dataset, caption)
+    child = view.log_run("ui/joint/0", search.run_directory(0), study.dataset, caption)
     run = client_of(output).get_run(child.run_id)
     assert run.info.run_name == "x" * 249 + "…"
     assert run.data.tags["mlflow.note.content"] == "y" * 7999 + "…"

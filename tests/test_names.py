@@ -1,12 +1,13 @@
 """Names and paths of every kind: none leads out of the output folder, none ends in a traceback."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from mlflow.utils.file_utils import local_file_uri_to_path
-from studies import SERIAL, SMALL, search_of, study_of
+from studies import SERIAL, SMALL, study_of
 
 from nndl_exp.cli import errors
 from nndl_exp.cli.hydra_config import compose
@@ -56,7 +57,7 @@ def test_a_study_has_no_such_name(tmp_path, sweep, name):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_study_may_be_called(tmp_path, name):
-    study = search_of(tmp_path / "output", f"study.name='{name}'", *SERIAL)
+    study = study_of(tmp_path / "output", f"study.name='{name}'", *SERIAL)
     study.create()
     assert study.directory == tmp_path / "output/studies" / name
     assert Study.open(tmp_path / "output", name).name == name
@@ -184,7 +185,8 @@ def test_a_record_that_mlflow_does_not_have_is_one_line(output, tmp_path):
         download_record(output, TrackingConfig(), "0" * 32, tmp_path / "x")
 
 
-@pytest.mark.parametrize("origin", ["{trial: ../../runs/one}", "{trial: '3'}", "{trial: true}",
+@pytest.mark.parametrize("origin", ["{trial: ../../runs/one}", "{trial: 3}", "{run: 3}",
+                                    "{run: demo/3}", "{run: [a, b, c]}", "{run: a/b/c/d}",
                                     "{run: a/../..}", "{run: a/../../b}", "[1]", "{}"])  # fmt: skip
 def test_a_best_yaml_leads_to_its_own_trials_only(output, origin):
     folder = output / "studies" / "demo"
@@ -228,3 +230,59 @@ def test_error_lines_have_nothing_that_a_terminal_obeys(capsys):
     assert end.value.code == 2
     expected = "error: no such run: \\x1b[2J\\x07\\u202e\\udc80 数据 é x\n"
     assert capsys.readouterr().err == expected
+
+
+def staged(output: Path, **trials: list[int]) -> None:
+    """The folders of a study whose stages have trials of these numbers."""
+    for key, numbers in trials.items():
+        for number in numbers:
+            folder = output / "studies" / "s" / "stages" / key / "trials" / str(number)
+            RunDirectory(folder).create(small(), check(small()))
+    (output / "studies" / "s" / "study.yaml").write_text("format: 2\n")
+
+
+@pytest.mark.parametrize(
+    ("trials", "found"),
+    [
+        ({"joint": [17]}, "s/joint/17"),
+        ({"learning_rate": [17], "joint": [17], "winner": [17]}, "s/joint/17"),
+        ({"learning_rate": [17], "joint": [3]}, "s/learning_rate/17"),
+        ({"winner": [17]}, "s/winner/17"),
+    ],
+)
+def test_a_number_alone_is_a_trial_of_the_joint_search(tmp_path, trials, found):
+    staged(tmp_path, **trials)
+    assert find_run("s/17", str(tmp_path), TrackingConfig()).name == found
+    assert find_run(found, str(tmp_path), TrackingConfig()).name == found
+
+
+def test_a_number_that_several_stages_have_is_refused_with_the_candidates(tmp_path):
+    staged(tmp_path, learning_rate=[17], winner=[17], joint=[3])
+    with pytest.raises(UserError) as error:
+        find_run("s/17", str(tmp_path), TrackingConfig())
+    assert str(error.value) == (
+        "s/17 must name one trial: there are s/learning_rate/17, s/winner/17"
+    )
+    with pytest.raises(UserError, match=r"no such run: s/18 \(give a name such as STUDY/17"):
+        find_run("s/18", str(tmp_path), TrackingConfig())
+
+
+@pytest.mark.parametrize("path", ["/trials/7", "/a/trials/7", "trials/7"])
+def test_a_run_in_a_folder_called_trials_need_not_be_a_studys(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert RunDirectory(Path(path)).name == "7"
+
+
+def test_an_error_about_many_other_settings_is_short(tmp_path):
+    name = "x" * 100
+    study_of(tmp_path, f"study.name={name}").create()
+    words = ["sampler=random", "pruner=hyperband", "seed=1", "study.seed=2", "training.eta=3",
+             "training.expansion.name=shifts", "training.epochs=9", "dataset.validation_size=60",
+             "search_space.training.mini_batch_size.high=77"]  # fmt: skip
+    with pytest.raises(UserError) as error:
+        study_of(tmp_path, f"study.name={name}", *words)
+    assert "exists with other settings (run.dataset.validation_size was 100, now 60" in str(
+        error.value
+    )
+    assert re.search(r"; and \d+ more\); give them again, or another study.name$", str(error.value))
+    assert len(str(error.value)) < 500

@@ -25,12 +25,12 @@ def address(shown: Shown) -> Iterator[str]:
 
 def test_it_has_the_study_with_every_trial(address, shown):
     (study,) = json.loads(request(f"{address}/api/studies"))["study_summaries"]
-    assert study["study_name"] == "ui"
+    assert study["study_name"] == "ui/joint"
     detail = json.loads(request(f"{address}/api/studies/{study['study_id']}?after=0"))
     assert [trial["state"] for trial in detail["trials"]] == ["Complete"] * TRIALS
     values = [trial["values"][0] for trial in detail["trials"]]
     assert max(values) == shown.best["origin"]["validation_accuracy"]
-    assert detail["best_trials"][0]["number"] == shown.winner
+    assert detail["best_trials"][0]["number"] == shown.number
     assert detail["objective_names"] == ["validation_accuracy"]
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import optuna
 import pytest
-from studies import SERIAL, run_small, study_of, table
+from studies import SERIAL, run_small, search_of, study_of, table
 from typed import command
 
 from nndl_exp.cli import optuna_tracking
 from nndl_exp.cli.optuna_tracking import SearchInOptuna, show_in_optuna
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.study import Study
+from nndl_exp.study.search import Search
 from nndl_exp.tracking.optuna_view import POINTS, sqlite_url
 
 WORDS = (*SERIAL, "study.name=seen", "training.epochs=30", "training.stopping.name=none",
@@ -26,57 +26,58 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch) -> Study:
+def search(tmp_path, monkeypatch) -> Search:
     monkeypatch.setattr(optuna_tracking, "_SECONDS_BETWEEN_BATCHES", 0.0)
-    return study_of(tmp_path, *WORDS)
+    study_of(tmp_path, *WORDS).create()
+    return search_of(tmp_path, *WORDS)
 
 
-def shown(study: Study) -> list[optuna.trial.FrozenTrial]:
-    url = sqlite_url(study.config.output)
-    return optuna.load_study(study_name=study.name, storage=url).trials
+def shown(search: Search) -> list[optuna.trial.FrozenTrial]:
+    url = sqlite_url(search.config.output)
+    return optuna.load_study(study_name=search.name, storage=url).trials
 
 
-def check(study: Study, whole) -> None:
-    assert table(study).equals(whole)
-    trials = shown(study)
+def check(search: Search, whole) -> None:
+    assert table(search).equals(whole)
+    trials = shown(search)
     assert [trial.number for trial in trials] == list(range(len(whole)))
-    for trial, ours in zip(trials, study.trials(), strict=True):
+    for trial, ours in zip(trials, search.trials(), strict=True):
         assert trial.state.is_finished()
-        assert trial.params == study.space.params_of(study.varied(ours.config))
+        assert trial.params == search.space.params_of(search.varied(ours.config))
         if ours.result.state == "complete":
             assert trial.values == [ours.result.validation_accuracy]
 
 
-def test_it_has_values_times_and_learning_curves_of_few_points(study, whole):
-    list(Coordinator(study))
-    assert show_in_optuna(study, study.trials()) is None
-    check(study, whole)
-    found = optuna.load_study(study_name="seen", storage=sqlite_url(study.config.output))
+def test_it_has_values_times_and_learning_curves_of_few_points(search, whole):
+    list(Coordinator(search))
+    assert show_in_optuna(search, search.trials()) is None
+    check(search, whole)
+    found = optuna.load_study(study_name="seen/joint", storage=sqlite_url(search.config.output))
     assert found.metric_names == ["validation_accuracy"]
-    assert found.user_attrs == {"id": study.id}
+    assert found.user_attrs == {"id": search.id}
     complete = [t for t in found.trials if t.state == optuna.trial.TrialState.COMPLETE]
     assert complete
     for trial in complete:
-        curve, epochs = trial.intermediate_values, study.run_directory(trial.number).epochs()
+        curve, epochs = trial.intermediate_values, search.run_directory(trial.number).epochs()
         assert len(epochs) == 30
         assert len(curve) == POINTS
         assert {min(curve), max(curve)} == {1, 30}
         assert all(value == epochs[n - 1].validation_accuracy for n, value in curve.items())
-        result = study.run_directory(trial.number).result()
+        result = search.run_directory(trial.number).result()
         assert trial.datetime_start == datetime.fromtimestamp(result.started)
         assert trial.datetime_complete == datetime.fromtimestamp(result.ended)
 
 
-def test_what_is_there_is_not_written_again(study):
-    list(Coordinator(study))
-    trials = study.trials()
-    assert show_in_optuna(study, trials[:4]) is None
-    first = [trial._trial_id for trial in shown(study)]
+def test_what_is_there_is_not_written_again(search):
+    list(Coordinator(search))
+    trials = search.trials()
+    assert show_in_optuna(search, trials[:4]) is None
+    first = [trial._trial_id for trial in shown(search)]
     assert len(first) == 4
     for _ in range(2):
-        assert show_in_optuna(study, trials) is None
-    assert [trial._trial_id for trial in shown(study)][:4] == first
-    assert len(shown(study)) == 10
+        assert show_in_optuna(search, trials) is None
+    assert [trial._trial_id for trial in shown(search)][:4] == first
+    assert len(shown(search)) == 10
 
 
 def delete(file: Path) -> None:
@@ -85,44 +86,44 @@ def delete(file: Path) -> None:
 
 
 def empty(file: Path) -> None:
-    optuna.delete_study(study_name="seen", storage=f"sqlite:///{file}")
+    optuna.delete_study(study_name="seen/joint", storage=f"sqlite:///{file}")
 
 
 def enqueue(file: Path) -> None:
-    found = optuna.load_study(study_name="seen", storage=f"sqlite:///{file}")
+    found = optuna.load_study(study_name="seen/joint", storage=f"sqlite:///{file}")
     found.enqueue_trial({"training.eta": 0.5})
 
 
 @pytest.mark.parametrize("harm", [delete, empty, enqueue])
-def test_what_others_do_to_it_in_mid_study_is_put_right(study, whole, harm):
-    view = SearchInOptuna(study)
-    for trial in Coordinator(study):
+def test_what_others_do_to_it_in_mid_study_is_put_right(search, whole, harm):
+    view = SearchInOptuna(search)
+    for trial in Coordinator(search):
         view.log(trial)
         if trial.number == 5:
             assert view._batch is not None
             view._batch.result()
-            harm(Path(study.config.output) / "optuna.db")
+            harm(Path(search.config.output) / "optuna.db")
     assert view.close() is None
-    check(study, whole)
+    check(search, whole)
 
 
-def test_a_database_that_is_locked_in_mid_study_is_told_in_one_line(study, whole):
-    view = SearchInOptuna(study)
-    for trial in Coordinator(study):
+def test_a_database_that_is_locked_in_mid_study_is_told_in_one_line(search, whole):
+    view = SearchInOptuna(search)
+    for trial in Coordinator(search):
         view.log(trial)
         if trial.number == 5:
             assert view._batch is not None
             view._batch.result()
-            connection = sqlite3.connect(Path(study.config.output) / "optuna.db")
+            connection = sqlite3.connect(Path(search.config.output) / "optuna.db")
             connection.execute("BEGIN EXCLUSIVE")
     line = view.close()
     assert line is not None
     assert "optuna.db must take the trials: got database is locked" in line
-    assert f"python -m nndl_exp.sync --output {study.config.output} writes it" in line
-    assert table(study).equals(whole)
+    assert f"python -m nndl_exp.sync --output {search.config.output} writes it" in line
+    assert table(search).equals(whole)
     connection.close()
-    assert show_in_optuna(study, study.trials()) is None
-    check(study, whole)
+    assert show_in_optuna(search, search.trials()) is None
+    check(search, whole)
 
 
 def test_a_sweep_shows_its_trials_without_tracking_and_sync_brings_them_back(folder, typed):

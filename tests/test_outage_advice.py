@@ -70,7 +70,7 @@ def test_the_advice_fills_postgresql(folder, typed, postgres, storage):
     postgres.execute("ALTER TABLE mlflow.runs DROP CONSTRAINT refuses", name)
     postgres.execute("DROP SCHEMA optuna CASCADE", name)
     typed(advised(said))
-    assert runs_of(uri) == {"s", "s/0", "s/1"}
+    assert runs_of(uri) == {"s", "s/joint", "s/joint/0", "s/joint/1"}
     assert postgres.execute("SELECT count(*) FROM optuna.trials", name) == [(2,)]
     assert not list(folder.rglob("*.db"))
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from studies import SMALL, search_of
+from studies import SMALL, study_of
 
 from nndl_exp.cli.hydra_config import compose, compose_all
 from nndl_exp.config import RunConfig, TrackingConfig, read_yaml, to_mapping, to_yaml
@@ -93,15 +93,14 @@ def test_a_record_that_names_a_target_makes_nothing(folder, name):
         with pytest.raises(UserError, match="is not a run's config"):
             RunDirectory(folder).config()
         return
-    study = search_of(folder, "study.name=s")
-    study.create()
+    study_of(folder, "study.name=s").create()
     path = folder / "studies/s/study.yaml"
     plain = read_yaml(path)
     for group in ("sampler", "pruner", "search_space", "study", "strategy"):
         plain[group] |= {"_target_": "pathlib.Path", "_args_": ["MARKER"]}
         path.write_text(to_yaml(plain))
         with pytest.raises(UserError):
-            Study.open(folder, "s")
+            Study.open(folder, "s").check()
         del plain[group]["_target_"], plain[group]["_args_"]
     path.write_text(to_yaml(plain))
     assert Study.open(folder, "s").name == "s"
@@ -112,7 +111,7 @@ def test_a_record_that_names_a_target_makes_nothing(folder, name):
 def test_parts_are_chosen_from_our_own_dictionaries(folder, group, key):
     words = [*SMALL, f"++{group}.{key}=optuna.samplers.RandomSampler", f"output={folder}"]
     with pytest.raises(UserError):
-        Study(sweep_config(compose("sweep", words)))
+        Study(sweep_config(compose("sweep", words))).check()
 
 
 @pytest.mark.parametrize("command", [train, sweep])

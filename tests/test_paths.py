@@ -146,12 +146,12 @@ def test_a_sweep_into_an_odd_folder_prints_commands_to_be_pasted(folder, typed):
         assert "sqlite" in engine
         file = optuna.storages.RDBStorage(engine).engine if heading == "dashboard" else None
         if file is not None:
-            assert optuna.get_all_study_names(engine) == ["s"]
+            assert optuna.get_all_study_names(engine) == ["s/joint"]
             file.dispose()
         else:
             assert MlflowClient(engine).search_registered_models()[0].name == "s"
     found = summary(ODD, "s")
-    for one in page_commands(found, "s/0", None):
+    for one in page_commands(found, "s/joint/0", None):
         if "reproduce s " in one.line or "train" in one.line:
             typed(one.line.replace("training.epochs=", "tracking=none training.epochs="))
     for file in output.glob("mlflow.db*"):

@@ -29,6 +29,7 @@ from sklearn.metrics import confusion_matrix, mean_squared_error
 
 from nndl_exp.config import run_config
 from nndl_exp.datasets import load_dataset
+from nndl_exp.records import RunDirectory
 from nndl_exp.report.page import LARGEST, pictures
 from nndl_exp.report.told import Told, calibration
 from nndl_exp.run import data_of
@@ -235,7 +236,7 @@ def test_the_test_set_is_never_loaded_and_what_it_said_is_told_once_it_was_asked
 def test_the_charts_are_the_trials(seen, staged):
     page = seen[0]
     joint = next(stage for stage in staged.stages() if stage.key == "joint")
-    complete = [t for t in joint.trials() if t.result.state == "complete"]
+    complete = [t for t in joint.search.trials() if t.result.state == "complete"]
     view = next(v for v in page.charts["slices"]["views"] if v["name"] == "learning rate η")
     drawn = {
         (x, round(100 - 10**-y, 2))
@@ -358,9 +359,7 @@ def test_numbers_to_predict_have_residuals_instead_of_a_confusion_matrix(tmp_pat
     page = Page(study.directory / "report.html")
     assert "Confusion matrix" not in page.text
     assert "What the first layer looks for" not in page.text
-    directory = study.run_directory(
-        int(yaml.safe_load((study.directory / "best.yaml").read_text())["origin"]["trial"])
-    )
+    directory = RunDirectory(won(study.directory))
     rows = study.dataset.validation
     target = study.dataset.reading.target
     predicted = target.undo(directory.network().predict(rows.x).astype(float))
@@ -436,7 +435,7 @@ def test_arrow_keys_go_from_trial_to_trial_and_say_what_it_is(shown, staged):
     said = chart.find_element(By.XPATH, "following-sibling::p")
     shown.run("arguments[0].focus()", chart)
     shown.press(Keys.END)
-    joint = sum(len(stage.trials()) for stage in staged.stages())
+    joint = sum(len(stage.search.trials()) for stage in staged.stages())
     assert re.fullmatch(rf"{joint} of {joint}: pages/joint/\d+, [\d.]+ %, complete", said.text)
     hover = "return document.querySelector('[data-chart=history] .hoverlayer').textContent"
     assert "pages/joint" in shown.run(hover)

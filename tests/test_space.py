@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from needs import needs
-from studies import SERIAL, SMALL, lead, search_of
+from studies import SERIAL, SMALL, lead, search_of, study_of
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, run_config, to_mapping
@@ -16,9 +16,8 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.space import checkpoint_bytes, run_bytes
 from nndl_exp.run import Run, check, sizes_of
-from nndl_exp.study.study import Study
+from nndl_exp.study.study import expected_trials
 from nndl_exp.sweep import main as sweep
-from nndl_exp.sweep import sweep_config
 from nndl_exp.train import main as train
 
 TRAIN = ("training.epochs=2", "dataset.training_size=200", "tracking=none")
@@ -75,8 +74,8 @@ def test_the_estimate_is_near_what_a_run_takes(tmp_path, config):
 
 
 def test_a_study_in_stages_expects_trials(tmp_path):
-    words = [*SMALL, "strategy=chapter3", f"output={tmp_path}", "training.epochs=30"]
-    assert Study(sweep_config(compose("sweep", words))).expected_trials() == 133
+    study = study_of(tmp_path, "strategy=chapter3", "training.epochs=30")
+    assert expected_trials(study) == 133
 
 
 @needs("mount")

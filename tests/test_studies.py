@@ -9,15 +9,14 @@ import mlflow
 import optuna
 import pandas as pd
 import pytest
-from studies import SERIAL, lead, search_of, table
-from test_strategy import NO_TRACKING
-from test_strategy import lead as lead_stages
-from test_strategy import study_of as stages_of
+from studies import SERIAL, search_of, study_of, table
 
 from nndl_exp.cli.hydra_config import compose
-from nndl_exp.cli.runs import find_run, name_of
-from nndl_exp.config import TrackingConfig
+from nndl_exp.cli.runs import find_run
+from nndl_exp.config import RunConfig, TrackingConfig, parse
 from nndl_exp.errors import UserError
+from nndl_exp.records import RunDirectory
+from nndl_exp.run import check, run
 from nndl_exp.studies import command, main
 from nndl_exp.study.scores import difference
 from nndl_exp.study.study import Study
@@ -29,17 +28,24 @@ from nndl_exp.tracking.mlflow_view import MlflowView
 
 STRONG = ("search_space.training.eta.low=0.5", "search_space.training.mini_batch_size.high=10")
 WEAK = ("search_space.training.eta.low=0.0001", "search_space.training.eta.high=0.001")
+STAGED = (
+    "strategy=chapter3", "strategy.stages=[learning_rate,joint,winner]", "strategy.epochs=70",
+    "strategy.options.learning_rate.epochs=2", "strategy.options.winner.candidates=2",
+    "strategy.options.winner.seeds=2", "network.hidden=[12]", "training.eta=0.5",
+    "study.n_trials=6", "study.lag=2", "pruner=none", "study.name=small", *SERIAL,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
-    """A search, a weak one, one that is not complete, and a study in stages."""
+    """A joint search, a weak one, one that is not complete, and a study in stages."""
     folder = tmp_path_factory.mktemp("output")
     for name, words in {"plain": STRONG, "weak": WEAK, "halted": ()}.items():
-        lead(search_of(folder, f"study.name={name}", "study.n_trials=5", *words, *SERIAL))
-    halted = search_of(folder, "study.name=halted", "study.n_trials=9", *SERIAL)
-    halted.create()
-    lead_stages(stages_of(folder, *NO_TRACKING, "executor=serial"))
+        list(study_of(folder, f"study.name={name}", "study.n_trials=5", *words, *SERIAL).run())
+    halted = study_of(folder, "study.name=halted", "study.n_trials=9", *SERIAL).run()
+    next(halted)
+    halted.close()
+    list(study_of(folder, *STAGED).run())
     return folder
 
 
@@ -66,6 +72,41 @@ def test_a_folder_without_studies_says_what_makes_one(tmp_path, capsys):
     assert "python -m nndl_exp.sweep makes one" in said(capsys, "--output", str(tmp_path))
 
 
+def test_single_runs_are_listed_too(tmp_path, capsys):
+    config = parse(RunConfig, {"dataset": {"name": "digits_8x8"}, "training": {"epochs": 1}})
+    result = run(config, tmp_path / "runs/whole")
+    RunDirectory(tmp_path / "runs/begun").create(config, check(config))
+    (tmp_path / "runs/damaged").mkdir()
+    (tmp_path / "runs/damaged/config.yaml").write_text("training: {eta: -1}")
+    lines = said(capsys, "--output", str(tmp_path)).splitlines()
+    assert lines[0].split() == ["run", "data", "best", "state", "ended"]
+    accuracy = f"{100 * result.validation_accuracy:.1f}"
+    assert lines[1].split()[:5] == ["whole", "digits_8x8", accuracy, "%", "complete"]
+    assert lines[2].split() == ["begun", "digits_8x8", "not", "complete"]
+    assert lines[3].startswith("left out  ")
+    assert "runs/damaged/config.yaml is not a run's config: training.eta must be" in lines[3]
+    assert len(lines) == 4
+
+
+def test_a_study_shows_its_best_trials(output, capsys, monkeypatch):
+    monkeypatch.setattr("nndl_exp.studies._SHOWN", 4)
+    lines = said(capsys, "--output", str(output), "show", "small").splitlines()
+    start = lines.index("") + 1
+    assert lines[start].split() == ["trial", "stage", "state", "best"]
+    rows = [line.split() for line in lines[start + 1 : start + 5]]
+    trials = Study.open(output, "small").table()
+    complete = trials[trials.state == "complete"].sort_values(
+        "validation_accuracy", ascending=False, kind="stable"
+    )
+    for row, (_, best) in zip(rows, complete.iterrows(), strict=False):
+        accuracy = f"{100 * best.validation_accuracy:.1f}"
+        assert row == [str(best.trial), best.stage, "complete", accuracy, "%"]
+    assert lines[start + 5] == (
+        f"and {len(trials) - 4} more: python -m nndl_exp.studies export small --csv FILE "
+        f"--output {output}"
+    )
+
+
 @pytest.mark.long
 def test_a_study_that_is_being_led_is_running(cli):
     words = ("strategy=joint", "study.name=now", "tracking=none", "workers=1", "study.n_trials=200")
@@ -85,14 +126,14 @@ def test_a_study_that_is_being_led_is_running(cli):
 
 def test_a_study_shows_what_was_decided_and_its_best_run_is_there(output, capsys):
     text = said(capsys, "--output", str(output), "show", "small")
-    study = stages_of(output, *NO_TRACKING)
+    study = Study.open(output, "small")
     for stage in study.stages():
         assert f"→ {stage.decision().words[0]}" in text
     found = summary(output, "small")
     *_, last = study.stages()
     decided = last.decision().config
     assert replace(found.best.config(), seed=decided.seed) == decided
-    name = name_of(found.best)
+    name = found.best.name
     assert f"python -m nndl_exp.reproduce {name} --output {output}" in text
     assert find_run(name, str(output), TrackingConfig()).directory.path == found.best.path.resolve()
 
@@ -123,15 +164,15 @@ def test_the_difference_of_two_studies_is_that_of_their_best_runs(output, capsys
 
 def test_a_winner_that_was_trained_again_is_compared_with_all_its_seeds(output):
     small = summary(output, "small")
-    stage = next(s for s in stages_of(output, *NO_TRACKING).stages() if s.key == "winner")
+    stage = next(s for s in Study.open(output, "small").stages() if s.key == "winner")
     config = small.best.config()
-    again = [t for t in stage.trials() if replace(t.config, seed=config.seed) == config]
+    again = [t for t in stage.search.trials() if replace(t.config, seed=config.seed) == config]
     assert len(small.replicates()) == len(again) > 1
 
 
 def test_studies_of_other_data_are_not_compared(output):
-    other = search_of(output, "study.name=other", "dataset=digits_8x8", "study.n_trials=2", *SERIAL)
-    lead(other)
+    words = ("study.name=other", "dataset=digits_8x8", "study.n_trials=2", *SERIAL)
+    list(study_of(output, *words).run())
     with pytest.raises(UserError, match="must have the same validation set: got 100 examples of"):
         difference(summary(output, "plain").replicates(), summary(output, "other").replicates())
 
@@ -141,13 +182,15 @@ def test_a_study_is_exported_as_table_and_as_configuration(output, tmp_path, cap
     csv, parquet, yaml = map(str, files)
     said(capsys, "--output", str(output), "export", "small", "--csv", csv, "--parquet", parquet,
          "--yaml", yaml)  # fmt: skip
-    stages = {stage.key: stage.table() for stage in stages_of(output, *NO_TRACKING).stages()}
-    table = pd.read_csv(csv)
-    assert len(table) == sum(map(len, stages.values()))
-    for key, one in stages.items():
-        mine = table[table.stage == key]
-        assert mine.weights_sha256.tolist() == one.weights_sha256.tolist()
-    assert len(pd.read_parquet(parquet)) == len(table)
+    exported, searches = pd.read_csv(csv), [s.search for s in Study.open(output, "small").stages()]
+    assert list(dict.fromkeys(exported.stage)) == ["learning_rate", "joint", "winner"]
+    for one in searches:
+        mine = exported[exported.stage == one.key]
+        assert mine.trial.tolist() == [trial.number for trial in one.trials()]
+        assert mine.weights_sha256.tolist() == table(one).weights_sha256.tolist()
+    assert (
+        len(exported) == len(Study.open(output, "small").table()) == len(pd.read_parquet(parquet))
+    )
     words = [f"from={yaml}", "training.epochs=1", "tracking=none", f"output={tmp_path}"]
     done = subprocess.run([sys.executable, "-m", "nndl_exp.train", *words], check=False)
     assert done.returncode == 0
@@ -210,7 +253,7 @@ def test_a_grid_is_complete_with_its_points(tmp_path):
     next(trials := study.run())
     trials.close()
     assert summary(tmp_path, "more").state == "not complete"
-    lead(study)
+    list(study.run())
     assert (summary(tmp_path, "more").trials, summary(tmp_path, "more").state) == (6, "complete")
 
 
@@ -229,7 +272,7 @@ def test_a_study_in_stages_that_was_extended_is_not_complete_before_it_decides(t
     config = sweep_config(compose("sweep", [*words, "study.n_trials=12"]))
     interrupted(Study(config).run())
     assert summary(tmp_path, "more").state == "not complete"
-    assert "the winner" not in said(capsys, "--output", str(tmp_path), "show", "more")
+    assert "\nwinner\n" not in said(capsys, "--output", str(tmp_path), "show", "more")
     capsys.readouterr()
     with pytest.raises(SystemExit) as end:  # its winner was of the trials before
         sweep([*words, "study.n_trials=12"])
@@ -242,9 +285,9 @@ def test_a_study_in_stages_that_was_extended_is_not_complete_before_it_decides(t
 
 def test_mlflow_does_not_say_complete_of_a_study_that_goes_on(tmp_path):
     view = MlflowView(tmp_path, TrackingConfig(), "digits")
-    parent = view.Study.open("more", {}, Caption("more"), 0.0)
+    parent = view.open_study("more", {}, Caption("more"), 0.0)
     view.close_study(parent, complete=True, caption=Caption("more"), metrics={})
-    view.Study.open("more", {}, Caption("more"), 0.0)  # and nothing more of it: it is killed
+    view.open_study("more", {}, Caption("more"), 0.0)  # and nothing more of it: it is killed
     (run,) = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
     assert (run.info.status, run.data.tags["state"]) == ("RUNNING", "not complete")
 
@@ -258,7 +301,7 @@ def test_a_study_is_deleted_everywhere_and_can_be_led_again(cli):
     folder = cli.folder / "nndl-output"
     cli.ok("nndl_exp.studies", "delete", "gone", "--yes")
     assert [one.name for one in summaries(folder)] == ["gone2"]
-    assert optuna.get_all_study_names(f"sqlite:///{folder}/optuna.db") == ["gone2"]
+    assert optuna.get_all_study_names(f"sqlite:///{folder}/optuna.db") == ["gone2/joint"]
     client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     (experiment,) = (e for e in client.search_experiments() if e.name == "mnist_5k")
     runs = client.search_runs([experiment.experiment_id])

@@ -153,10 +153,10 @@ def test_lines_and_a_region_are_drawn_and_the_end_is_clean(terminal_output):
     # Hidden by Rich and shown again before anything is drawn: also a killed process leaves it on.
     assert all(after.startswith(SHOW) for after in shown.split(HIDE)[1:])
     end = plain(shown.split("\x1b[2K")[-1])
-    for word in ("winner   trial", "saved    ", "decides  ", "report     python -m"):
+    for word in ("→ ", "winner   ", "saved    ", "decides  ", "report     python -m"):
         assert word in plain(shown)
     assert end.rstrip().splitlines()[-1].startswith("evaluate   python -m")
-    assert re.search(r"s\S* +.*\d/8 · 0:0\d", plain(shown)), "how far it is"
+    assert re.search(r"\[1/1\] joint search +.*\d/8 · \d:\d\d", plain(shown)), "how far it is"
 
 
 def test_without_a_terminal_it_is_a_line_a_trial_and_no_escape(cli):
@@ -166,8 +166,8 @@ def test_without_a_terminal_it_is_a_line_a_trial_and_no_escape(cli):
     assert TRIAL.findall(done.stdout) == [str(number) for number in range(8)]
     first = [line.split()[0] for line in done.stdout.splitlines() if line and line[0] != " "]
     assert first == [
-        "study", "data", "search", "plan", "trials", "winner", "saved", "decides", "dashboard",
-        "report", "reproduce", "evaluate",
+        "study", "data", "search", "plan", "[1/1]", "→", "decides", "trials", "winner", "saved",
+        "dashboard", "report", "reproduce", "evaluate",
     ]  # fmt: skip
     logged = done.stderr.splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in logged)
@@ -204,8 +204,9 @@ def test_quiet_is_the_verdict_only(on_terminal):
     assert process.end() == 0
     told = process.shown.replace("\r", "").splitlines()
     assert ESCAPE not in process.shown
-    assert told[0].startswith("winner   trial ")
-    assert all(line.startswith(" " * 9) for line in told[1:])
+    assert re.match(r"→ [\d.]+ % by trial \d of 8: eta ", told[0])
+    winner = [line.startswith("winner   hidden ") for line in told].index(True)
+    assert all(line.startswith("  ") for line in told[1:winner] + told[winner + 1 :])
 
 
 def test_ctrl_c_twice_leaves_the_terminal_as_it_was(on_terminal, tmp_path):
@@ -521,7 +522,7 @@ def test_quiet_still_tells_errors_and_warnings(in_process):
 
 def test_a_plan_is_told_also_if_quiet(in_process):
     status, out, _ = in_process(sweep.main, *ONE, "study.dry_run=true", "-q")
-    assert status == 0 and "plan     8 trials" in out
+    assert status == 0 and "plan     joint · 8 trials" in out
 
 
 def test_a_flag_is_refused_where_it_would_do_nothing():

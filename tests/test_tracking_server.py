@@ -21,8 +21,8 @@ def test_a_sweep_tracks_to_a_server_and_leaves_no_password(cli, monkeypatch, tmp
         client = mlflow.MlflowClient(f"http://127.0.0.1:{port}")
         experiment = client.get_experiment_by_name("mnist_5k")
         runs = client.search_runs([experiment.experiment_id])
-        assert len(runs) == 9
-        child = next(run for run in runs if run.data.tags["nndl.run"] == "served/0")
+        assert len(runs) == 10
+        child = next(run for run in runs if run.data.tags["nndl.run"] == "served/joint/0")
         assert "weights.npz" in {f.path for f in client.list_artifacts(child.info.run_id)}
         assert f"look       open http://nndl:***@127.0.0.1:{port}" in printed
         assert "IDENTICAL" in cli.ok("nndl_exp.reproduce", child.info.run_id)

@@ -49,7 +49,7 @@ def name_of_winner(shown: Shown) -> str:
     t, hidden = shown.best["training"], shown.best["network"]["hidden"]
     eta, lmbda, m = (plain(t[key]) for key in ("eta", "lmbda", "mini_batch_size"))
     return (
-        f"trial {shown.winner}: eta {eta}, lambda {lmbda}, mini-batch {m}, {plain(hidden)} hidden"
+        f"trial {shown.number}: eta {eta}, lambda {lmbda}, mini-batch {m}, {plain(hidden)} hidden"
     )
 
 
@@ -62,7 +62,7 @@ def open_study(page: Page, shown: Shown) -> None:
 
 def test_the_printed_address_shows_the_best_trial_first(page, shown):
     open_study(page, shown)
-    page.read(f"{TRIALS + 1} matching runs")
+    page.read(f"{TRIALS + 2} matching runs")  # the study, its stage and the trials
     page.see("[role=columnheader]", "best/validation_accuracy")
     best = shown.best["origin"]["validation_accuracy"]
     cells = f".ag-row [col-id='{ACCURACY}']"
@@ -90,13 +90,13 @@ def test_from_the_list_of_experiments_to_the_pictures_of_the_best_trial(page, sh
     page.click("a", "mnist_5k")
     page.click(".ag-row a", "ui")  # its trials are below it, not beside it
     page.see("h1, h2, h3", "ui")
-    page.read("The best is ui/")
+    page.read("It ended with ui/joint/")
     page.wait(lambda: len(page.texts("table tr")) >= TRIALS, "the table of the best trials")
     open_study(page, shown)
     name = name_of_winner(shown)
     page.click(".ag-row a", name)
     page.see("h1, h2, h3", *name.split())
-    page.read(f"python -m nndl_exp.reproduce ui/{shown.winner}")
+    page.read(f"python -m nndl_exp.reproduce {shown.winner}")
     page.see("[role=row]", "training.eta", str(shown.best["training"]["eta"]))
     page.read("best: true")
     page.click("[role=tab]", "Model metrics")
@@ -137,7 +137,7 @@ def check_artifacts(page: Page) -> None:
 
 def test_the_registered_model_says_who_the_champion_is(page, shown):
     page.driver.get(f"{page.address}/#/models/ui")
-    page.read(f"The winner of the study ui, ui/{shown.winner}")
+    page.read(f"The winner of the study ui, {shown.winner}")
     page.read("--model-uri models:/ui@champion")
 
     def aliases() -> Any:

@@ -51,8 +51,14 @@ class Shown(NamedTuple):
     best: dict[str, Any]
 
     @property
-    def winner(self) -> int:
-        return int(self.best["origin"]["trial"])
+    def winner(self) -> str:
+        """The name of the trial that the study ended with: ui/joint/3."""
+        return str(self.best["origin"]["run"])
+
+    @property
+    def number(self) -> int:
+        """The number of that trial."""
+        return int(self.winner.rpartition("/")[2])
 
     def command(self, heading: str) -> list[str]:
         """The words of a command that the sweep printed beside a heading."""

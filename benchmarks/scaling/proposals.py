@@ -22,7 +22,7 @@ from nndl_exp.api import load_study
 from nndl_exp.study import proposals
 from nndl_exp.study.proposing.proposer import Proposal, Settled, View
 from nndl_exp.study.proposing.samplers import sampler_for
-from nndl_exp.study.study import Study
+from nndl_exp.study.search import Search
 
 TRIALS = 5000
 _EPOCHS = 20
@@ -36,18 +36,18 @@ class Past:
     settled: list[Settled]
 
     @classmethod
-    def of(cls, study: Study, n: int) -> "Past":
+    def of(cls, search: Search, n: int) -> "Past":
         """``n`` trials at random places, with values that a learner could have had."""
-        view = View(replace(study.plan, sampler={"name": "random"}, lag=n + 1))
+        view = View(replace(search.plan, sampler={"name": "random"}, lag=n + 1))
         proposals = [view.ask([]) for _ in range(n)]
-        rng = np.random.default_rng(study.plan.seed)
+        rng = np.random.default_rng(search.plan.seed)
         scores = np.sort(rng.random((n, _EPOCHS)), axis=1)
         settled = [Settled(True, (row[-1],), tuple(row)) for row in scores.tolist()]
         return cls(proposals, settled)
 
-    def frozen(self, study: Study) -> list[optuna.trial.FrozenTrial]:
+    def frozen(self, search: Search) -> list[optuna.trial.FrozenTrial]:
         """The same as Optuna has them."""
-        space = study.space.distributions
+        space = search.space.distributions
         return [
             optuna.trial.create_trial(
                 params=p.params,
@@ -73,10 +73,10 @@ def measure(trials: int, rounds: int, *words: str) -> Times:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = load_study(["strategy=joint", "tracking=none", f"output={folder}", *words])
-        assert isinstance(study, Study)
         study.create()
-        past = Past.of(study, trials - 1)
-        contenders = (_optunas(study, past), _view(study, past), _recorded(study, past))
+        search = next(study.stages()).search
+        past = Past.of(search, trials - 1)
+        contenders = (_optunas(search, past), _view(search, past), _recorded(search, past))
         seconds = [[_timed(propose) for propose in contenders] for _ in range(rounds + 1)]
     return Times(*(statistics.median(column) for column in zip(*seconds[1:], strict=True)))
 
@@ -87,22 +87,22 @@ def _timed(propose: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _optunas(study: Study, past: Past) -> Callable[[], object]:
-    plan = study.plan
+def _optunas(search: Search, past: Past) -> Callable[[], object]:
+    plan = search.plan
     sampler = sampler_for(plan.sampler, plan.space, plan.seed, 0)
     own = optuna.create_study(sampler=sampler, directions=list(plan.directions))
-    own.add_trials(past.frozen(study))
+    own.add_trials(past.frozen(search))
 
     def propose() -> None:
         trial = own.ask()
-        study.space.suggest(trial)
+        search.space.suggest(trial)
         own.tell(trial, 0.5)
 
     return propose
 
 
-def _view(study: Study, past: Past) -> Callable[[], Proposal]:
-    view, settled = View(study.plan), [*past.settled]
+def _view(search: Search, past: Past) -> Callable[[], Proposal]:
+    view, settled = View(search.plan), [*past.settled]
     view.restore(past.proposals, past.settled)
 
     def propose() -> Proposal:
@@ -113,14 +113,14 @@ def _view(study: Study, past: Past) -> Callable[[], Proposal]:
     return propose
 
 
-def _recorded(study: Study, past: Past) -> Callable[[], None]:
+def _recorded(search: Search, past: Past) -> Callable[[], None]:
     """As the coordinator does it."""
-    propose, number = _view(study, past), len(past.proposals)
+    propose, number = _view(search, past), len(past.proposals)
 
     def recorded() -> None:
         nonlocal number
-        assert proposals.recorded(study, number) is None
-        assert proposals.record(study, propose())
+        assert proposals.recorded(search, number) is None
+        assert proposals.record(search, propose())
         number += 1
 
     return recorded

@@ -30,7 +30,7 @@ from nndl_exp.training.loop import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nndl_exp.study.study import Study
+    from nndl_exp.study.search import Search
 
 EPOCHS = 10
 COMMON = ("strategy=joint", "search_space=numeric", "pruner=none", "training.stopping.name=none",
@@ -97,8 +97,7 @@ class Night:
 
 def lead(case: Case, output: Path, *words: str) -> Night:
     """Lead a study whose workers sleep."""
-    from nndl_exp.cli.study_tracking import SharedView
-    from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.cli.study_tracking import StudyViews
 
     name = f"asleep-{uuid.uuid4().hex}"  # the database may have others
     settings = (f"study.name={name}", f"study.n_trials={case.trials}", f"study.lag={case.lag}",
@@ -108,28 +107,29 @@ def lead(case: Case, output: Path, *words: str) -> Night:
     pool = Pool("sleeping", case.workers)
     pool.open()
     try:
-        with SharedView(study, pool) as view:
-            coordinator = Coordinator(study, pool)
-            start = time.thread_time()
-            for trial in coordinator:
-                view.log(trial)
-            processor = time.thread_time() - start
+        views = StudyViews(study)
+        stage, coordinator = next(study.lead(pool))
+        start = time.thread_time()
+        for trial in coordinator:
+            views.log(stage, trial)
+        processor = time.thread_time() - start
+        views.end(stage, stage.search.trials(), stage.decision())  # all is shown after it
     finally:
         pool.close()
         del EXECUTORS["sleeping"]
     spans = coordinator.report.spans
     elapsed = max(end for _, end in spans) - min(begin for begin, _ in spans)
     found = study.table().drop(columns="seconds")
-    return Night(elapsed, processor, len(spans), _counts(study), view.outage, found)
+    return Night(elapsed, processor, len(spans), _counts(stage.search), views.outage, found)
 
 
-def _counts(study: "Study") -> dict[str, int]:
+def _counts(search: "Search") -> dict[str, int]:
     import optuna
 
     from nndl_exp.tracking.optuna_view import url_of
 
-    storage = optuna.storages.RDBStorage(url_of(study.config))
-    name = stored_name(study, storage)
+    storage = optuna.storages.RDBStorage(url_of(search.config))
+    name = stored_name(search, storage)
     trials = optuna.load_study(study_name=name, storage=storage).trials
     states = [trial.state.name for trial in trials]
     storage.remove_session()

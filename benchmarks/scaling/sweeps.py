@@ -15,7 +15,7 @@ from nndl_exp.records import Result, RunDirectory
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-    from nndl_exp.study.study import Study
+    from nndl_exp.study.search import Search
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
 
 
-def stored_name(study: "Study", backend: "RDBStorage") -> str:
-    """What Optuna's database calls a study: on a server the output folder's id follows its name."""
+def stored_name(search: "Search", backend: "RDBStorage") -> str:
+    """What Optuna's database calls it: on a server the output folder's id follows its name."""
     import optuna
 
     names = optuna.get_all_study_names(backend)
-    return next(name for name in names if name.partition(" ")[0] == study.name)
+    return next(name for name in names if name.partition(" ")[0] == search.name)
 
 
 def on_postgresql() -> tuple[str, ...] | None:

@@ -15,6 +15,7 @@ from nndl_exp.records.looks import Look, Register, read, register_of
 from nndl_exp.run import measure_of
 from nndl_exp.study.finished import how_to_continue, is_finished
 from nndl_exp.study.looks import looks_at, looks_at_network
+from nndl_exp.study.settings import is_readable
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking import TrackingOutage
 from nndl_exp.tracking.client import database_file
@@ -78,7 +79,9 @@ class FolderLooks:
     def check_finished(self) -> None:
         """See ``Keeper``."""
         folder = self._register.folder
-        if folder is not None and not is_finished(summary(folder.parent.parent, folder.name)):
+        if folder is None or not is_readable(folder):  # a run that started from an older study
+            return
+        if not is_finished(summary(folder.parent.parent, folder.name)):
             raise UserError(_unfinished(self.name, how_to_continue(folder)))
 
     def add(self, look: Look) -> None:

@@ -68,6 +68,8 @@ def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
     Raises:
         UserError: there is no such run.
     """
+    for path in (Path(reference), Path(output) / "studies" / reference):
+        _check_readable(path)
     directory = _by_path(Path(reference)) or _by_name(reference, Path(output))
     directory = directory or _recommended(reference, output)
     found = _found(directory) if directory else None
@@ -82,13 +84,33 @@ def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
 
 
 def find_study(reference: str, output: str) -> tuple[str, str] | None:
-    """(output folder, name) of a study given by its name or folder, None if it is not one."""
+    """(output folder, name) of a study given by its name or folder, None if it is not one.
+
+    Raises:
+        UserError: the study has a format that this version does not read.
+    """
     path = Path(reference)
     if (path / "study.yaml").is_file():
+        _check_readable(path / "study.yaml")
         return str(path.resolve().parent.parent), path.resolve().name
-    if "/" not in reference and (Path(output) / "studies" / reference / "study.yaml").is_file():
+    path = Path(output) / "studies" / reference
+    if "/" not in reference and (path / "study.yaml").is_file():
+        _check_readable(path / "study.yaml")
         return output, reference
     return None
+
+
+def _check_readable(path: Path) -> None:
+    """Check that this version reads the study that a file or folder lies in, if it is in one.
+
+    Raises:
+        UserError: the study has another format.
+    """
+    for folder in path.absolute().parents:
+        if folder.parent.name == "studies" and (folder / "study.yaml").is_file():
+            from nndl_exp.study.settings import check_readable
+
+            check_readable(folder)
 
 
 def _by_path(path: Path) -> "RunDirectory | None":

@@ -37,7 +37,7 @@ class Origin:
 def study_folder(path: Path) -> Path | None:
     """The folder of the study that has its trial at ``path``, None if that is no trial's folder."""
     path = path.resolve()
-    if path.parent.name != "trials":
+    if path.parent.name != "trials" or len(path.parents) < 4:
         return None
     folder = path.parents[3]
     return folder if (folder / "study.yaml").is_file() else None

@@ -27,7 +27,7 @@ from nndl_exp.datasets import Dataset, Reading
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import Network
 from nndl_exp.records import atomic
-from nndl_exp.records.origin import Origin
+from nndl_exp.records.origin import Origin, study_folder
 from nndl_exp.records.provenance import provenance
 from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import Epoch
@@ -132,10 +132,10 @@ class RunDirectory:
     @property
     def name(self) -> str:
         """A run's name: STUDY/STAGE/NUMBER for a trial, else that of its folder."""
-        trials = self.path.parent
-        if trials.name != "trials":
+        study = study_folder(self.path)
+        if study is None:
             return self.path.name
-        return f"{trials.parents[2].name}/{trials.parent.name}/{self.path.name}"
+        return f"{study.name}/{self.path.parents[1].name}/{self.path.name}"
 
     def config(self) -> RunConfig:
         """The run's config.

@@ -27,8 +27,8 @@ EXTENDABLE = {
 }  # fmt: skip
 """Settings that may differ from one start of a study to the next."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_MOST_CHANGES = 4
-_LONGEST_VALUE = 60
+_MOST_CHANGES = 3
+_LONGEST_VALUE = 23
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,20 @@ def load(folder: Path, output: Path | str) -> Saved:
         return Saved(parse(SweepConfig, {**settings, "output": str(output)}), **facts)
     except UserError as e:
         raise UserError(f"{path} is not a study's settings: {e}") from None
+
+
+def is_readable(folder: Path) -> bool:
+    """Whether this version reads the study in a folder."""
+    return read_yaml(folder / FILE).get("format") == FORMAT
+
+
+def check_readable(folder: Path) -> None:
+    """Check that this version reads the study in a folder.
+
+    Raises:
+        UserError: the study has another format.
+    """
+    check_format(folder.name, read_yaml(folder / FILE))
 
 
 def check_format(name: str, settings: dict[str, Any]) -> None:
@@ -163,4 +177,7 @@ def _identifying(config: SweepConfig) -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    kept = (_LONGEST_VALUE - 3) // 2  # of both ends: two paths differ at either
+    return f"{text[:kept]}...{text[-kept:]}"

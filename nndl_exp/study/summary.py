@@ -21,15 +21,16 @@ State = Literal["running", "complete", "not complete"]
 
 @dataclass(frozen=True)
 class Summary:
-    """A study: its settings, how many trials have settled, its best run so far, and its state.
+    """A study: its settings, the trials that have finished, its best run so far, and its state.
 
-    ``best`` is the run that it ended with, or the best of its last search. ``ended`` is when the
-    last trial did, in seconds since 1970, None where none has.
+    ``finished`` are the trials of all stages with their records. ``best`` is the run that the study
+    ended with, or the best of its last search. ``ended`` is when the last trial did, in seconds
+    since 1970, None where none has.
     """
 
     name: str
     config: SweepConfig
-    trials: int
+    finished: tuple[tuple[Trial, RunDirectory], ...]
     best: RunDirectory | None
     state: State
     ended: float | None
@@ -43,6 +44,11 @@ class Summary:
     def folder(self) -> Path:
         """The study's folder."""
         return Path(self.config.output) / "studies" / self.name
+
+    @property
+    def trials(self) -> int:
+        """How many trials have finished."""
+        return len(self.finished)
 
     def decided(self) -> Iterator[tuple[str, list[str]]]:
         """What each stage that has ended decided, in words, by its key."""
@@ -65,11 +71,6 @@ class Summary:
         return found or [self.best]
 
 
-def summaries(output: Path | str) -> list[Summary]:
-    """All studies of an output folder, in the order of their names."""
-    return [summary(output, name) for name in study_names(output)]
-
-
 def summary(output: Path | str, name: str) -> Summary:
     """One study of an output folder.
 
@@ -81,10 +82,10 @@ def summary(output: Path | str, name: str) -> Summary:
     folder = Path(output) / "studies" / name
     config = settings.load(folder, output).config
     parts = [folder / "stages" / key for key in config.strategy.stages]
-    finished = [trial for part in parts for trial in _finished(part)]
+    finished = tuple(trial for part in parts for trial in _finished(part))
     ended = max((trial.result.ended for trial, _ in finished), default=None)
     best = _ended_with(folder) or _best(parts)
-    return Summary(name, config, len(finished), best, _state(folder, parts), ended)
+    return Summary(name, config, finished, best, _state(folder, parts), ended)
 
 
 def _finished(part: Path) -> Iterator[tuple[Trial, RunDirectory]]:
