@@ -18,7 +18,6 @@ from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
 from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
-from nndl_exp.interrupts import end_at_next
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
 if TYPE_CHECKING:
@@ -233,14 +232,15 @@ def _lead_stage(
         trials.append(trial)
         show.trial(trial)
         views.log(stage, trial)
-    report = coordinator.report
-    led.stopped, led.signal = report.why, report.signal
+    report, last = coordinator.report, not stage.facts.later
     led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
     led.trials += len(trials)
     whole, time_is_up = stage.decision(), report.ended is Ended.TIME_IS_UP
     reached = whole or stage.decision(time_is_up=time_is_up)
-    last = not stage.facts.later
     led.complete = whole is not None and (whole.stop or last)
+    led.stopped = report.why
+    if report.signal is not None and not led.complete:  # perhaps as the stage's last trial ended
+        led.stopped, led.signal = Ended.STOPPED.value, report.signal
     led.decided = reached is not None
     if reached is not None:
         led.decision = reached
@@ -251,15 +251,14 @@ def _lead_stage(
     analysis = views.end(stage, trials, reached)
     if stage.search.is_sampled:
         show.importances(analysis)
-    return reached is not None and not (report.why or coordinator.stopping)
+    return reached is not None and not led.stopped
 
 
 def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":
     """Run a search, and show on the screen what it says and how far it is."""
 
     def say(line: str) -> None:
-        if coordinator.stopping:  # a second Ctrl-C ends this process at once
-            end_at_next()
+        if coordinator.stopping:
             screen.calm()
         screen.tell(line, style=WARNING)
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 
-from nndl_exp import config as cfg
 from nndl_exp.config import RunConfig
 from nndl_exp.database import DatabaseGoneError
 from nndl_exp.errors import UserError
@@ -119,9 +118,9 @@ class Coordinator:
         report, trials = self.report, self._trials
         self._claims.keep(trials.having(Status.RUNNING))
         if self._stop.signal is not None:
-            report.end(Ended.STOPPED, "interrupted")
+            report.end(Ended.STOPPED, Ended.STOPPED.value)
         elif self._stop.requested:
-            report.end(Ended.TIME_IS_UP, cfg.TIME_IS_UP)
+            report.end(Ended.TIME_IS_UP, Ended.TIME_IS_UP.value)
         if trials.hopeless:
             report.end(Ended.HOPELESS, trials.hopeless)
         if trials.are_complete:
