@@ -87,7 +87,7 @@ def test_proposals_are_timed_at_their_size():
     assert [trial.params for trial in frozen] == [p.params for p in past.proposals]
     assert [trial.value for trial in frozen] == [s.values[0] for s in past.settled]
     times = proposals.measure(12, 1)
-    assert min(times.optunas, times.view, times.stored) > 0
+    assert min(times.optunas, times.view, times.recorded) > 0
 
 
 def test_workers_that_sleep_write_the_records_of_one_that_does_not(tmp_path, storage):

@@ -8,8 +8,8 @@ import datetime
 import shlex
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,12 +80,19 @@ class OptunaView:
         Raises:
             UserError: the database does not answer, or is not one that Optuna can use.
         """
-        try:
+        with self._one_line():
             study, there = self._open()
-            for number in range(there, total):
-                study.add_trial(self._frozen(trial(number)))
+        made = [self._frozen(trial(number)) for number in range(there, total)]
+        with self._one_line():
+            for each in made:
+                study.add_trial(each)
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
         except (SQLAlchemyError, optuna.exceptions.OptunaError, KeyError, OSError) as e:
-            self.close()
+            self.close()  # KeyError: somebody has deleted the study at this very moment
             raise UserError(f"{_shown(self._url)} must take the trials: got {_said(e)}") from None
 
     def close(self) -> None:
@@ -173,7 +180,7 @@ def create_tables(url: str) -> RDBStorage:
     if not server:
         database.check_file(_file(url), "studies", "Optuna", _REMEDY)
     # A connection that the server has closed meanwhile is made anew; SQLite's writers wait.
-    how = {"pool_pre_ping": True} if server else {"connect_args": {"timeout": 10.0}}
+    how = {"pool_pre_ping": True} if server else {"connect_args": {"timeout": 5.0}}
     with _creating(url):
         try:
             storage = RDBStorage(url, engine_kwargs=how)

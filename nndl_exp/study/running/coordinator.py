@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
-from dataclasses import replace
 
 from nndl_exp import config as cfg
 from nndl_exp.config import RunConfig
@@ -204,7 +203,7 @@ class Coordinator:
             config=trials.slots[number].config,
             data=self.search.dataset.sha256,
             directory=self.search.run_directory(number).path.resolve(),
-            plan=replace(plan, known=()),  # a worker prunes, and does not propose
+            plan=plan.for_pruning(),
             settled=tuple(trials.settled[: trials.visible(number)]) if prunes else (),
             same_as=trials.original(number),
             stop_flag=self._stop.flag.resolve(),
