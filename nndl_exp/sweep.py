@@ -264,6 +264,8 @@ def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> 
 
     coordinator.say = say
     for trial in coordinator:
+        result = trial.result
+        _log.debug("trial %d: %s after %.2f s", trial.number, result.state, result.seconds)
         screen.change(partial(region.add, trial))
         yield trial
 

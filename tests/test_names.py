@@ -274,15 +274,15 @@ def test_a_run_in_a_folder_called_trials_need_not_be_a_studys(path, tmp_path, mo
 
 
 def test_an_error_about_many_other_settings_is_short(tmp_path):
-    name = "x" * 100
-    study_of(tmp_path, f"study.name={name}").create()
-    words = ["sampler=random", "pruner=hyperband", "seed=1", "study.seed=2", "training.eta=3",
-             "training.expansion.name=shifts", "training.epochs=9", "dataset.validation_size=60",
-             "search_space.training.mini_batch_size.high=77"]  # fmt: skip
+    name = f"study.name={'x' * 100}"
+    deep = ["search_space.network.hidden=null", f"network.hidden={[10] * 30}".replace(" ", "")]
+    study_of(tmp_path, name, *deep, f"training.dropout={[0.1] * 30}".replace(" ", "")).create()
+    words = ["search_space.network.hidden=null", f"network.hidden={[11] * 30}".replace(" ", ""),
+             f"training.dropout={[0.2] * 30}".replace(" ", ""), "sampler=random", "seed=1",
+             "study.seed=2", "training.epochs=9", "training.stopping.name=none"]  # fmt: skip
     with pytest.raises(UserError) as error:
-        study_of(tmp_path, f"study.name={name}", *words)
-    assert "exists with other settings (run.dataset.validation_size was 100, now 60" in str(
-        error.value
-    )
-    assert re.search(r"; and \d+ more\); give them again, or another study.name$", str(error.value))
-    assert len(str(error.value)) < 500
+        study_of(tmp_path, name, *words)
+    said = str(error.value)
+    assert "exists with other settings (run.network.hidden was (10, 10, 1...0, 10, 10), now" in said
+    assert re.search(r"; and \d+ more\); give them again, or another study.name$", said)
+    assert len(said) < 500

@@ -37,7 +37,7 @@ def test_it_has_the_study_with_every_trial(address, shown):
 def test_its_page_draws_the_history_of_the_study(browser: webdriver.Chrome, address):
     page = Page(browser, address)
     page.driver.get(address)
-    page.click("h2, h3, h4, h5, h6, p, div", "1. ui")
+    page.click("h2, h3, h4, h5, h6, p, div", "1. ui/joint")
     page.read("Hyperparameter Importance")
     points = """return [...document.querySelectorAll('.js-plotly-plot')].some(
         chart => chart.querySelectorAll('.points path').length >= arguments[0])"""

@@ -18,9 +18,10 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import check, run
 from nndl_exp.studies import command, main
+from nndl_exp.study.names import study_names
 from nndl_exp.study.scores import difference
 from nndl_exp.study.study import Study
-from nndl_exp.study.summary import summaries, summary
+from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
 from nndl_exp.tracking.caption import Caption
@@ -300,7 +301,7 @@ def test_a_study_is_deleted_everywhere_and_can_be_led_again(cli):
     cli.ok("nndl_exp.sweep", *words[:1], "study.name=gone2", *words[2:])
     folder = cli.folder / "nndl-output"
     cli.ok("nndl_exp.studies", "delete", "gone", "--yes")
-    assert [one.name for one in summaries(folder)] == ["gone2"]
+    assert study_names(folder) == ["gone2"]
     assert optuna.get_all_study_names(f"sqlite:///{folder}/optuna.db") == ["gone2/joint"]
     client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     (experiment,) = (e for e in client.search_experiments() if e.name == "mnist_5k")

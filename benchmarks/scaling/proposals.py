@@ -20,7 +20,7 @@ import optuna
 from benchmarks.scaling.sweeps import table
 from nndl_exp.api import load_study
 from nndl_exp.study import proposals
-from nndl_exp.study.proposing.proposer import Proposal, Settled, View
+from nndl_exp.study.proposing.proposer import OptunaProposer, Proposal, Settled
 from nndl_exp.study.proposing.samplers import sampler_for
 from nndl_exp.study.search import Search
 
@@ -38,8 +38,8 @@ class Past:
     @classmethod
     def of(cls, search: Search, n: int) -> "Past":
         """``n`` trials at random places, with values that a learner could have had."""
-        view = View(replace(search.plan, sampler={"name": "random"}, lag=n + 1))
-        proposals = [view.ask([]) for _ in range(n)]
+        proposer = OptunaProposer(replace(search.plan, sampler={"name": "random"}, lag=n + 1))
+        proposals = [proposer.ask([]) for _ in range(n)]
         rng = np.random.default_rng(search.plan.seed)
         scores = np.sort(rng.random((n, _EPOCHS)), axis=1)
         settled = [Settled(True, (row[-1],), tuple(row)) for row in scores.tolist()]
@@ -102,11 +102,11 @@ def _optunas(search: Search, past: Past) -> Callable[[], object]:
 
 
 def _view(search: Search, past: Past) -> Callable[[], Proposal]:
-    view, settled = View(search.plan), [*past.settled]
-    view.restore(past.proposals, past.settled)
+    proposer, settled = OptunaProposer(search.plan), [*past.settled]
+    proposer.restore(past.proposals, past.settled)
 
     def propose() -> Proposal:
-        proposal = view.ask(settled)
+        proposal = proposer.ask(settled)
         settled.append(Settled(True, (0.5,)))
         return proposal
 
