@@ -259,7 +259,7 @@ def test_workers_that_can_not_give_the_same_bits_are_refused(tmp_path, scheduler
 def test_a_worker_that_does_not_see_the_output_folder_says_so(tmp_path):
     study = search_of(tmp_path)
     task = Task(
-        number=0, config=study.config.run, data=study.dataset.sha256, plan=study.plan, settled=(),
+        number=0, config=study.config.run, data=study.dataset.sha256, pruning=None, settled=(),
         directory=study.run_directory(0).path, stop_flag=study.directory / ".stop",
         lost_flag=study.directory / ".lost",
         deadline=float("inf"),

@@ -163,7 +163,7 @@ class Coordinator:
                 self.report.end(Ended.STUCK, str(e))
 
     def _submit(self) -> None:
-        trials, lag = self._trials, self.search.plan.lag
+        trials, lag = self._trials, self.search.lag
         # Alone it may claim all that the lag allows, so that no worker waits for this process.
         room = self.workers + (lag if self._claims.alone else 1) if self.workers > 1 else 1
         for number in self._workers.take_back(room):  # others could begin them
@@ -195,15 +195,14 @@ class Coordinator:
     def _task(self, number: int) -> Task:
         self._stop.start_clock()  # the workers are up
         self._stop.withdraw(number)
-        plan, trials = self.search.plan, self._trials
-        prunes = plan.pruner["name"] != "none"  # else nobody looks at the results
+        pruning, trials = self.search.pruning, self._trials
         return Task(
             number=number,
             config=trials.slots[number].config,
             data=self.search.dataset.sha256,
             directory=self.search.run_directory(number).path.resolve(),
-            plan=plan.for_pruning(),
-            settled=tuple(trials.settled[: trials.visible(number)]) if prunes else (),
+            pruning=pruning,
+            settled=tuple(trials.settled[: trials.visible(number)]) if pruning else (),
             same_as=trials.original(number),
             stop_flag=self._stop.flag.resolve(),
             lost_flag=self._stop.flag_of(number).resolve(),
