@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.running.report import Report
     from nndl_exp.study.search import Trial
     from nndl_exp.study.stages.script import Decision
     from nndl_exp.study.stages.stage import Stage
@@ -167,6 +168,15 @@ class _Led:
     trials: int = 0
     complete: bool = False
 
+    def add(self, report: "Report", trials: int, *, complete: bool) -> None:
+        """Add how a stage went; ``complete`` says that the study ends with it, decided."""
+        self.busy, self.idle = self.busy + report.busy, self.idle + report.idle
+        self.trials += trials
+        self.complete, self.signal = complete, report.signal
+        # A signal that comes when all trials of a stage have ended stops the study, not the stage.
+        between = report.signal is not None and not complete
+        self.stopped = report.why or ("interrupted" if between else None)
+
 
 def _lead(
     study: "Study", show: "Presentation", pace: "Pace", screen: Screen, words: Sequence[str]
@@ -233,14 +243,10 @@ def _lead_stage(
         trials.append(trial)
         show.trial(trial)
         views.log(stage, trial)
-    report = coordinator.report
-    led.stopped, led.signal = report.why, report.signal
-    led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
-    led.trials += len(trials)
+    report, last = coordinator.report, not stage.facts.later
     whole, time_is_up = stage.decision(), report.ended is Ended.TIME_IS_UP
     reached = whole or stage.decision(time_is_up=time_is_up)
-    last = not stage.facts.later
-    led.complete = whole is not None and (whole.stop or last)
+    led.add(report, len(trials), complete=whole is not None and (whole.stop or last))
     led.decided = reached is not None
     if reached is not None:
         led.decision = reached
