@@ -135,7 +135,9 @@ def test_a_study_that_was_interrupted_is_evaluated_by_consent_only(cli, capsys, 
     assert "winner   " not in printed
     assert "nndl_exp.evaluate" not in printed
     resume = printed.partition("resume     ")[2].splitlines()[0]
-    for run in ("demo", "demo/0", "nndl-output/studies/demo/stages/joint/trials/1"):
+    error = refused(capsys, evaluate, "demo")
+    assert error == f"error: demo has no winner yet; continue it with: {resume}\n"
+    for run in ("demo/0", "nndl-output/studies/demo/stages/joint/trials/1"):
         error = refused(capsys, evaluate, run)
         assert "must have ended before its test set is looked at, or --unfinished" in error
         assert resume in error

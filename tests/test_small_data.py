@@ -100,7 +100,7 @@ def test_the_joint_search_stays_inside_the_data_where_the_found_batch_is_large(t
     """200 is outside of the declared 5..100, so the range reaches 4 times as far: to 800 of 250."""
     words = [*QUICK, "dataset=digits_8x8", "dataset.training_size=250", "study.n_trials=2",
              "training.mini_batch_size=200", "training.epochs=1", f"output={tmp_path}",
-             "strategy.stages=[joint,winner]"]  # fmt: skip
+             "strategy.stages=[any_learning,joint]"]  # fmt: skip
     study = load_study(words)
     entries, _ = centred(study.config.search_space, study.config.run, 250)
     assert entries["training"]["mini_batch_size"]["high"] == 250

@@ -81,11 +81,11 @@ def _verdict(
     scores = [_scores(facts, group) for group in groups]
     means = [float(matrix.mean()) for matrix in scores]
     names = [_name(config, varied) for config in candidates]
-    best = max(usable, key=lambda i: (means[i], -i))
     shown = [
         f"{name} ({settings.accuracy_text(config, mean)})"
         for name, config, mean in zip(names, candidates, means, strict=True)
     ]
+    best = max(usable, key=lambda i: (means[i], -i))
     words = [
         f"{shown[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"
         f"{_baseline(facts)}"
