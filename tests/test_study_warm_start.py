@@ -54,7 +54,7 @@ def test_tpe_goes_on_from_what_is_known(output):
 def test_workers_and_kills_change_nothing_nor_does_the_earlier_study(output):
     alone = run_small(output, *NEW, *SERIAL)
     shutil.rmtree(output / "studies" / "new")
-    (output / "optuna.db").unlink()
+    (output / "claims.db").unlink()
     study_of(output, *NEW, "workers=2").create()
     shutil.rmtree(output / "studies" / "old")  # its rows were copied
     search = search_of(output, *NEW, "workers=2")
