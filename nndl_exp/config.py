@@ -26,9 +26,6 @@ Setting = Mapping[str, Any]
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 """How settings are checked: no conversions, no unknown names, finite numbers."""
 
-TIME_IS_UP = "the time is up"
-"""Why a study ended whose budget is spent."""
-
 Size = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]

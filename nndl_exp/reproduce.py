@@ -244,14 +244,14 @@ def _pruned_otherwise(search: "Search", trials: "list[Trial]") -> list[int]:
     """The numbers of the trials that would be pruned after another epoch, given the record."""
     from nndl_exp.study.proposing.proposer import Judge
 
-    if search.plan.pruner["name"] == "none":
+    if (pruning := search.pruning) is None:
         return []
     differing, settled = [], [search.settled(trial) for trial in trials]
     for trial in trials:
         if trial.result.state not in ("complete", "pruned") or not trial.result.seconds:
             continue
-        visible = settled[: max(0, trial.number - search.plan.lag + 1)]
-        judge = Judge(search.plan, trial.number, visible)
+        visible = settled[: max(0, trial.number - search.lag + 1)]
+        judge = Judge(pruning, trial.number, visible)
         scores = settled[trial.number].scores
         ended = [judge.prunes(scores[:epoch]) for epoch in range(1, len(scores) + 1)]
         pruned = trial.result.state == "pruned"
@@ -261,13 +261,14 @@ def _pruned_otherwise(search: "Search", trials: "list[Trial]") -> list[int]:
 
 
 def _differing(search: "Search", copy: "Search", trials: "list[Trial]") -> list[int]:
-    """The numbers of the trials that differ in any epoch or in the weights."""
+    """The numbers of the trials that differ in any epoch, in how they ended or in the weights."""
     differing = []
     for trial in trials:
         then, now = search.run_directory(trial.number), copy.run_directory(trial.number)
         result = now.result()
         same = (
             result is not None
+            and result.state == trial.result.state
             and result.weights == trial.result.weights
             and repr([e.results() for e in then.epochs()])
             == repr([e.results() for e in now.epochs()])

@@ -18,7 +18,6 @@ from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
 from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
-from nndl_exp.interrupts import end_at_next
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.report import Report
     from nndl_exp.study.search import Trial
     from nndl_exp.study.stages.script import Decision
     from nndl_exp.study.stages.stage import Stage
@@ -168,15 +166,6 @@ class _Led:
     trials: int = 0
     complete: bool = False
 
-    def add(self, report: "Report", trials: int, *, complete: bool) -> None:
-        """Add how a stage went; ``complete`` says that the study ends with it, decided."""
-        self.busy, self.idle = self.busy + report.busy, self.idle + report.idle
-        self.trials += trials
-        self.complete, self.signal = complete, report.signal
-        # A signal that comes when all trials of a stage have ended stops the study, not the stage.
-        between = report.signal is not None and not complete
-        self.stopped = report.why or ("interrupted" if between else None)
-
 
 def _lead(
     study: "Study", show: "Presentation", pace: "Pace", screen: Screen, words: Sequence[str]
@@ -244,9 +233,14 @@ def _lead_stage(
         show.trial(trial)
         views.log(stage, trial)
     report, last = coordinator.report, not stage.facts.later
+    led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
+    led.trials += len(trials)
     whole, time_is_up = stage.decision(), report.ended is Ended.TIME_IS_UP
     reached = whole or stage.decision(time_is_up=time_is_up)
-    led.add(report, len(trials), complete=whole is not None and (whole.stop or last))
+    led.complete = whole is not None and (whole.stop or last)
+    led.stopped = report.why
+    if report.signal is not None and not led.complete:  # perhaps as the stage's last trial ended
+        led.stopped, led.signal = Ended.STOPPED.value, report.signal
     led.decided = reached is not None
     if reached is not None:
         led.decision = reached
@@ -257,15 +251,14 @@ def _lead_stage(
     analysis = views.end(stage, trials, reached)
     if stage.search.is_sampled:
         show.importances(analysis)
-    return reached is not None and not (report.why or coordinator.stopping)
+    return reached is not None and not led.stopped
 
 
 def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":
     """Run a search, and show on the screen what it says and how far it is."""
 
     def say(line: str) -> None:
-        if coordinator.stopping:  # a second Ctrl-C ends this process at once
-            end_at_next()
+        if coordinator.stopping:
             screen.calm()
         screen.tell(line, style=WARNING)
 

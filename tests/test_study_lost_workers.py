@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from studies import search_of
+from studies import search_of, study_of
 
 from nndl_exp.errors import UserError
 from nndl_exp.study.executors import EXECUTORS, LostTrialError, Pool, SerialExecutor
@@ -103,7 +103,7 @@ def test_a_trial_whose_workers_die_as_they_load_is_given_up(tmp_path, facts):
 
 
 def test_a_loop_over_the_trials_of_a_study_that_is_given_up_raises(tmp_path, facts):
-    study = search_of(tmp_path / "out", *WORDS, "study.max_retries=0")
+    study = study_of(tmp_path / "out", *WORDS, "study.max_retries=0")
     with Killer(facts), pytest.raises(UserError, match="has stopped: trial 0 was broken by the"):
         list(study.run())
 
@@ -197,7 +197,7 @@ def test_a_trial_that_is_lost_is_run_again_by_the_same_workers(
     monkeypatch.setitem(EXECUTORS, "losing", make)
     study = search_of(tmp_path, *WORDS, "study.max_retries=2")
     led, said = lead(study, Pool("losing", 1))
-    assert led.report.stopped == stopped
+    assert led.report.why == stopped
     assert (Losing.made, Losing.lost) == (1, most)
     assert len(said) == 2
     assert len(study.trials()) == (1 if stopped else 3)

@@ -162,6 +162,8 @@ class Presentation:
     def _search(self, search: Search) -> None:
         """The ranges of a search, and how it samples them."""
         self._print(f"search   {search.space.describe()}")
+        if search.plan is None:
+            return
         sampler, pruner = str(search.plan.sampler["name"]), str(search.plan.pruner["name"])
         parts = [
             f"{sampler.upper() if len(sampler) < 5 else sampler}, lag {search.plan.lag}",

@@ -78,8 +78,8 @@ def speed_of(config: RunConfig, dataset: Dataset) -> float:
 
 def _random_configs(search: Search) -> list[RunConfig]:
     random = Plan(
-        search.plan.identity, search.space, search.plan.directions[:1], {"name": "random"},
-        {"name": "none"}, search.plan.seed, _CONFIGURATIONS + 1,
+        search.identity, search.space, search.directions[:1], {"name": "random"},
+        {"name": "none"}, search.config.study.seed, _CONFIGURATIONS + 1,
     )  # fmt: skip
     view = OptunaProposer(random)
     params = [view.ask([]).params for _ in range(_CONFIGURATIONS)]

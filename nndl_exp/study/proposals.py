@@ -21,7 +21,7 @@ def record(search: "Search", proposal: Proposal) -> bool:
     """Record a proposal; returns False if another one is recorded, which counts."""
     path = search.run_directory(proposal.number).path / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = json.dumps({"search": search.plan.identity, **asdict(proposal)}).encode()
+    data = json.dumps({"search": search.identity, **asdict(proposal)}).encode()
     return atomic.create(path, data) or path.read_bytes() == data
 
 
@@ -39,7 +39,7 @@ def recorded(search: "Search", number: int) -> Proposal | None:
         return None
     except (ValueError, TypeError, LookupError, AttributeError):
         raise UserError(f"{path} is damaged; delete it, and it is made again") from None
-    if identity != search.plan.identity or proposal.number != number:
+    if identity != search.identity or proposal.number != number:
         raise UserError(
             f"{path.parent} must hold the trial that {search.name} proposes: got one of another "
             "search; delete the folder, or give another study.name"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _FILE = "stage.yaml"
+_BARRIER = 10**9
+"""A lag that no search reaches: a script says itself what may be asked for."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,13 @@ class Source(Protocol):
     """What asks for the trials of a search: a sampler, or the script of a stage."""
 
     @property
-    def plan(self) -> Plan:
-        """What decides the proposals, besides the results."""
+    def plan(self) -> Plan | None:
+        """What decides a sampler's proposals, besides the results; None for a script."""
         ...
 
     @property
-    def is_sampled(self) -> bool:
-        """Whether trials are sampled from the space, rather than chosen one by one."""
+    def declared(self) -> SearchSpace:
+        """All that trials may vary, before ranges grow."""
         ...
 
     def proposer(self, search: "Search") -> Proposer:
@@ -86,14 +88,22 @@ class Source(Protocol):
 class Search:
     """A set of trials: what proposes them, and the folder that records them.
 
-    ``name`` is STUDY/STAGE; ``config.run`` is the run that the trials vary.
+    ``name`` is STUDY/STAGE, ``identity`` a digest of what decides the trials. ``config.run`` is the
+    run that they vary; ``plan`` is None if a script chooses them.
     """
 
     def __init__(
-        self, name: str, directory: Path, config: SweepConfig, dataset: Dataset, source: Source
+        self,
+        name: str,
+        directory: Path,
+        identity: str,
+        config: SweepConfig,
+        dataset: Dataset,
+        source: Source,
     ) -> None:
-        self.name, self.directory, self.config = name, directory, config
-        self.dataset, self.source, self.plan = dataset, source, source.plan
+        self.name, self.directory, self.identity = name, directory, identity
+        self.config, self.dataset, self.source = config, dataset, source
+        self.plan, self.declared = source.plan, source.declared
         self._known: list[Trial] = []  # finished trials, which are asked for often
 
     @property
@@ -119,12 +129,25 @@ class Search:
     @property
     def is_sampled(self) -> bool:
         """Whether trials are sampled from the space, rather than chosen by a script."""
-        return self.source.is_sampled
+        return self.plan is not None
+
+    @property
+    def pruning(self) -> Plan | None:
+        """What prunes the trials, if anything does."""
+        if self.plan is None or self.plan.pruner["name"] == "none":
+            return None
+        return self.plan.for_pruning()
+
+    @property
+    def lag(self) -> int:
+        """L: trial k is proposed from the results of the trials up to k - L."""
+        return _BARRIER if self.plan is None else self.plan.lag
 
     @property
     def directions(self) -> tuple[StudyDirection, ...]:
         """Whether each objective is to be large or small."""
-        return self.plan.directions
+        second = self.config.study.second_objective
+        return objectives.directions(self.config.run.training.judged_by, second)
 
     @property
     def objective_names(self) -> tuple[str, ...]:
@@ -141,7 +164,7 @@ class Search:
         path = self.directory / _FILE
         now = {
             "run": to_mapping(self.config.run),
-            "space": {name: repr(d) for name, d in self.plan.space.distributions.items()},
+            "space": {name: repr(d) for name, d in self.declared.distributions.items()},
         }
         with settings.creating(self.directory):
             if path.is_file():
@@ -209,7 +232,7 @@ class Search:
     def varied(self, config: RunConfig) -> dict[str, Any]:
         """The settings of a run that the search varies, by dotted name."""
         values = dict(flatten(to_mapping(config)))
-        return {name: values[name] for name in self.plan.space.settings}
+        return {name: values[name] for name in self.declared.settings}
 
     def _check_same(self, saved: dict[str, Any], now: dict[str, Any]) -> None:
         for key, value in now.items():
@@ -229,7 +252,7 @@ def table(searches: Sequence[Search]) -> "pd.DataFrame":
 
     from nndl_exp.run import measure_of
 
-    names = list(dict.fromkeys(n for search in searches for n in search.plan.space.settings))
+    names = list(dict.fromkeys(n for search in searches for n in search.declared.settings))
     accuracy = measure_of(searches[0].config.run).renamed("validation_accuracy")
     columns = ["stage", "trial", "state", "reason", *names, accuracy, "validation_cost",
                "best_epoch", "epochs", "seconds", "weights_sha256"]  # fmt: skip

@@ -167,7 +167,8 @@ class Study:
         budget, start = self.config.study.budget, time.monotonic()
         earlier: dict[RunConfig, Original] = {}
         for stage in self.stages():
-            settings.check_same_data(self.name, self.dataset.sha256, data_of(self.config.run))
+            if stage.facts.earlier:  # the file may have changed meanwhile
+                settings.check_same_data(self.name, self.dataset.sha256, data_of(self.config.run))
             left = None
             if budget:
                 left = max(0.001, start + seconds(budget) - time.monotonic())

@@ -13,7 +13,6 @@ from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import Run, check
-from nndl_exp.study.proposing import pruners
 from nndl_exp.study.proposing.proposer import Judge, Plan, Settled
 from nndl_exp.training import Epoch
 from nndl_exp.training.epoch import JudgedBy
@@ -37,7 +36,8 @@ class Original:
 class Task:
     """All that a worker needs to run a trial, by value; ``data`` is the SHA-256 of the dataset.
 
-    ``settled`` are the results that the trial's pruning may look at, trials 0 .. number - L.
+    ``pruning`` is what prunes the trial, if anything does; ``settled`` are the results that it may
+    look at, trials 0 .. number - L.
     ``same_as`` is the first run of the study that completed with this very config, if there is one.
     Training is suspended between two epochs once ``stop_flag`` exists, which asks all trials to
     stop, or ``lost_flag``, which asks this one, or the clock passes ``deadline`` (seconds since
@@ -48,7 +48,7 @@ class Task:
     config: RunConfig
     data: str
     directory: Path
-    plan: Plan
+    pruning: Plan | None
     settled: tuple[Settled, ...]
     stop_flag: Path
     lost_flag: Path
@@ -130,7 +130,7 @@ def _take_over(task: Task, original: Original) -> Result:
 
 
 def _train(task: Task, run: Run) -> None:
-    judge = _judge(task)
+    judge = Judge(task.pruning, task.number, task.settled) if task.pruning else None
     if _must_stop(task):
         return
     for _ in run:
@@ -140,19 +140,10 @@ def _train(task: Task, run: Run) -> None:
                 run.note(judge.attrs())
             continue
         if judge and judge.prunes(scores(run.history, task.config.training.judged_by)):
-            reason = pruners.describe(task.plan.pruner["name"], judge.settled - 1)
-            run.prune(reason, judge.attrs())
+            run.prune(judge.reason(), judge.attrs())
         elif _must_stop(task):
             run.suspend()
             return
-
-
-def _judge(task: Task) -> Judge | None:
-    return (
-        None
-        if task.plan.pruner["name"] == "none"
-        else (Judge(task.plan, task.number, task.settled))
-    )
 
 
 def _must_stop(task: Task) -> bool:

@@ -18,7 +18,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nndl_exp.study.proposing.pruners import make_pruner
+from nndl_exp.study.proposing.pruners import describe, make_pruner
 from nndl_exp.study.proposing.samplers import first_tried, sampler_for
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
 
@@ -199,7 +199,7 @@ class Judge:
     """
 
     def __init__(self, plan: Plan, number: int, settled: Sequence[Settled]) -> None:
-        self.settled = len(settled)
+        self._name, self._last = str(plan.pruner["name"]), len(settled) - 1
         self._study = _OptunaStudy(plan.for_pruning())
         for other in range(number):
             seen = settled[other] if other < len(settled) else None
@@ -216,6 +216,10 @@ class Judge:
             storage.set_trial_intermediate_value(self._id, self._steps, scores[self._steps - 1])
             pruned = study.pruner.prune(study, storage.get_trial(self._id))
         return pruned
+
+    def reason(self) -> str:
+        """Why the trial was pruned."""
+        return describe(self._name, self._last)
 
     def attrs(self) -> dict[str, Any]:
         """What the pruner noted on the trial, for the trials after it."""

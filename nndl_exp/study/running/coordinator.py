@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 
-from nndl_exp import config as cfg
 from nndl_exp.config import RunConfig
 from nndl_exp.database import DatabaseGoneError
 from nndl_exp.errors import UserError
@@ -119,9 +118,9 @@ class Coordinator:
         report, trials = self.report, self._trials
         self._claims.keep(trials.having(Status.RUNNING))
         if self._stop.signal is not None:
-            report.end(Ended.STOPPED, "interrupted")
+            report.end(Ended.STOPPED, Ended.STOPPED.value)
         elif self._stop.requested:
-            report.end(Ended.TIME_IS_UP, cfg.TIME_IS_UP)
+            report.end(Ended.TIME_IS_UP, Ended.TIME_IS_UP.value)
         if trials.hopeless:
             report.end(Ended.HOPELESS, trials.hopeless)
         if trials.are_complete:
@@ -164,7 +163,7 @@ class Coordinator:
                 self.report.end(Ended.STUCK, str(e))
 
     def _submit(self) -> None:
-        trials, lag = self._trials, self.search.plan.lag
+        trials, lag = self._trials, self.search.lag
         # Alone it may claim all that the lag allows, so that no worker waits for this process.
         room = self.workers + (lag if self._claims.alone else 1) if self.workers > 1 else 1
         for number in self._workers.take_back(room):  # others could begin them
@@ -196,15 +195,14 @@ class Coordinator:
     def _task(self, number: int) -> Task:
         self._stop.start_clock()  # the workers are up
         self._stop.withdraw(number)
-        plan, trials = self.search.plan, self._trials
-        prunes = plan.pruner["name"] != "none"  # else nobody looks at the results
+        pruning, trials = self.search.pruning, self._trials
         return Task(
             number=number,
             config=trials.slots[number].config,
             data=self.search.dataset.sha256,
             directory=self.search.run_directory(number).path.resolve(),
-            plan=plan.for_pruning(),
-            settled=tuple(trials.settled[: trials.visible(number)]) if prunes else (),
+            pruning=pruning,
+            settled=tuple(trials.settled[: trials.visible(number)]) if pruning else (),
             same_as=trials.original(number),
             stop_flag=self._stop.flag.resolve(),
             lost_flag=self._stop.flag_of(number).resolve(),

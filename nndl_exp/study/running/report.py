@@ -2,19 +2,19 @@
 
 import math
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import Enum
 
 
 class Ended(Enum):
     """What ended a start of a search."""
 
-    COMPLETE = auto()
-    TIME_IS_UP = auto()
-    STOPPED = auto()
+    COMPLETE = "complete"
+    TIME_IS_UP = "the time is up"
+    STOPPED = "interrupted"
     """By a signal."""
-    HOPELESS = auto()
+    HOPELESS = "hopeless"
     """The first trials all failed."""
-    STUCK = auto()
+    STUCK = "stuck"
     """The machine can not go on: its workers, its disk or the database."""
 
 

@@ -1,21 +1,20 @@
 """Stopping a study between two epochs: by Ctrl-C, SIGTERM or the clock."""
 
-import os
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
+
+from nndl_exp.interrupts import Deferred
 
 
 class Stop:
-    """A flag in the study's folder that workers on any machine look at after each epoch.
+    """A flag in the search's folder that workers on any machine look at after each epoch.
 
-    As a context it sets the flag on the first Ctrl-C or SIGTERM, and calls ``on_signal``. On a
-    second one the process ends at once, as if it had been killed: that loses nothing either.
+    As a context it sets the flag on the first Ctrl-C or SIGTERM, and calls ``on_signal``, both in a
+    thread. On a second one the process ends at once, as if it had been killed: that loses nothing
+    either.
     """
 
     def __init__(self, folder: Path, budget: float | None, on_signal: Callable[[], None]) -> None:
@@ -24,21 +23,22 @@ class Stop:
         self.flag = folder / f".stop-{uuid.uuid4().hex}"
         self.deadline = float("inf")
         self._budget, self._end = budget, float("inf")
-        self.signal: int | None = None
         self._on_signal = on_signal
-        self._before: dict[int, Any] = {}
+        self._signals = Deferred(self._signalled)
 
     def __enter__(self) -> "Stop":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
+        self._signals.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._signals.__exit__(*exception)
         for flag in self.flag.parent.glob(f"{self.flag.name}*"):
             flag.unlink(missing_ok=True)
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that came."""
+        return self._signals.signal
 
     @property
     def requested(self) -> bool:
@@ -76,9 +76,6 @@ class Stop:
         if self.signal == signal.SIGINT:  # and its handler has returned
             raise KeyboardInterrupt
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            os._exit(128 + number)
-        self.signal = number
+    def _signalled(self) -> None:
         self.flag.touch()
         self._on_signal()

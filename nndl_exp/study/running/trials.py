@@ -136,13 +136,13 @@ class Trials:
 
     def visible(self, number: int) -> int:
         """How many of the first trials a trial may look at."""
-        return max(0, number - self._search.plan.lag + 1)
+        return max(0, number - self._search.lag + 1)
 
     @property
     def may_grow(self) -> bool:
         """Whether the next trial can be proposed: it is asked for, and enough are finished."""
         number = len(self.proposals)
-        return number < self.total and len(self.settled) > number - self._search.plan.lag
+        return number < self.total and len(self.settled) > number - self._search.lag
 
     def original(self, number: int) -> Original | None:
         """The first run that completed with a trial's config, among those it may look at."""

@@ -35,8 +35,6 @@ class Sampled:
     ``largest_batch`` is None if the ranges stay as they are; else they grow, mini-batches up to it.
     """
 
-    is_sampled = True
-
     def __init__(
         self,
         plan: Plan,
@@ -45,7 +43,8 @@ class Sampled:
         work: Callable[[RunConfig, int], float],
         largest_batch: int | None,
     ) -> None:
-        self.plan, self._n_trials, self._share, self._work = plan, n_trials, share, work
+        self.plan, self.declared = plan, plan.space
+        self._n_trials, self._share, self._work = n_trials, share, work
         self._largest_batch = largest_batch
         self._spent: list[float] = []
         self._spaces: dict[int, SearchSpace] = {0: plan.space}
@@ -142,6 +141,7 @@ def check(stage: Stage, rows: Sequence[warm_start.Row]) -> None:
             of use to a first stage.
     """
     plan = stage.search.plan
+    assert plan is not None
     try:
         OptunaProposer(plan).ask([])
         Judge(plan, 0, []).prunes([0.5])
@@ -211,7 +211,7 @@ def _decide(search: Search, *, time_is_up: bool) -> Decision | None:
 
 def _wider(search: Search) -> list[str]:
     """The ranges that were widened."""
-    before, now = search.plan.space.distributions, search.space.distributions
+    before, now = search.declared.distributions, search.space.distributions
     return [
         f"{name} was widened from {describe(before[name])} to {describe(now[name])}, as the "
         "best trial lay at its edge"

@@ -8,8 +8,7 @@ from nndl_exp.config import SweepConfig, parse
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
 from nndl_exp.run import data_of
-from nndl_exp.study.proposing import objectives
-from nndl_exp.study.proposing.proposer import Plan, Proposal, Settled
+from nndl_exp.study.proposing.proposer import Proposal, Settled
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
 from nndl_exp.study.scores import scores, training_costs
 from nndl_exp.study.search import Search, Trial
@@ -19,9 +18,6 @@ from nndl_exp.study.stages.stage import Setup, Stage
 if TYPE_CHECKING:
     from nndl_exp.study.stages.chapter3 import StageModule
 
-_BARRIER = 10**9
-"""A lag that no stage reaches: the script says what may be asked for."""
-
 
 class Scripted:
     """The trials that the script of ``module`` asks for: a function of the results of earlier ones.
@@ -30,21 +26,11 @@ class Scripted:
     ended decides again what it decided.
     """
 
-    is_sampled = False
+    plan = None
 
-    def __init__(self, module: "StageModule", options: Any, facts: Facts, identity: str) -> None:
+    def __init__(self, module: "StageModule", options: Any, facts: Facts) -> None:
         self._module, self._options, self._facts = module, options, facts
-        directions = objectives.directions(facts.base.training.judged_by, "none")
-        self._space = SearchSpace(module.space(facts, options))
-        self.plan = Plan(
-            identity=identity,
-            space=self._space,
-            directions=directions,
-            sampler={"name": "script"},
-            pruner={"name": "none"},
-            seed=facts.seed,
-            lag=_BARRIER,
-        )
+        self.declared = SearchSpace(module.space(facts, options))
         self._seen: list[Seen] = []
         self._costs: dict[int, tuple[float, float]] = {}
         self._played: dict[int, tuple[list[Params], Decision | None]] = {}
@@ -59,7 +45,7 @@ class Scripted:
 
     def space(self, search: Search) -> SearchSpace:
         """All that the script may ask for."""
-        return self._space
+        return self.declared
 
     def play(self, search: Search, finished: int) -> tuple[list[Params], Decision | None]:
         """All trials that are asked for once so many have finished, and the decision."""
@@ -77,7 +63,7 @@ class Scripted:
 
     def _look(self, search: Search, trial: Trial) -> Seen:
         try:
-            params = self._space.params_of(search.varied(trial.config))
+            params = self.declared.params_of(search.varied(trial.config))
         except UserError:
             raise recorded_otherwise(search.name, trial.number) from None
         epochs = tuple(search.run_directory(trial.number).epochs())
@@ -144,7 +130,7 @@ def scripted(setup: Setup, module: "StageModule", facts: Facts) -> Stage:
     """The stage of a module, from the run in ``facts`` on."""
     options = stage_options(module, setup.key, setup.config)
     config = replace(setup.config, run=module.start(facts, options))
-    source = Scripted(module, options, facts, setup.identity)
+    source = Scripted(module, options, facts)
     search = setup.search(config, source)
 
     def decide(time_is_up: bool) -> Decision | None:

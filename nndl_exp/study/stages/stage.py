@@ -33,7 +33,8 @@ class Setup:
 
     def search(self, config: SweepConfig, source: Source) -> Search:
         """The stage's search, whose trials vary ``config.run``."""
-        return Search(self.name, self.directory, config, self.load(config.run), source)
+        dataset = self.load(config.run)
+        return Search(self.name, self.directory, self.identity, config, dataset, source)
 
 
 @dataclass(frozen=True)
