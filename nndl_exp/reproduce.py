@@ -4,6 +4,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,16 +125,19 @@ def compare(directory: RunDirectory, again: RunDirectory, weights: dict[str, str
             identical = same == len(then) == len(now)
             text = f"{'identical' if identical else 'different'} ({same} of {len(then)} epochs)"
             lines.append(Line(what, text, identical))
+    return [*lines, *_compare_weights(directory, weights)]
+
+
+def _compare_weights(directory: RunDirectory, weights: dict[str, str]) -> Iterator[Line]:
     result = directory.result()
     for which, what in (("best", "weights, best"), ("last", "weights, last")):
         if result is None:
-            lines.append(Line(what, "not recorded: the run has not ended", True))
+            yield Line(what, "not recorded: the run has not ended", True)
         elif weights[which] == result.weights[which]:
-            lines.append(Line(what, f"identical (sha256 {weights[which][:12]}...)", True))
+            yield Line(what, f"identical (sha256 {weights[which][:12]}...)", True)
         else:
             text = f"different (sha256 {result.weights[which][:12]}... then, "
-            lines.append(Line(what, f"{text}{weights[which][:12]}... now)", False))
-    return lines
+            yield Line(what, f"{text}{weights[which][:12]}... now)", False)
 
 
 def show(lines: list[Line], directory: RunDirectory, screen: Screen) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study.running.coordinator import Coordinator
+    from nndl_exp.study.running.report import Report
     from nndl_exp.study.search import Trial
     from nndl_exp.study.stages.script import Decision
     from nndl_exp.study.stages.stage import Stage
@@ -198,11 +199,17 @@ def _lead(
                     views.succeed(led.trials)
     finally:
         leadership.release()
-    if views.outage:
-        screen.tell(outage_line(views.outage, study.config.output, study.tracking), style=WARNING)
-    if views.missed:
-        screen.tell(views.missed, style=WARNING)
+    for line in _outages(study, views):
+        screen.tell(line, style=WARNING)
     return led, views.page
+
+
+def _outages(study: "Study", views: "StudyViews") -> "Iterator[str]":
+    """What the views do not show, a line each."""
+    if views.outage:
+        yield outage_line(views.outage, study.config.output, study.tracking)
+    if views.missed:
+        yield views.missed
 
 
 def _show_end(led: _Led, show: "Presentation", seconds: float) -> None:
@@ -222,8 +229,6 @@ def _lead_stage(
     region: "StudyRegion",
 ) -> bool:
     """Run one stage to its decision; False where the study ends with it."""
-    from nndl_exp.study.running.report import Ended
-
     position, start = len(led.stages) + 1, time.monotonic()
     show.begin(position, stage)
     screen.change(partial(region.begin, show.watched(position, stage, coordinator.proposed)))
@@ -232,26 +237,33 @@ def _lead_stage(
         trials.append(trial)
         show.trial(trial)
         views.log(stage, trial)
-    report, last = coordinator.report, not stage.facts.later
-    led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
-    led.trials += len(trials)
-    whole, time_is_up = stage.decision(), report.ended is Ended.TIME_IS_UP
-    reached = whole or stage.decision(time_is_up=time_is_up)
-    led.complete = whole is not None and (whole.stop or last)
-    led.stopped = report.why
-    if report.signal is not None and not led.complete:  # perhaps as the stage's last trial ended
-        led.stopped, led.signal = Ended.STOPPED.value, report.signal
-    led.decided = reached is not None
+    reached = _decide(stage, coordinator.report, led, len(trials))
     if reached is not None:
-        led.decision = reached
-        show.decided(stage, reached, ends=reached.stop or last)
-    led.stages.append(stage)
+        show.decided(stage, reached, ends=led.complete or not stage.facts.later)
     _log.debug("%s took %.1f s", stage.search.name, time.monotonic() - start)
     screen.change(partial(region.doing, "drawing what it found"))
     analysis = views.end(stage, trials, reached)
     if stage.search.is_sampled:
         show.importances(analysis)
     return reached is not None and not led.stopped
+
+
+def _decide(stage: "Stage", report: "Report", led: _Led, trials: int) -> "Decision | None":
+    """What a stage decided, by all of its trials or, as the time was up, by those there are."""
+    from nndl_exp.study.running.report import Ended
+
+    led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
+    led.trials += trials
+    led.stages.append(stage)
+    whole = stage.decision()
+    reached = whole or stage.decision(time_is_up=report.ended is Ended.TIME_IS_UP)
+    led.complete = whole is not None and (whole.stop or not stage.facts.later)
+    led.stopped = report.why
+    if report.signal is not None and not led.complete:  # perhaps as the stage's last trial ended
+        led.stopped, led.signal = Ended.STOPPED.value, report.signal
+    led.decided = reached is not None
+    led.decision = reached or led.decision
+    return reached
 
 
 def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":

@@ -56,6 +56,25 @@ def importances(
     if len(set(values)) == 1:
         return Importances(f"all {len(trials)} completed trials are equally good")
     fraction = max(_BEST_FRACTION, _BEST / len(trials))
+    raw = _ped_anova(distributions, direction, trials, present, fraction)
+    total = math.fsum(raw.values())
+    if total <= 0.0:
+        return Importances("the best trials lie where all of them do")
+    shares = {name: raw[name] / total for name in present}
+    return Importances(
+        f"of being among the best {_best(values, direction, fraction)} of {len(trials)} completed "
+        "trials (PED-ANOVA)",
+        dict(sorted(shares.items(), key=lambda item: -item[1])),
+    )
+
+
+def _ped_anova(
+    distributions: dict[str, BaseDistribution],
+    direction: StudyDirection,
+    trials: Sequence[tuple[Params, float]],
+    names: list[str],
+    fraction: float,
+) -> dict[str, float]:
     study = optuna.create_study(direction=direction)
     study.add_trials(
         create_trial(
@@ -68,16 +87,7 @@ def importances(
         # That few trials have a parameter, or that all are equally good: the note says so.
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        raw = get_param_importances(study, evaluator=evaluator, params=present, normalize=False)
-    total = math.fsum(raw.values())
-    if total <= 0.0:
-        return Importances("the best trials lie where all of them do")
-    shares = {name: raw[name] / total for name in present}
-    return Importances(
-        f"of being among the best {_best(values, direction, fraction)} of {len(trials)} completed "
-        "trials (PED-ANOVA)",
-        dict(sorted(shares.items(), key=lambda item: -item[1])),
-    )
+        return get_param_importances(study, evaluator=evaluator, params=names, normalize=False)
 
 
 def _best(values: Sequence[float], direction: StudyDirection, fraction: float) -> int:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from optuna.study import StudyDirection
-
 from nndl_exp.config import RunConfig, SweepConfig, flatten, read_yaml, to_mapping, to_yaml
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
@@ -88,8 +86,11 @@ class Source(Protocol):
 class Search:
     """A set of trials: what proposes them, and the folder that records them.
 
-    ``name`` is STUDY/STAGE, ``identity`` a digest of what decides the trials. ``config.run`` is the
-    run that they vary; ``plan`` is None if a script chooses them.
+    ``name`` is STUDY/STAGE, ``key`` that of the stage, ``identity`` a digest of what decides the
+    trials. ``config.run`` is the run that they vary, ``declared`` the space before ranges grow.
+    ``plan`` is None, and ``is_sampled`` False, if a script chooses them. Trial k is proposed from
+    the results of the trials up to k - ``lag``; ``pruning`` is what prunes it, if anything does.
+    ``directions`` says whether each objective is to be large or small.
     """
 
     def __init__(
@@ -104,17 +105,15 @@ class Search:
         self.name, self.directory, self.identity = name, directory, identity
         self.config, self.dataset, self.source = config, dataset, source
         self.plan, self.declared = source.plan, source.declared
+        self.key = directory.name
+        self.is_sampled = self.plan is not None
+        self.lag = _BARRIER if self.plan is None else self.plan.lag
+        prunes = self.plan is not None and self.plan.pruner["name"] != "none"
+        self.pruning = self.plan.for_pruning() if self.plan is not None and prunes else None
+        judged_by, second = config.run.training.judged_by, config.study.second_objective
+        self.directions = objectives.directions(judged_by, second)
+        self.objective_names = objectives.names(judged_by, second)
         self._known: list[Trial] = []  # finished trials, which are asked for often
-
-    @property
-    def key(self) -> str:
-        """The key of the stage that the search belongs to."""
-        return self.directory.name
-
-    @property
-    def study_directory(self) -> Path:
-        """The folder of the study that the search is a stage of."""
-        return self.directory.parent.parent
 
     @property
     def id(self) -> str:
@@ -125,35 +124,6 @@ class Search:
     def space(self) -> SearchSpace:
         """The search space; of ranges that grow, as for the last finished trial."""
         return self.source.space(self)
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether trials are sampled from the space, rather than chosen by a script."""
-        return self.plan is not None
-
-    @property
-    def pruning(self) -> Plan | None:
-        """What prunes the trials, if anything does."""
-        if self.plan is None or self.plan.pruner["name"] == "none":
-            return None
-        return self.plan.for_pruning()
-
-    @property
-    def lag(self) -> int:
-        """L: trial k is proposed from the results of the trials up to k - L."""
-        return _BARRIER if self.plan is None else self.plan.lag
-
-    @property
-    def directions(self) -> tuple[StudyDirection, ...]:
-        """Whether each objective is to be large or small."""
-        second = self.config.study.second_objective
-        return objectives.directions(self.config.run.training.judged_by, second)
-
-    @property
-    def objective_names(self) -> tuple[str, ...]:
-        """The names of the objectives."""
-        second = self.config.study.second_objective
-        return objectives.names(self.config.run.training.judged_by, second)
 
     def create(self) -> None:
         """Make the search's folder.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -137,7 +137,8 @@ def _qmc(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> Ba
 
 
 def _cmaes(options: Options, space: SearchSpace, seed: int, trial_seed: int) -> BaseSampler:
-    if space.is_conditional or space.is_categorical:
+    kinds = space.distributions.values()
+    if space.is_conditional or any(isinstance(d, CategoricalDistribution) for d in kinds):
         raise UserError(
             "sampler=cmaes searches ranges of numbers only: got choices or hidden layers in the "
             "search space; use search_space=numeric, or another sampler"

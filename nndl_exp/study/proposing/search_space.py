@@ -123,11 +123,6 @@ class SearchSpace:
         """Whether some parameters exist only for some values of others."""
         return f"{_HIDDEN}.width_2" in self.distributions
 
-    @property
-    def is_categorical(self) -> bool:
-        """Whether a parameter has choices without an order."""
-        return any(isinstance(d, CategoricalDistribution) for d in self.distributions.values())
-
     def always(self) -> dict[str, BaseDistribution]:
         """The parameters that every trial has."""
         return {

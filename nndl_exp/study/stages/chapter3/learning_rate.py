@@ -79,20 +79,22 @@ def script(facts: Facts, options: Options) -> Script:
         return _no_threshold(facts, seen, eta)
     low = eta / 10 if step > 1 else eta
     look((yield _batch(facts, options, [low * factor for factor in _BETWEEN])))
-    thresholds = [_threshold(falls, low, seed) for seed in range(options.seeds)]
+    return _decision(facts, [_threshold(falls, low, seed) for seed in range(options.seeds)])
+
+
+def _decision(facts: Facts, thresholds: Sequence[float]) -> Decision:
+    """Half of the median of the seeds' thresholds."""
     threshold = 10 ** _median([math.log10(value) for value in thresholds])
     # Where a stage is to choose lambda, those before it had better not have one that is far off.
     lmbda = 0.0 if "regularization" in facts.later else facts.base.training.lmbda
     config = settings.training(facts.base, eta=threshold / 2, lmbda=lmbda)
     spread = "by one seed"
-    if options.seeds > 1:
-        spread = (
-            f"{number(min(thresholds))} to {number(max(thresholds))} over {options.seeds} seeds"
-        )
+    if (seeds := len(thresholds)) > 1:
+        spread = f"{number(min(thresholds))} to {number(max(thresholds))} over {seeds} seeds"
     words = (
         f"the training cost falls up to eta {number(threshold)} ({spread}); half of it is taken",
     )
-    numbers = {"thresholds": thresholds, "threshold": threshold, "eta": threshold / 2}
+    numbers = {"thresholds": list(thresholds), "threshold": threshold, "eta": threshold / 2}
     return Decision(config, words, numbers)
 
 

@@ -10,6 +10,8 @@ Of the powers of ten the largest is gone on with that is within a standard error
 much regularization harms less than none.
 """
 
+from collections.abc import Generator
+
 from optuna.distributions import BaseDistribution
 from pydantic.dataclasses import dataclass
 
@@ -17,7 +19,7 @@ from nndl_exp.config import STRICT, Positive, RunConfig, Size
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import best_of, judged, number
-from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
+from nndl_exp.study.stages.script import Batch, Decision, Facts, Script, Seen
 
 TITLE = "regularization"
 
@@ -47,15 +49,30 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 def script(facts: Facts, options: Options) -> Script:
     """λ = 0 and around the first by tens, towards the best until it lies inside; then η."""
     eta = facts.base.training.eta
+    seen = yield from _walk(facts, options)
+    best = _largest_within_error(facts, seen)
+    if found := best.params["training.lmbda"]:
+        trials = yield [_at(found / 3, eta), _at(found * 3, eta)]
+        seen |= {trial.params["training.lmbda"]: trial for trial in trials}
+        best = best_of([best, *trials])
+        found = best.params["training.lmbda"]
+    if len({trial.goodness for trial in seen.values() if trial.ok}) == 1:
+        tie = f"{judged(best)} with every lmbda (tried {_tried(seen)}): it stays as it was"
+        return Decision(facts.base, (tie,))
+    trials = yield [_at(found, eta / 2), _at(found, eta * 2)]
+    best = best_of([best, *trials])
+    if not best.ok:
+        return settings.nothing(facts, [*seen.values(), *trials])
+    return _decision(facts, options, best, seen)
 
-    def at(lmbda: float, eta: float = eta) -> Params:
-        return {"training.lmbda": lmbda, "training.eta": eta}
 
-    first = options.first
+def _walk(facts: Facts, options: Options) -> Generator[Batch, list[Seen], dict[float, Seen]]:
+    """Try λ by tens until the best lies inside; the trials by their λ."""
+    eta, first = facts.base.training.eta, options.first
     seen: dict[float, Seen] = {}
     batch = [0.0, first / 10, first, first * 10]
     for _ in range(options.decades):
-        trials = yield [at(lmbda) for lmbda in batch]
+        trials = yield [_at(lmbda, eta) for lmbda in batch]
         seen |= {trial.params["training.lmbda"]: trial for trial in trials}
         best = _largest_within_error(facts, seen)
         found, tried = best.params["training.lmbda"], sorted(seen)
@@ -67,24 +84,20 @@ def script(facts: Facts, options: Options) -> Script:
             batch = [found / 10]
         else:
             break
-    if found:
-        trials = yield [at(found / 3), at(found * 3)]
-        seen |= {trial.params["training.lmbda"]: trial for trial in trials}
-        best = best_of([best, *trials])
-        found = best.params["training.lmbda"]
-    if len({trial.goodness for trial in seen.values() if trial.ok}) == 1:
-        tie = f"{judged(best)} with every lmbda (tried {_tried(seen)}): it stays as it was"
-        return Decision(facts.base, (tie,))
-    trials = yield [at(found, eta / 2), at(found, eta * 2)]
-    best = best_of([best, *trials])
-    if not best.ok:
-        return settings.nothing(facts, [*seen.values(), *trials])
-    none, images = seen[0.0], best.config.dataset.training_size
+    return seen
+
+
+def _at(lmbda: float, eta: float) -> Params:
+    return {"training.lmbda": lmbda, "training.eta": eta}
+
+
+def _decision(facts: Facts, options: Options, best: Seen, seen: dict[float, Seen]) -> Decision:
+    found, images = best.params["training.lmbda"], best.config.dataset.training_size
     lmbda = settings.on_all_images(found, facts, options.images)
     config = settings.training(facts.base, lmbda=lmbda, eta=best.params["training.eta"])
     words = [
         f"{judged(best)} at lmbda {number(found)} and eta {number(config.training.eta)}, "
-        f"{judged(none)} without regularization (tried {_tried(seen)})"
+        f"{judged(seen[0.0])} without regularization (tried {_tried(seen)})"
     ]
     if lmbda != found:
         words.append(f"that was with {images:,} images: lmbda {number(lmbda)} for all {facts.n:,}")

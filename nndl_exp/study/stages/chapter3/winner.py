@@ -7,6 +7,7 @@ bootstrap over seeds and images, paired in both (Efron and Tibshirani 1993), and
 number of comparisons (Bonferroni).
 """
 
+from collections.abc import Iterable, Sequence
 from itertools import count, islice
 from typing import Any
 
@@ -62,43 +63,56 @@ def script(facts: Facts, options: Options) -> Script:
         for seed in new_seeds(facts, seeds)
     ]
     trials = yield batch
+    return _verdict(facts, candidates, varied, trials, seeds)
+
+
+def _verdict(
+    facts: Facts,
+    candidates: Sequence[RunConfig],
+    varied: dict[str, list[Any]],
+    trials: list[Seen],
+    seeds: int,
+) -> Decision:
+    """Compare each candidate with the best in the mean, and recommend one."""
     groups = [trials[i * seeds : (i + 1) * seeds] for i in range(len(candidates))]
     usable = [i for i, group in enumerate(groups) if any(trial.ok for trial in group)]
     if not usable:
         return settings.nothing(facts, trials)
     scores = [_scores(facts, group) for group in groups]
     means = [float(matrix.mean()) for matrix in scores]
-    names = [
-        f"{_name(config, varied)} ({settings.accuracy_text(config, mean)})"
-        for config, mean in zip(candidates, means, strict=True)
+    names = [_name(config, varied) for config in candidates]
+    shown = [
+        f"{name} ({settings.accuracy_text(config, mean)})"
+        for name, config, mean in zip(names, candidates, means, strict=True)
     ]
     best = max(usable, key=lambda i: (means[i], -i))
     words = [
-        f"{names[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"
+        f"{shown[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"
         f"{_baseline(facts)}"
     ]
-    even, half_widths, numbers = [best], [], {"means": means}
+    words += [
+        f"no training of {name} came to its end" for i, name in enumerate(names) if i not in usable
+    ]
+    even, intervals = [best], dict[int, list[float]]()
     confidence = 1 - 0.05 / max(1, len(candidates) - 1)
-    for i in range(len(candidates)):
-        if i == best:
-            continue
-        if i not in usable:
-            words.append(f"no training of {_name(candidates[i], varied)} came to its end")
-            continue
+    for i in (i for i in usable if i != best):
         said, interval, tied = _compared(facts, scores[best] - scores[i], confidence)
-        words.append(said.format(names[i]))
+        words.append(said.format(shown[i]))
         even += [i] if tied else []
-        if interval:
-            numbers[f"interval_{i}"] = interval
-            half_widths.append((interval[1] - interval[0]) / 2)
-    unit, scale = _unit(facts)
-    if len(even) > 1 and half_widths:
-        widest = scale * max(half_widths)
-        words.append(f"so many seeds and examples tell differences from {widest:.2g}{unit} on")
+        intervals |= {i: interval} if interval else {}
+    if len(even) > 1 and intervals:
+        words.append(_resolved(facts, intervals.values()))
     chosen = min(even, key=lambda i: (_size(facts, candidates[i]), i != best))
     if chosen != best:
-        words.append(f"the smaller of those that are even is recommended: {names[chosen]}")
+        words.append(f"the smaller of those that are even is recommended: {shown[chosen]}")
+    numbers = {"means": means, **{f"interval_{i}": ends for i, ends in intervals.items()}}
     return Decision(candidates[chosen], tuple(words), numbers)
+
+
+def _resolved(facts: Facts, intervals: Iterable[list[float]]) -> str:
+    unit, scale = _unit(facts)
+    widest = scale * max((high - low) / 2 for low, high in intervals)
+    return f"so many seeds and examples tell differences from {widest:.2g}{unit} on"
 
 
 def _compared(
