@@ -33,4 +33,4 @@ def test_a_script_that_workers_can_not_import_is_told_what_to_add(tmp_path, stra
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1, done.stderr
     assert 'below if __name__ == "__main__":' in done.stderr
-    assert not list(tmp_path.rglob("trials/*"))
+    assert not list(tmp_path.rglob("trials/*/config.yaml")), "nothing is trained"
