@@ -80,12 +80,13 @@ class OptunaView:
         Raises:
             UserError: the database does not answer, or is not one that Optuna can use.
         """
-        with self._one_line():
-            study, there = self._open()
-        made = [self._frozen(trial(number)) for number in range(there, total)]
-        with self._one_line():
-            for each in made:
-                study.add_trial(each)
+        for _ in range(2):  # the second time it looks whether all of it has arrived
+            with self._one_line():
+                study, there = self._open()
+            made = [self._frozen(trial(number)) for number in range(there, total)]
+            with self._one_line():
+                for each in made:
+                    study.add_trial(each)
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
@@ -113,7 +114,9 @@ class OptunaView:
         try:
             there = self._study.get_trials(deepcopy=False)
             ours = self._study.user_attrs.get(_SEARCH) == self._search
-            if ours and all(_OUTCOME in trial.user_attrs for trial in there):
+            # SQLite gives a deleted study's id, and what was just being added to it, to the next.
+            whole = [trial.number for trial in there] == list(range(len(there)))
+            if ours and whole and all(_OUTCOME in trial.user_attrs for trial in there):
                 return self._study, len(there)
             optuna.delete_study(study_name=self._name, storage=self._storage)
         except KeyError:  # somebody has deleted it
