@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -53,9 +54,10 @@ class Killer:
             if self.kills == MOST - 1:
                 self._let_be()
             for child in psutil.Process().children(recursive=True):
-                if "spawn_main" in " ".join(child.cmdline()):
-                    child.send_signal(signal.SIGKILL)
-                    child.wait()
+                with suppress(psutil.NoSuchProcess):  # it has ended by itself
+                    if "spawn_main" in " ".join(child.cmdline()):
+                        child.send_signal(signal.SIGKILL)
+                        child.wait()
             self.kills += 1
             os.close(writer)
         self._let_be()
