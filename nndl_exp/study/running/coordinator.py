@@ -167,6 +167,7 @@ class Coordinator:
         # Alone it may claim all that the lag allows, so that no worker waits for this process.
         room = self.workers + (lag if self._claims.alone else 1) if self.workers > 1 else 1
         for number in self._workers.take_back(room):  # others could begin them
+            _log.debug("trial %d is given back", number)
             trials.slots[number].status = Status.PROPOSED
         # Where an early record was lost, trials that may look at it wait until it is there again.
         visible = min(len(trials.settled) + lag, trials.total)
@@ -180,12 +181,14 @@ class Coordinator:
         """Claim a trial and hand it to the workers; returns False if they have died."""
         slot = self._trials.slots[number]
         if not self._claims.take(number):
+            _log.debug("trial %d is claimed by another process", number)
             slot.status = Status.ELSEWHERE
             return True
         slot.status = Status.RUNNING
         if self._trials.read_result(number):  # another process finished it a moment ago
             return True
         if self._workers.start(number, self._task):
+            _log.debug("trial %d is claimed, and handed to the workers", number)
             return True
         slot.status = Status.PROPOSED
         if self._workers.stuck:
@@ -247,6 +250,7 @@ class Coordinator:
             return  # only the news of it was lost
         slot, said = self._trials.slots[number], f"{type(error).__name__}: {error}"
         slot.attempts, slot.status = slot.attempts + begun, Status.PROPOSED
+        _log.debug("trial %d: broken by the machine, time %d (%s)", number, slot.attempts, said)
         if slot.attempts > self.search.config.study.max_retries:
             why = f"trial {number} was broken by the machine {slot.attempts} times ({said})"
             self.report.end(Ended.STUCK, why)

@@ -111,7 +111,7 @@ def joint(setup: Setup, facts: Facts) -> Stage:
     search = setup.search(config, source)
 
     def decide(time_is_up: bool) -> Decision | None:
-        return _decide(search, time_is_up=time_is_up)
+        return _decide(search, time_is_up=time_is_up, is_last=not facts.later)
 
     return Stage(setup.key, TITLE, facts, search, decide, (*notes, *outside))
 
@@ -189,7 +189,7 @@ def _check_mini_batch_size(space: SearchSpace, n: int) -> None:
         )
 
 
-def _decide(search: Search, *, time_is_up: bool) -> Decision | None:
+def _decide(search: Search, *, time_is_up: bool, is_last: bool) -> Decision | None:
     trials = search.trials()
     if len(trials) < search.total(len(trials)) and not (time_is_up and trials):
         return None
@@ -200,13 +200,22 @@ def _decide(search: Search, *, time_is_up: bool) -> Decision | None:
         return Decision(search.config.run, (why,), stop=True)
     words = [
         f"{settings.goodness_text(best.config, best.goodness)} by trial {best.number} of "
-        f"{len(trials)}: {settings.in_words(search.varied(best.config))}",
+        f"{len(trials)}: {settings.in_words(search.varied(best.config))}"
+        f"{_baseline(search, best) if is_last else ''}",
         *_wider(search),
         *verdict(search, trials, best),
     ]
     runs = [best.config, *(trial.config for trial in ranked(trials))]
     candidates = list(dict.fromkeys(runs))[:CANDIDATES]
     return Decision(best.config, tuple(words), {"trial": best.number}, candidates=candidates)
+
+
+def _baseline(search: Search, best: Trial) -> str:
+    """What the accuracy of a last stage has to be compared with; as the stage "winner" says it."""
+    baseline = search.dataset.baseline(search.dataset.validation)
+    if baseline is None:
+        return ""
+    return f" (always naming the commonest class: {settings.accuracy_text(best.config, baseline)})"
 
 
 def _wider(search: Search) -> list[str]:
