@@ -168,7 +168,10 @@ class StudyViews:
             config, name = self._study.config, self._study.name
             title, measure = config.run.dataset.title, measure_of(config.run)
             self._tracker = make_tracker(config.output, self._tracking, title, measure)
-            values = dict(flatten(to_mapping(config.run)))
+            first = next(self._study.stages()).search
+            searched = first.declared.settings if first.is_sampled else ()
+            flat = flatten(to_mapping(config.run))
+            values = {name: value for name, value in flat if name not in searched}
             values |= {"strategy": config.strategy.name}
             caption = study_caption(self._study)
             self._root = StudyView(self._tracker, name, values, caption, time.time())

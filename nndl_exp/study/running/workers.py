@@ -1,13 +1,11 @@
 """The trials that the workers of one process train."""
 
-import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 
 from nndl_exp.study.executors import LostTrialError, Pool
 from nndl_exp.study.trial import Outcome, Task, mark_of, run_trial
 
-_log = logging.getLogger(__name__)
 OF_THE_MACHINE = (BrokenExecutor, LostTrialError, MemoryError, OSError)
 """Errors for which a trial is run again, unchanged: its configuration is not to blame."""
 
