@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""Exceptions of our own: a user's mistake, and a lost call."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -18,6 +18,13 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(masked(message))
+
+
+class LostTrialError(Exception):
+    """A call that an executor gave up since its workers died; its other calls go on.
+
+    An executor that is broken as a whole raises ``BrokenExecutor``.
+    """
 
 
 def one_of(table: Mapping[str, T], name: str, what: str) -> T:

@@ -1,6 +1,7 @@
 """The rules of the house, read from the imports themselves."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,6 +73,20 @@ def test_imports_go_one_way(path):
             assert ORDER.index(parts[1]) <= rank, f"{here} imports {name}"
         elif len(parts) > 1 and parts[0] == "nndl_exp":
             assert here == "commands", f"{here} imports {name}"
+
+
+def test_the_rooms_of_a_study_import_in_no_circle():
+    """proposing <- trial <- search <- running <- stages <- study, and what stands between them."""
+    needs: dict[str, set[str]] = {}
+    for path in (PACKAGE / "study").rglob("*.py"):
+        here = path.relative_to(PACKAGE / "study").parts[0].removesuffix(".py")
+        others = {
+            name.partition("study.")[2].partition(".")[0]
+            for name in imports(path)
+            if name.startswith("nndl_exp.study.")
+        }
+        needs.setdefault(here, set()).update(others - {here})
+    list(graphlib.TopologicalSorter(needs).static_order())  # raises CycleError
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

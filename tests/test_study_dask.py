@@ -15,8 +15,8 @@ import pytest
 from faults import group_exists
 from studies import SERIAL, SMALL, lead, run_small, search_of, table
 
-from nndl_exp.errors import UserError
-from nndl_exp.study.executors import LostTrialError, Pool, count
+from nndl_exp.errors import LostTrialError, UserError
+from nndl_exp.study.executors import Pool, count
 from nndl_exp.study.study import Study
 from nndl_exp.study.trial import Task, run_trial
 

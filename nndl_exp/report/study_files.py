@@ -43,8 +43,6 @@ def report_stage(
     All of a sampled search, else those that tell. One of an earlier report that the trials are no
     longer enough for is removed.
     """
-    if not trials:
-        return []
     from nndl_exp.report.stage_figures import draw_picture
 
     folder, lacking = search.directory / "figures", missing(analysis)
@@ -54,4 +52,5 @@ def report_stage(
             old.unlink()
     names = tuple(FIGURES) if search.is_sampled else ("slices",)
     drawn = [draw_figure(name, analysis, folder, formats) for name in names if name not in lacking]
-    return [path for paths in drawn for path in paths] + draw_picture(search, trials, formats)
+    files = [path for paths in drawn for path in paths]
+    return files + draw_picture(search, trials, formats) if trials else files

@@ -19,9 +19,8 @@ def report_lines(search: Search, trials: Sequence[Trial], analysis: Analysis) ->
     states = [trial.result.state for trial in trials]
     counts = " · ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
     spent = seconds_text(sum(trial.result.seconds for trial in trials))
-    yield f"search   {search.name} · {len(trials)} of {search.total(len(trials))} trials: " + (
-        f"{counts} · {spent} of training" if trials else "none has ended"
-    )
+    total = search.total(len(trials))
+    yield f"search   {search.name} · {len(trials)} of {total} trials: {counts} · {spent} of training"
     yield from _best_lines(search, trials)
     yield ""
     yield f"importance  {analysis.importance_note}"

@@ -7,9 +7,8 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from nndl_exp.errors import UserError
+from nndl_exp.errors import LostTrialError, UserError
 from nndl_exp.records.provenance import numerics
-from nndl_exp.study.executors import LostTrialError
 
 T = TypeVar("T")
 _SECONDS_TO_ANSWER = 10

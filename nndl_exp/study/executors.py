@@ -27,13 +27,6 @@ _UNGUARDED = (
 )
 
 
-class LostTrialError(Exception):
-    """A call that an executor gave up since its workers died; its other calls go on.
-
-    An executor that is broken as a whole raises ``BrokenExecutor``.
-    """
-
-
 class SerialExecutor(Executor):
     """Runs each call at once, in this process."""
 

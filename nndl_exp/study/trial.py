@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import Run, check
+from nndl_exp.study.proposing.objectives import scores
 from nndl_exp.study.proposing.proposer import Judge, Plan, Settled
-from nndl_exp.training import Epoch
-from nndl_exp.training.epoch import JudgedBy
 
 OF_THE_CONFIGURATION = (UserError, ArithmeticError, np.linalg.LinAlgError)
 """Errors in training that make a failed trial. Any other is the machine's, and the trial is run
@@ -149,10 +147,3 @@ def _train(task: Task, run: Run) -> None:
 def _must_stop(task: Task) -> bool:
     flags = task.stop_flag.exists() or task.lost_flag.exists()
     return flags or time.time() >= task.deadline
-
-
-def scores(history: Sequence[Epoch], judged_by: JudgedBy) -> tuple[float, ...]:
-    """The objective after each epoch, as samplers and pruners see it; empty if it diverged."""
-    if not history or history[-1].diverged:
-        return ()
-    return tuple(float(getattr(epoch, judged_by)) for epoch in history)

@@ -8,8 +8,8 @@ from nndl_exp.config import RunConfig
 from nndl_exp.nn.network import count_multiply_adds, count_parameters
 from nndl_exp.records import Result
 from nndl_exp.study.proposing.proposer import Settled
-from nndl_exp.study.trial import scores
 from nndl_exp.training import Epoch
+from nndl_exp.training.epoch import JudgedBy
 
 SECOND = {"parameters": count_parameters, "multiply_adds": count_multiply_adds}
 """Second objectives, both to be kept small: functions of the layers' sizes."""
@@ -40,3 +40,10 @@ def settled(
     seen = scores(history, judged_by) if result.state in ("complete", "pruned") else ()
     # Reports of several objectives are not defined.
     return Settled(complete, values, seen if second == "none" else (), result.attrs)
+
+
+def scores(history: Sequence[Epoch], judged_by: JudgedBy) -> tuple[float, ...]:
+    """The objective after each epoch, as samplers and pruners see it; empty if it diverged."""
+    if not history or history[-1].diverged:
+        return ()
+    return tuple(float(getattr(epoch, judged_by)) for epoch in history)

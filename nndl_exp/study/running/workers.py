@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 
-from nndl_exp.study.executors import LostTrialError, Pool
+from nndl_exp.errors import LostTrialError
+from nndl_exp.study.executors import Pool
 from nndl_exp.study.trial import Outcome, Task, mark_of, run_trial
 
 OF_THE_MACHINE = (BrokenExecutor, LostTrialError, MemoryError, OSError)
