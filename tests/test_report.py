@@ -18,8 +18,8 @@ FIGURES = ("best_so_far", "slices", "landscape", "parallel_coordinates", "import
 
 def report(search, capsys, *words) -> str:
     """What is printed; the page is there whatever the study has come to."""
-    main([search.study_directory.name, "--output", search.config.output, *words])
-    page = (search.study_directory / "report.html").read_text()
+    main([search.directory.parent.parent.name, "--output", search.config.output, *words])
+    page = (search.directory.parent.parent / "report.html").read_text()
     won = any(trial.result.state == "complete" for trial in search.trials())
     assert ("No trial has trained to its end" in page) != won
     assert ('id="learning_curves"' in page) == won
@@ -72,11 +72,11 @@ def test_the_files_are_named_and_written(led, capsys):
         for suffix in ("svg", "png"):
             assert str(led.directory / "figures" / f"{name}.{suffix}") in printed
     assert figures_of(led) >= {f"{name}.{s}" for name in FIGURES for s in ("svg", "png")}
-    assert str(led.study_directory / "trials.parquet") in printed
+    assert str(led.directory.parent.parent / "trials.parquet") in printed
 
 
 def test_the_tables_are_the_trials(led):
-    csv, parquet = write_tables(led.study_directory, [led])
+    csv, parquet = write_tables(led.directory.parent.parent, [led])
     rows, columnar = table([led]), pd.read_parquet(parquet)
     assert list(columnar.columns) == list(rows.columns)
     assert set(columnar["stage"]) == {"joint"}
@@ -95,7 +95,7 @@ def test_a_column_of_mixed_kinds_is_written_as_json(tmp_path):
         "training.epochs=1",
     )  # fmt: skip
     lead(search)
-    _, parquet = write_tables(search.study_directory, [search])
+    _, parquet = write_tables(search.directory.parent.parent, [search])
     assert {"0.1", "[0.2, 0.3]"} & set(pd.read_parquet(parquet)["training.dropout"])
 
 
@@ -156,7 +156,7 @@ def test_diverged_trials(tmp_path, capsys):
     assert "3 of 3 trials: 3 diverged" in printed
     assert "importance  needs 10 completed trials: there are 0" in printed
     assert "winner   none: no trial trained to its end" in printed
-    trials = pd.read_parquet(search.study_directory / "trials.parquet")
+    trials = pd.read_parquet(search.directory.parent.parent / "trials.parquet")
     assert trials["validation_accuracy"].isna().all()
 
 
@@ -187,7 +187,7 @@ def test_no_trial_and_one(tmp_path, capsys, trials):
     printed = report(search, capsys)
     assert ("1 of 1 trials: 1 complete" if trials else "joint search · 0 trials\n") in printed
     assert ("  not decided yet\n" in printed) == (not trials)
-    assert len(pd.read_parquet(search.study_directory / "trials.parquet")) == trials
+    assert len(pd.read_parquet(search.directory.parent.parent / "trials.parquet")) == trials
     assert ("best_so_far.png" in figures_of(search)) == bool(trials)
 
 
@@ -204,19 +204,19 @@ def test_a_figure_that_is_no_longer_possible_is_removed(tmp_path, capsys):
 
 
 def test_a_folder_names_a_study_as_well(led, capsys):
-    main([str(led.study_directory)])
+    main([str(led.directory.parent.parent)])
     assert led.name in capsys.readouterr().out
 
 
 def test_mistakes_are_one_line_and_quick(led, cli):
     start = time.monotonic()
     refused = cli.refused("nndl_exp.report", "nope", "--output", led.config.output)
-    assert refused == f"no such study: nope (there are {led.study_directory.name})"
+    assert refused == f"no such study: nope (there are {led.directory.parent.parent.name})"
     assert cli.refused("nndl_exp.report", "nope") == (
         "no such study: nope (nndl-output/studies has none)"
     )
     assert "'bmp' is not one of 'png', 'svg', 'pdf'" in cli.refused(
-        "nndl_exp.report", led.study_directory.name, "--format", "bmp"
+        "nndl_exp.report", led.directory.parent.parent.name, "--format", "bmp"
     )
     assert "Missing argument 'STUDY'" in cli.refused("nndl_exp.report")
     assert (time.monotonic() - start) / 4 < 2, "nothing heavy is imported for an error"
@@ -224,6 +224,8 @@ def test_mistakes_are_one_line_and_quick(led, cli):
 
 @pytest.mark.long
 def test_nndl_report_is_the_same_command(led, cli):
-    printed = cli.ok("nndl_exp", "report", led.study_directory.name, "--output", led.config.output)
+    printed = cli.ok(
+        "nndl_exp", "report", led.directory.parent.parent.name, "--output", led.config.output
+    )
     assert f"search   {led.name} · " in printed
     assert "trials.parquet" in cli.ok("nndl_exp", "report", "--help")

@@ -20,7 +20,8 @@ def report_lines(search: Search, trials: Sequence[Trial], analysis: Analysis) ->
     counts = " · ".join(f"{states.count(s)} {s}" for s in sorted(set(states)))
     spent = seconds_text(sum(trial.result.seconds for trial in trials))
     total = search.total(len(trials))
-    yield f"search   {search.name} · {len(trials)} of {total} trials: {counts} · {spent} of training"
+    done = f"{len(trials)} of {total} trials"
+    yield f"search   {search.name} · {done}: {counts} · {spent} of training"
     yield from _best_lines(search, trials)
     yield ""
     yield f"importance  {analysis.importance_note}"
