@@ -284,12 +284,13 @@ class StrategyConfig:
     name: str = "joint"
     """What the strategy is called."""
     stages: tuple[str, ...] = ("joint",)
-    """Their names; joint alone is a plain search with Optuna."""
+    """Their names, each once; joint is a search with Optuna."""
     epochs: Size = 4000
-    """The work that a study of several stages may take, in epochs of a network with 100 hidden
+    """The work that a study with shares may take, in epochs of a network with 100 hidden
     neurons on the training set."""
     shares: dict[str, Positive] = field(default_factory=dict)
-    """The parts of that work that stages get, relative to each other."""
+    """The parts of that work that stages get, relative to each other; a study whose only stage is
+    joint may have none, and is limited by study.n_trials alone."""
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What each stage takes."""
 
