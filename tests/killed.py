@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from studies import study_of
+from studies import search_of
 
 from nndl_exp.records import RunDirectory
 from nndl_exp.study.running.coordinator import Coordinator
@@ -48,4 +48,4 @@ def deadly(step: Callable[..., object], number: int, *, done: bool) -> Callable[
 if __name__ == "__main__":
     where, name, done = STEPS[sys.argv[1]]
     setattr(where, name, deadly(getattr(where, name), int(sys.argv[2]), done=done))
-    list(Coordinator(study_of(Path(sys.argv[3]), *sys.argv[4:])))
+    list(Coordinator(search_of(Path(sys.argv[3]), *sys.argv[4:])))

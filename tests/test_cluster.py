@@ -204,8 +204,8 @@ def check_study(tmp_path: Path, settings: dict[str, str], postgres: PostgreSQL) 
     experiment = client.get_experiment_by_name("mnist_5k")
     runs = client.search_runs([experiment.experiment_id])
     names = sorted(run.data.tags["nndl.run"] for run in runs)
-    assert names == sorted(["joined", *(f"joined/{i}" for i in range(14))])
+    assert names == sorted(["joined", "joined/joint", *(f"joined/joint/{i}" for i in range(14))])
     assert {run.info.status for run in runs} == {"FINISHED"}
-    child = next(run for run in runs if run.data.tags["nndl.run"] == "joined/0")
+    child = next(run for run in runs if run.data.tags["nndl.run"] == "joined/joint/0")
     assert "weights.npz" in {file.path for file in client.list_artifacts(child.info.run_id)}
     assert list((tmp_path / "artifacts").rglob("weights.npz"))

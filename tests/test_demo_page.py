@@ -347,6 +347,10 @@ def test_what_a_screen_reader_finds(page):
     assert page.find("html").get_attribute("lang") == "en"
 
 
+def percents(page: Page) -> list[float]:
+    return [float(text.removesuffix(" %")) for text in page.values()]
+
+
 def test_softmax_outputs_are_probabilities_and_every_layer_is_shown(driver, tmp_path):
     deep = ["dataset=digits_8x8", "network=softmax", "network.activation=relu"]
     deep += ["network.hidden=[20,12]", "training.epochs=10", "training.eta=0.1"]
@@ -356,8 +360,7 @@ def test_softmax_outputs_are_probabilities_and_every_layer_is_shown(driver, tmp_
         page.draw(DIGITS["0"][0])
         page.wait(lambda: page.text("prediction") == "0", "a 0")
         assert page.text("outputs-heading") == "Probabilities"
-        percents = [float(text.removesuffix(" %")) for text in page.values()]
-        assert sum(percents) == pytest.approx(100, abs=0.6)
+        page.wait(lambda: abs(sum(percents(page)) - 100) <= 0.6, "probabilities that add up")
         grids = driver.find_elements(By.CSS_SELECTOR, "[role=grid]")
         cells = [len(grid.find_elements(By.CSS_SELECTOR, "[role=gridcell]")) for grid in grids]
         assert cells == [20, 12]

@@ -27,6 +27,7 @@ from test_space import disk
 
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
+from nndl_exp.study.study import Study
 
 KINDS = ("SIGKILL of a worker", "SIGKILL of the coordinator", "SIGKILL of everything", "SIGTERM",
          "Ctrl-C")  # fmt: skip
@@ -169,7 +170,8 @@ def _shown(uri: str) -> list[str]:
 
 
 def _names(whole) -> list[str]:
-    return sorted(["faults", *(f"faults/{number}" for number in range(len(whole)))])
+    trials = (f"faults/joint/{number}" for number in range(len(whole)))
+    return sorted(["faults", "faults/joint", *trials])
 
 
 # The database
@@ -377,7 +379,7 @@ def test_a_damaged_file_costs_one_training(tmp_path, whole, moments, half_done, 
         with pytest.raises(UserError, match=f"{number}.* (is damaged|is not|must)"):
             _use(case, directory, name)
         shutil.rmtree(directory.path)
-    list(case.study.run())
+    list(Study(case.study.config).run())
     case.check()
 
 
@@ -385,7 +387,7 @@ def _use(case: Case, directory: RunDirectory, name: str) -> None:
     if name == "weights.npz":
         directory.network()
     else:
-        list(case.study.run())
+        list(Study(case.study.config).run())
 
 
 # The clock

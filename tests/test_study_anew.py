@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from studies import SERIAL, SMALL, lead, search_of, study_of, table
 from studies import run_small as run_unseen
-from test_study_joined import ended, join
+from test_study_joined import JOINED, ended, join
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.cli.optuna_tracking import show_in_optuna
@@ -147,7 +147,7 @@ def test_two_processes_that_start_at_once_use_the_same_new_rows(tmp_path, delete
     ended(*(join(deleted, *words) for _ in range(2)))
     fresh = tmp_path / "fresh"
     ended(join(fresh, *words))
-    here, there = (table(search_of(folder, *words)) for folder in (deleted, fresh))
+    here, there = (table(search_of(folder, *JOINED, *words)) for folder in (deleted, fresh))
     assert here.equals(there)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from killed import STEPS
 from needs import needs
-from studies import SERIAL, run_small, study_of, table
+from studies import SERIAL, run_small, search_of, study_of, table
 
 from nndl_exp.records import atomic
 from nndl_exp.study.leadership import Leadership
@@ -23,7 +23,7 @@ from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.running.members import FOLDER, Member, is_run
 from nndl_exp.study.running.report import Ended
 from nndl_exp.study.running.table import Table, url_of
-from nndl_exp.study.study import Study
+from nndl_exp.study.search import Search
 from nndl_exp.study.summary import summary
 
 HERE = Path(__file__).parent
@@ -45,17 +45,19 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
-def study(tmp_path) -> Study:
-    study = study_of(tmp_path, *SERIAL, "storage.heartbeat=1", "study.name=claimed")
-    study.create()
-    return study
+def study(tmp_path) -> Search:
+    words = (*SERIAL, "storage.heartbeat=1", "study.name=claimed")
+    study_of(tmp_path, *words).create()
+    search = search_of(tmp_path, *words)
+    search.create()
+    return search
 
 
-def claims_of(study: Study, training: Callable[[], list[int]] = list) -> Claims:
+def claims_of(study: Search, training: Callable[[], list[int]] = list) -> Claims:
     return Claims(study, training, lambda number: None, print)
 
 
-def leftovers(study: Study) -> list[Path]:
+def leftovers(study: Search) -> list[Path]:
     found = [*study.directory.glob(f"{FOLDER}/*"), *study.directory.glob(".stop-*")]
     for folder in study.directory.glob("trials/*"):
         found += atomic.unfinished(folder)
@@ -73,7 +75,7 @@ def test_a_study_killed_between_two_steps_ends_with_the_same_table(tmp_path, who
     said = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL, said
     assert run_small(tmp_path, *words).equals(whole)
-    assert leftovers(study_of(tmp_path, *words)) == []
+    assert leftovers(search_of(tmp_path, *words)) == []
 
 
 # Several processes
@@ -96,7 +98,7 @@ def test_of_those_that_take_over_one_succeeds(tmp_path, database, request):
     words = (*SERIAL, "study.name=claimed", "storage.heartbeat=1")
     if database == "postgresql":
         words += ("storage=postgresql", f"storage.url={request.getfixturevalue('storage')}")
-    study = study_of(tmp_path, *words)
+    study = search_of(tmp_path, *words)
     study.create()
     dead = Table(url_of(study.config), str(study.id), DEAD, 3.0)
     dead.create()
@@ -123,7 +125,7 @@ def test_of_those_that_take_over_one_succeeds(tmp_path, database, request):
     dead.close()
 
 
-def silent_claims(study: Study) -> list[tuple[str, float | None, bool]]:
+def silent_claims(study: Search) -> list[tuple[str, float | None, bool]]:
     reader = Table(url_of(study.config), str(study.id), "reader", 3.0)
     found = [claim for claim in reader.others().values() if not claim[2]]
     reader.close()
@@ -157,7 +159,7 @@ def test_a_process_that_lost_a_claim_stops_training_that_trial(tmp_path, whole):
     """Another one takes its trial, as from one that was silent, and dies: it is taken back."""
     words = ("workers=1", "training.epochs=4000", "training.stopping.name=none", "pruner=none",
              "study.n_trials=1", "study.name=lost", "storage.heartbeat=1")  # fmt: skip
-    study = study_of(tmp_path, *words)
+    study = search_of(tmp_path, *words)
     process = started("lead.py", tmp_path, *words)
     epochs = study.run_directory(0).path / "epochs.jsonl"
     until(epochs.exists)
@@ -205,7 +207,7 @@ def drop(file: Path) -> None:
 
 @pytest.mark.parametrize("harm", [delete, damage, drop])
 def test_a_table_that_is_lost_in_mid_study_is_made_again(tmp_path, whole, harm):
-    study = study_of(tmp_path, *SERIAL)
+    study = search_of(tmp_path, *SERIAL)
     coordinator = Coordinator(study)
     for trial in coordinator:
         if trial.number == 4:
@@ -217,7 +219,7 @@ def test_a_table_that_is_lost_in_mid_study_is_made_again(tmp_path, whole, harm):
 @needs("postgresql")
 def test_a_schema_that_is_lost_in_mid_study_is_made_again(tmp_path, whole, postgres, storage):
     words = (*SERIAL, "storage=postgresql", f"storage.url={storage}")
-    study = study_of(tmp_path, *words)
+    study = search_of(tmp_path, *words)
     for trial in Coordinator(study):
         if trial.number == 4:
             name = storage.rpartition("/")[2]
@@ -280,7 +282,7 @@ def asking(study) -> Iterator[subprocess.Popen[str]]:
         "import sys; from nndl_exp.study.summary import summary\n"
         "while True: print(summary(sys.argv[1], sys.argv[2]).state, flush=True)"
     )
-    process = started(program, study.config.output, study.name)
+    process = started(program, study.config.output, "claimed")
     assert process.stdout is not None
     process.stdout.readline()
     threading.Thread(target=process.stdout.read, daemon=True).start()
@@ -292,7 +294,7 @@ def asking(study) -> Iterator[subprocess.Popen[str]]:
 
 def test_to_ask_how_a_study_stands_takes_nothing_from_one_that_starts(study, asking):
     for _ in range(300):
-        leadership = Leadership(study.directory)
+        leadership = Leadership(study.directory.parent.parent)
         assert leadership.take()
         leadership.release()
     assert asking.poll() is None
@@ -300,12 +302,12 @@ def test_to_ask_how_a_study_stands_takes_nothing_from_one_that_starts(study, ask
 
 def test_a_study_is_running_while_a_process_leads_or_trains_it(study):
     output = study.config.output
-    assert summary(output, study.name).state == "not complete"
-    leadership = Leadership(study.directory)
+    assert summary(output, "claimed").state == "not complete"
+    leadership = Leadership(study.directory.parent.parent)
     assert leadership.take()
-    assert summary(output, study.name).state == "running"
+    assert summary(output, "claimed").state == "running"
     leadership.release()
-    assert summary(output, study.name).state == "not complete"
+    assert summary(output, "claimed").state == "not complete"
     with claims_of(study):
-        assert summary(output, study.name).state == "running"
-    assert summary(output, study.name).state == "not complete"
+        assert summary(output, "claimed").state == "running"
+    assert summary(output, "claimed").state == "not complete"

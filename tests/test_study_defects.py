@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studies import SERIAL, SMALL, lead, study_of
+from studies import SERIAL, SMALL, lead, search_of
 
 from nndl_exp.errors import UserError
 from nndl_exp.study import trial
@@ -45,10 +45,10 @@ def test_a_defect_shows_the_traceback_of_its_worker_and_is_no_failed_trial(tmp_p
     assert broken.returncode == 1
     assert broken.stderr.rstrip().endswith("KeyError: 'a defect of ours'")
     assert 'sitecustomize.py", line 8, in defective' in broken.stderr
-    assert not list(tmp_path.glob("out/studies/s/trials/*/result.json"))
+    assert not list(tmp_path.glob("out/studies/s/stages/joint/trials/*/result.json"))
     mended = sweep(tmp_path, *how)
     assert mended.returncode == 0, mended.stderr
-    assert len(list(tmp_path.glob("out/studies/s/trials/*/result.json"))) == 3
+    assert len(list(tmp_path.glob("out/studies/s/stages/joint/trials/*/result.json"))) == 3
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_its_configuration_causes_is_a_failed_trial(tmp_path, monkeypatch, 
         train(task, run)
 
     monkeypatch.setattr(trial, "_train", train_but_two)
-    study = study_of(tmp_path, *SERIAL, "study.n_trials=4")
+    study = search_of(tmp_path, *SERIAL, "study.n_trials=4")
     lead(study)
     results = [trial.result for trial in study.trials()]
     assert [result.state == "failed" for result in results] == [False, False, True, False]

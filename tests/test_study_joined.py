@@ -72,7 +72,9 @@ def test_three_processes_run_one_study(tmp_path, alone, database, request):
     check(tmp_path, alone)
     assert sum(trained) == len(alone), trained
     assert sum(n > 0 for n in trained) > 1, trained
-    assert len(list(tmp_path.glob("studies/joined/trials/*/proposal.json"))) == len(alone)
+    assert len(list(tmp_path.glob("studies/joined/stages/joint/trials/*/proposal.json"))) == len(
+        alone
+    )
     if database == "postgresql":
         postgres, name = request.getfixturevalue("postgres"), url.rpartition("/")[2]
         for rows in ("claims", "members"):
@@ -94,14 +96,14 @@ def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
     experiment = client.get_experiment_by_name("mnist_5k")
     runs = client.search_runs([experiment.experiment_id])
     names = sorted(run.data.tags["nndl.run"] for run in runs)
-    assert names == sorted(["joined", *(f"joined/{i}" for i in range(14))])
+    assert names == sorted(["joined", "joined/joint", *(f"joined/joint/{i}" for i in range(14))])
     parent = next(run for run in runs if run.data.tags["nndl.run"] == "joined")
     assert (parent.info.status, parent.data.tags["state"]) == ("FINISHED", "complete")
     (version,) = client.search_model_versions("name = 'joined'")
     assert version.version == client.get_model_version_by_alias("joined", "champion").version
     champion = client.get_run(version.run_id).data.tags
-    best = yaml.safe_load((folder / "studies/joined/best.yaml").read_text())["origin"]["trial"]
-    assert (champion["nndl.run"], champion["best"]) == (f"joined/{best}", "true")
+    best = yaml.safe_load((folder / "studies/joined/best.yaml").read_text())["origin"]["run"]
+    assert (champion["nndl.run"], champion["best"]) == (best, "true")
 
 
 def test_a_trial_that_was_proposed_unseen_is_taken_up(tmp_path, alone):
