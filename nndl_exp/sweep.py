@@ -287,19 +287,21 @@ def _check_resources(study: "Study") -> None:
 
     Raises:
         UserError: the output folder can't be written or has no room for the trials that are still
-            to be trained, or a database in it is not what it should be.
+            to be trained, a database in it is not what it should be, or MLflow does not answer.
     """
     from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.run import sizes_of
     from nndl_exp.study import executors
     from nndl_exp.study.study import expected_trials
-    from nndl_exp.tracking.client import check_database
+    from nndl_exp.tracking.client import check_database, connect
     from nndl_exp.tracking.optuna_view import check_storage
 
     config, n = study.config, len(study.dataset.training)
     check_output(config.output)
     check_storage(config)
-    if config.tracking.name == "mlflow" and not config.tracking.uri:
+    if config.tracking.name == "mlflow" and config.tracking.uri:
+        connect(config.output, config.tracking)  # is the server there?
+    elif config.tracking.name == "mlflow":
         check_database(config.output)
     finished = sum(1 for _ in study.directory.glob("stages/*/trials/*/result.json"))
     workers = executors.count(config.workers, config.executor.name)
