@@ -43,7 +43,7 @@ def test_a_study_in_postgresql_is_that_in_sqlite(cli, monkeypatch, postgres, sto
     experiment = client.get_experiment_by_name("mnist_5k")
     runs = client.search_runs([experiment.experiment_id])
     names = {run.data.tags["nndl.run"] for run in runs}
-    assert names == {"kept", "kept/0", "kept/1", "kept/2"}
+    assert names == {"kept", "kept/joint", *(f"kept/joint/{i}" for i in range(3))}
     assert "mlflow ui --workers 1 --backend-store-uri 'postgresql+psycopg://nndl@" in printed
     name = storage.rpartition("/")[2]
     assert postgres.execute("SELECT count(*) FROM optuna.trials WHERE state = 'COMPLETE'", name)
