@@ -176,7 +176,11 @@ def reproduce_study(output: str, name: str, screen: Screen) -> bool:
                     break
                 found += len(trials)
                 copy = again.stage(stage.key, stage.facts).search
-                _train_stage(stage, copy, pool, screen)
+                try:
+                    _train_stage(stage, copy, pool, screen)
+                except KeyboardInterrupt:
+                    screen.tell("stopping after the trials that are being trained ...")
+                    raise
                 identical = _compare_stage(stage, copy, screen) and identical
     if not found:
         raise UserError(f"the study {name} has no finished trial to compare with")
