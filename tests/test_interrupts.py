@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nndl_exp import sweep
+from nndl_exp import interrupts, reproduce, sweep
 from nndl_exp.api import Study, load_study
 from nndl_exp.records import RunDirectory
 
@@ -162,6 +162,18 @@ def test_other_commands_end_at_once(tmp_path, output, words, moment, kind):
     words = tuple(run_of(tmp_path).name if word == "RUN" else word for word in words)
     process = start(tmp_path, *words, options=("-X", "importtime"))
     check(process, struck_once(process, rf"\| +{moment}", kind), kind)
+
+
+def test_a_study_that_is_repeated_says_what_it_waits_for(output, monkeypatch, capsys):
+    def interrupted_training(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reproduce, "_train_stage", interrupted_training)
+    monkeypatch.setattr(interrupts, "_first", None)
+    with pytest.raises(SystemExit) as end:
+        reproduce.main(["s", "--output", str(output / "nndl-output")])
+    assert end.value.code == 130
+    assert "stopping after the trials that are being trained" in capsys.readouterr().out
 
 
 def test_a_signal_while_a_class_is_made_does_not_decide_the_status(tmp_path):
