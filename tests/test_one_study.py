@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from studies import SERIAL, SMALL
+from studies import SERIAL, SMALL, lead, search_of
 
+from nndl_exp.reproduce import _pruned_otherwise
 from nndl_exp.reproduce import main as reproduce
 from nndl_exp.studies import main as studies
 from nndl_exp.study.search import Search
@@ -118,3 +119,21 @@ def test_a_study_whose_pruner_decided_otherwise_is_not_reproduced(tmp_path, caps
         reproduce(["s", "--output", str(tmp_path)])
     assert ended.value.code == 1
     assert f"trial {other.parent.name} is different" in capsys.readouterr().out
+
+
+def test_what_another_pruner_would_have_ended_is_found(tmp_path):
+    """Trials that completed without a pruner, judged by one; and those that it judged itself."""
+    words = (*SERIAL, "training.epochs=12")
+    median = ("pruner=median", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=1")
+    unpruned = search_of(tmp_path / "none", *words, "pruner=none")
+    pruned = search_of(tmp_path / "median", *words, *median)
+    for search in (unpruned, pruned):
+        lead(search)
+        assert _pruned_otherwise(search, search.trials()) == []
+    assert any(trial.result.state == "pruned" for trial in pruned.trials())
+    unpruned.pruning = pruned.pruning
+    assert _pruned_otherwise(unpruned, unpruned.trials())
+    ended = [t.number for t in pruned.trials() if t.result.state == "pruned"]
+    patient = (*median[:-1], "pruner.n_warmup_steps=100")
+    pruned.pruning = search_of(tmp_path / "patient", *words, *patient).pruning
+    assert _pruned_otherwise(pruned, pruned.trials()) == ended

@@ -70,7 +70,9 @@ class StudyViews:
     def log(self, stage: Stage, trial: Trial) -> None:
         """Show a finished trial of the stage."""
         if self._leads:
-            self._optuna.setdefault(stage.key, SearchInOptuna(stage.search)).log(trial)
+            if stage.key not in self._optuna:
+                self._optuna[stage.key] = SearchInOptuna(stage.search)
+            self._optuna[stage.key].log(trial)
         if self._leads and self._tracking.name != "none":
             search, view = stage.search, self._stage(stage)
             directory = search.run_directory(trial.number)

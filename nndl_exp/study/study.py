@@ -68,7 +68,9 @@ class Study:
         tracking: TrackingConfig | None = None,
         storage: StorageConfig | None = None,
     ) -> "Study":
-        """A study that exists, by its name; where it is shown is not part of it.
+        """Open a study that exists, by its name.
+
+        ``tracking`` and ``storage`` say where it is shown, which study.yaml does not keep.
 
         Raises:
             UserError: there is no study of that name, or its data have changed.
