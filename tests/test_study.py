@@ -3,8 +3,11 @@
 import pytest
 from studies import SERIAL, lead, run_small, search_of, study_of, table
 
+from nndl_exp.config import RunConfig, TrainingConfig
 from nndl_exp.errors import UserError
+from nndl_exp.records import Result
 from nndl_exp.study.running.report import Ended
+from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.study import Study
 from nndl_exp.study.winner import not_distinguishable, pareto_front, size, winner
 
@@ -147,3 +150,16 @@ def test_a_study_of_which_every_trial_fails_stops_early_and_says_so(tmp_path):
     assert lead(again).report.ended is Ended.COMPLETE
     assert len(table(again)) == 30
     assert table(again).head(10).equals(early)
+
+
+@pytest.mark.parametrize("judged_by", ["validation_accuracy", "validation_cost"])
+def test_trials_are_ranked_by_the_objective_and_of_equals_the_first_leads(judged_by):
+    def trial(number, accuracy, cost, state="complete"):
+        result = Result(state, "", 1, 1, accuracy, cost, 1.0, {}, 0.0, 1.0)
+        return Trial(number, RunConfig(training=TrainingConfig(judged_by=judged_by)), result)
+
+    trials = [trial(0, 0.9, 0.2), trial(1, 0.8, 0.1), trial(2, 0.9, 0.2), trial(3, 0.8, 0.1),
+              trial(4, 0.99, 0.01, "pruned")]  # fmt: skip
+    best_first = [0, 2, 1, 3] if judged_by == "validation_accuracy" else [1, 3, 0, 2]
+    assert [t.number for t in ranked(reversed(trials))] == best_first
+    assert trials[4].goodness == float("-inf")
