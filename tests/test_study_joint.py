@@ -1,6 +1,7 @@
 """The joint search after the stages: ranges around what was found, which grow at their edges."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -13,7 +14,7 @@ from nndl_exp.study.proposing.proposer import Proposal, Settled
 from nndl_exp.study.proposing.ranges import contains
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening, widened
-from nndl_exp.study.stages.joint import centred
+from nndl_exp.study.stages.joint import Sampled, centred
 from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView, sqlite_url
 
 SPACE = compose("sweep").settings["search_space"]
@@ -185,3 +186,12 @@ def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
     assert [trial.params for trial in shown] == [p.params for p in proposals]
     ranges = [trial.distributions["training.eta"].high for trial in shown]
     assert min(ranges) == space["training.eta"].high < max(ranges)
+
+
+@pytest.mark.parametrize(("finished", "total"), [(0, 20), (2, 20), (3, 4), (4, 4), (9, 4)])
+def test_the_work_ends_a_search_a_lag_after_it_is_spent(finished, total):
+    """Three trials of one unit each spend a share of 3; those under way by then count, too."""
+    result = SimpleNamespace(config=None, result=SimpleNamespace(epochs=1))
+    some = SimpleNamespace(first=lambda count: [result] * count)
+    source = Sampled(replace(plan(), lag=2), 20, 3.0, lambda config, epochs: float(epochs), None)
+    assert source.total(some, finished) == total
