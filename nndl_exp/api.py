@@ -14,10 +14,12 @@ from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import initial_network, run
 from nndl_exp.study.search import Trial
 from nndl_exp.study.study import Study
+from nndl_exp.study.verdict import Comparison, compare
 from nndl_exp.sweep import sweep_config
 from nndl_exp.training import Epoch, Streams, evaluate, train
 
 __all__ = [
+    "Comparison",
     "Dataset",
     "Epoch",
     "Network",
@@ -27,6 +29,7 @@ __all__ = [
     "Streams",
     "Study",
     "Trial",
+    "compare",
     "evaluate",
     "initial_network",
     "load_config",

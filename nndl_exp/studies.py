@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nndl_exp.records import RunDirectory
     from nndl_exp.study.summary import Summary
+    from nndl_exp.study.verdict import Comparison
     from nndl_exp.training.accuracy import Measure
 
 
@@ -81,7 +82,8 @@ def compare(output: str, first: str, second: str) -> None:
 
     Where a study trained its winner again with new seeds, those runs are compared.
     """
-    from nndl_exp.study.scores import difference
+    from nndl_exp.study.scores import paired_scores
+    from nndl_exp.study.verdict import compare as compare_scores
 
     studies, console = [_find(output, name) for name in (first, second)], make_console()
     runs = [study.replicates() for study in studies]
@@ -89,23 +91,20 @@ def compare(output: str, first: str, second: str) -> None:
         if not several:
             raise UserError(f"{study.name} must have a trial that trained to its end: got none")
         console.print(f"{study.name}  {_accuracy_of(several)} · {_which(several)}")
-    found = difference(*runs)
-    measure = _measure(studies[0])
-    scale, unit = (100, " points") if measure.is_fraction else (1, "")
-    seeds = f"{found.seeds} seeds" if found.seeds > 1 else "one seed"
-    interval = f"no interval: {found.why_none}"
-    if found.low is not None and found.high is not None:
+    scores = paired_scores(*runs)
+    (seeds, examples), (found,) = scores[0].shape, compare_scores(scores)
+    scale, unit = (100, " points") if _measure(studies[0]).is_fraction else (1, "")
+    interval = "no interval"
+    if seeds > 1:
         interval = f"95 % interval {scale * found.low:+.3g} to {scale * found.high:+.3g}"
     console.print(
-        f"difference  {scale * found.gain:+.3g}{unit} · {interval} · "
-        f"{seeds}, {found.examples:,} validation examples"
+        f"difference  {scale * found.difference:+.3g}{unit} · {interval} · "
+        f"{f'{seeds} seeds' if seeds > 1 else 'one seed'}, {examples:,} validation examples"
     )
-    console.print(f"verdict     {_verdict(studies, found.verdict)}")
-    if found.seeds == 1 and found.low is not None:
-        console.print(
-            "            a best run is the best by these very examples, so partly luck, and the "
-            "interval does not cover other seeds"
-        )
+    console.print(f"verdict     {_verdict([study.name for study in studies], found, seeds)}")
+    if seeds == 2:
+        least = scale * (found.high - found.low) / 2
+        console.print(f"            two seeds can't tell less than {least:.2g}{unit}")
 
 
 @command.command()
@@ -285,11 +284,12 @@ def _measure(study: "Summary") -> "Measure":
     return measure_of(study.best.config())
 
 
-def _verdict(studies: "list[Summary]", verdict: str) -> str:
-    first, second = (study.name for study in studies)
-    if verdict == "not distinguishable":
-        return f"{first} and {second} are not distinguishable"
-    return f"{first} is {verdict} than {second}"
+def _verdict(names: list[str], found: "Comparison", seeds: int) -> str:
+    if seeds == 1:
+        return "none: one seed says nothing about other seeds"
+    if found.better is None:
+        return f"{names[0]} and {names[1]} are not distinguishable"
+    return f"{names[0]} is {'better' if found.better == 0 else 'worse'} than {names[1]}"
 
 
 def _table(found: "Summary") -> "pd.DataFrame":

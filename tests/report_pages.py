@@ -17,7 +17,7 @@ from nndl_exp.sweep import main as sweep
 STAGED = (
     "strategy=chapter3", "strategy.stages=[learning_rate,joint,winner]", "strategy.epochs=70",
     "strategy.options.learning_rate.epochs=2", "strategy.options.winner.candidates=2",
-    "strategy.options.winner.seeds=2", "dataset.training_size=400", "dataset.validation_size=300",
+    "strategy.options.winner.seeds=3", "dataset.training_size=400", "dataset.validation_size=300",
     "network.hidden=[12]", "training.eta=0.5", "training.epochs=8", "study.n_trials=12",
     "study.lag=2", "study.name=pages", "pruner=none",
     "tracking=none", "executor=serial",

@@ -18,7 +18,7 @@ SEARCH = (*RUN, "strategy=joint", "study.n_trials=2", "study.name=s", "executor=
           "search_space.network.hidden=null")  # fmt: skip
 STAGED = (*RUN, "strategy.stages=[joint]", "study.name=s", "workers=1", "executor=serial",
           "strategy.epochs=20", "strategy.stages=[joint,winner]", "study.n_trials=2",
-          "strategy.options.winner.seeds=2")  # fmt: skip
+          "strategy.options.winner.seeds=3")  # fmt: skip
 REFUSES = "CREATE TRIGGER refuses BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'no'); END"
 
 

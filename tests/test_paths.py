@@ -25,7 +25,7 @@ SWEEP = (*RUN, "strategy=joint", "study.n_trials=2", "study.name=s", "executor=s
          "search_space.network.hidden=null")  # fmt: skip
 STAGED = (*RUN, "strategy.stages=[joint]", "strategy.name=mine", "study.name=s", "workers=1",
           "strategy.epochs=20", "executor=serial", "strategy.stages=[joint,winner]",
-          "study.n_trials=2", "strategy.options.winner.seeds=2")  # fmt: skip
+          "study.n_trials=2", "strategy.options.winner.seeds=3")  # fmt: skip
 ODD = """x%20y?{cur} #;é,=$H/o'u"t"""
 PATHS = [
     "x%20y", "q?uery", "{cur}", "a b", "h#ash", "se;mi", "münchen", "数据", "d$x", "quo'te", 'd"q',

@@ -34,7 +34,7 @@ from nndl_exp.report.page import LARGEST, pictures
 from nndl_exp.report.told import Told, calibration
 from nndl_exp.run import data_of
 from nndl_exp.study.study import Study
-from nndl_exp.training.statistics import paired_interval
+from nndl_exp.study.verdict import mean_interval
 
 
 class Page(HTMLParser):
@@ -153,7 +153,7 @@ def test_the_verdict_is_the_mean_over_new_seeds_with_its_interval(seen):
         json.loads((run / "result.json").read_text())["validation_accuracy"] for run in runs
     ]
     np.testing.assert_allclose(right.mean(axis=1), recorded)
-    low, high = paired_interval(right, confidence=0.95, seed=0)
+    low, high = mean_interval(right)
     config = run_config(yaml.safe_load((won(folder) / "config.yaml").read_text()))
     commonest = np.bincount(data_of(config).training.labels).argmax()
     baseline = (validation.labels == commonest).mean()

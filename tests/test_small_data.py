@@ -14,13 +14,11 @@ from nndl_exp.nn.costs import constant_cost, pair
 from nndl_exp.report.page.verdict import sentence
 from nndl_exp.report.text import accuracy_text
 from nndl_exp.run import data_of
-from nndl_exp.studies import main as studies
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.joint import centred
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main
 from nndl_exp.training.accuracy import MEASURES
-from nndl_exp.training.statistics import no_interval
 
 QUICK = ("tracking=none", "executor=serial", "workers=1", "study.name=small")
 FEW = ("dataset=digits_8x8", "dataset.training_size=50")
@@ -232,27 +230,6 @@ def test_an_accuracy_that_all_rows_agree_on_has_no_interval(tmp_path, capsys):
     assert "interval" not in text
     assert "only 0 of the rows are read wrong" in rests_on
     assert "+0 to +0" not in out
-    assert "all 35 examples come out the same" in out
-    studies(["--output", str(tmp_path), "compare", "small", "small"])
-    said = capsys.readouterr().out
-    assert "no interval: all 35 examples come out the same" in said
-    assert "small and small are not distinguishable" in said
-
-
-@pytest.mark.parametrize(
-    ("differ", "n", "why"),
-    [
-        (0, 500, "all 500 examples come out the same"),
-        (5, 500, "only 5 of 500 examples differ"),
-        (6, 500, None),
-        (20, 29, "29 examples are too few"),
-        (20, 30, None),
-    ],
-)
-def test_an_interval_needs_examples_that_differ(differ, n, why):
-    differences = np.zeros((2, n))
-    differences[1, :differ] = -1.0
-    assert no_interval(differences) == why
 
 
 def test_plus_minus_stays_inside_0_to_100_percent():

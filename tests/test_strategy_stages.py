@@ -9,8 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nndl_exp.config import DatasetConfig, NetworkConfig, RunConfig, TrainingConfig
 from nndl_exp.records import Result
@@ -18,7 +16,6 @@ from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.stages.chapter3 import STAGES
 from nndl_exp.study.stages.script import Decision, Facts, Seen, play
 from nndl_exp.training.epoch import Epoch, Moment
-from nndl_exp.training.statistics import paired_interval
 from nndl_exp.training.update_time import CONSTANTS, epoch_seconds
 
 BASE = RunConfig(
@@ -28,8 +25,9 @@ BASE = RunConfig(
 
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
-              "chance": 0.1, "share": 1e15, "earlier": (), "later": ("regularization",), "seed": 0,
+              "start": base, "share": 1e15, "earlier": (), "later": ("regularization",), "seed": 0,
               "candidates": (base,), "scores": lambda seen: np.ones(10_000),
+              "constant_scores": np.zeros(10_000),
               "costs": lambda seen: (seen.epochs[-1].training_cost, 2.0)}  # fmt: skip
     return Facts(**(values | more))
 
@@ -249,26 +247,7 @@ def test_a_candidate_that_never_trained_to_its_end_does_not_win():
     given_facts = facts(base, candidates=pair, scores=lambda seen: np.full(10_000, -0.5))
     decision, _ = play_out("winner", outcome, given_facts)
     assert decision.config.network.hidden == (100,)
-    assert "no training of hidden [30] came to its end" in decision.words
-
-
-@pytest.mark.parametrize(("n", "differ", "chosen"), [(35, 2, 30), (25, 20, 100), (35, 30, 100)])
-def test_without_a_valid_interval_none_is_shown(n, differ, chosen):
-    large, small = candidates(100, 30)
-
-    def scores(seen):
-        right = np.ones(n)
-        if seen.config.network.hidden == (30,):
-            right[:differ] = 0
-        return right
-
-    given_facts = facts(large, candidates=(large, small), scores=scores, n_validation=n)
-    decision, _ = play_out("winner", lambda config: (history([0.9]), "complete"), given_facts)
-    said = decision.words[1]
-    assert ("the difference is" in said) == (n == 35 and differ == 30)
-    assert ("better than" in said) == (n == 35 and differ == 30)
-    assert decision.config.network.hidden == (chosen,)
-    assert not any("tell differences from 0" in words for words in decision.words)
+    assert "no training of hidden [30] (R² 0.000) came to its end" in decision.words
 
 
 def test_the_number_of_epochs_is_the_shortest_patience_within_noise():
@@ -398,46 +377,94 @@ def candidates(*widths):
     return tuple(RunConfig(network=NetworkConfig(hidden=(width,))) for width in widths)
 
 
-@pytest.mark.parametrize(("gap", "clear"), [(0.02, True), (0.0, False)])
-def test_a_winner_is_called_better_only_where_seeds_and_images_say_so(gap, clear):
-    large, small = candidates(100, 30)
+def race(accuracies, *, spread=0.0, n=10_000, failing=(), **options):
+    """A race of networks of these widths, the last of which is the start, by their accuracies; the
+    same half of the mistakes is made by all. Returns the decision and the trials."""
+    *others, start = candidates(*accuracies)
+    shared = np.random.default_rng(0).random(n) < 0.5
 
     def scores(seen):
-        rng = np.random.default_rng(seen.config.seed + seen.config.network.hidden[0])
-        accuracy = 0.95 + (gap if seen.config.network.hidden == (100,) else 0.0)
-        return (rng.random(10_000) < accuracy).astype(float)
+        (width,), seed = seen.config.network.hidden, seen.config.seed
+        rng = np.random.default_rng((seed, width))
+        accuracy = accuracies[width] + spread * rng.standard_normal()
+        return np.where(shared, 1.0, rng.random(n) < 1 - 2 * (1 - accuracy)).astype(float)
 
-    used = frozenset({0, 1000, 1002})
-    given_facts = facts(large, candidates=(large, small), scores=scores, used_seeds=used)
-    decision, seen = play_out("winner", lambda config: (history([0.95]), "complete"), given_facts)
-    assert len(seen) == 10
-    seeds = {t.config.seed for t in seen}
-    assert len(seeds) == 5
-    assert not seeds & given_facts.used_seeds, "not the search's"
-    text = " ".join(decision.words)
-    assert ("better than" in text) == clear
-    assert ("not distinguishable" in text) != clear
-    assert decision.config.network.hidden == ((100,) if clear else (30,)), "else the smaller one"
+    def outcome(config):
+        failed = (config.network.hidden[0], config.seed) in failing
+        return diverges(config) if failed else (history([0.95]), "complete")
 
-
-@given(st.integers(2, 6), st.integers(50, 300), st.integers(0, 10**6))
-def test_the_paired_interval_holds_the_mean_and_shrinks_with_confidence(seeds, images, seed):
-    rng = np.random.default_rng(seed)
-    differences = rng.integers(-1, 2, (seeds, images)).astype(float)
-    wide = paired_interval(differences, confidence=0.99, seed=1, resamples=300)
-    narrow = paired_interval(differences, confidence=0.5, seed=1, resamples=300)
-    assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
-    assert wide[0] <= differences.mean() <= wide[1]
-    assert wide == paired_interval(differences, confidence=0.99, seed=1, resamples=300)
+    given_facts = facts(
+        start, candidates=tuple(others), scores=scores, n_validation=n,
+        constant_scores=np.zeros(n), used_seeds=frozenset({0, 1000, 1002}),
+    )  # fmt: skip
+    return play_out("winner", outcome, given_facts, **options)
 
 
-def test_the_paired_interval_covers_the_variance_of_seeds_and_images():
-    """One seed that is different makes it wide, however many images there are."""
-    rng = np.random.default_rng(0)
-    even = rng.choice([-1.0, 0.0, 1.0], (5, 5000), p=[0.02, 0.95, 0.03])
-    uneven = even.copy()
-    uneven[0] = 1.0
-    low, high = paired_interval(even, confidence=0.95, seed=0)
-    assert high - low < 0.02
-    low, high = paired_interval(uneven, confidence=0.95, seed=0)
-    assert high - low > 0.3
+def test_a_race_ends_when_one_is_better_than_all_others():
+    decision, seen = race({100: 0.97, 30: 0.93, 50: 0.93})
+    assert decision.config.network.hidden == (100,)
+    assert len(seen) == 9, "three seeds each were enough"
+    assert {t.config.seed for t in seen} == {1001, 1003, 1004}, "none that the search has used"
+    first, *others = decision.words
+    assert first.startswith("hidden [100] (97.")
+    assert "in the mean of 3 new seeds on 10,000 examples (always naming the commonest" in first
+    assert all(words.startswith("better than ") for words in others)
+    assert len(others) == 2
+
+
+def test_where_the_start_is_as_good_it_is_kept_and_said_first():
+    decision, seen = race({100: 0.95, 30: 0.95, 50: 0.95}, spread=0.003)
+    assert decision.config.network.hidden == (50,)
+    assert decision.words[0].startswith("tuning brought nothing that can be told; keep the start: ")
+    assert len(seen) == 15
+    assert sum("not distinguishable from" in words for words in decision.words) == 2
+    assert "tell differences from" in decision.words[-1]
+    assert decision.numbers["seeds"] == [5, 5, 5]
+
+
+def test_the_clearly_worse_drop_out_and_are_not_trained_on():
+    decision, seen = race({100: 0.954, 30: 0.9, 50: 0.95}, spread=0.003, seeds=10)
+    trained = [t.config.network.hidden[0] for t in seen]
+    assert trained.count(30) == 3 < trained.count(100)
+    (of_dropped,) = (words for words in decision.words if "hidden [30]" in words)
+    assert of_dropped.startswith("better than")
+    assert of_dropped.endswith("(after 3 seeds)")
+
+
+def test_a_race_of_equals_ends_at_a_margin_that_does_not_matter():
+    decision, seen = race({100: 0.95, 30: 0.95, 50: 0.95}, margin=2.0)
+    assert len(seen) == 9
+    assert decision.words[-1] == "tied for practical purposes: within 2 points"
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"), [({}, 100), ({"margin": 1.5}, 30), ({"smaller": True}, 30)]
+)
+def test_a_smaller_network_wins_only_where_it_is_hardly_worse_or_asked_for(options, chosen):
+    decision, _ = race({100: 0.951, 30: 0.95, 50: 0.85}, spread=0.002, **options)
+    assert decision.config.network.hidden == (chosen,)
+    assert ("small" in decision.words[0]) == (chosen == 30)
+
+
+def test_a_training_that_failed_counts_as_a_constant_prediction():
+    decision, _ = race({100: 0.97, 50: 0.95}, failing={(100, 1001)})
+    means = decision.numbers["means"]
+    assert means[0] == pytest.approx(0.97 * 4 / 5, abs=0.01), "0 with one of five seeds"
+    assert decision.config.network.hidden == (50,)
+    decision, _ = race({100: 0.97, 50: 0.95}, failing={(50, seed) for seed in range(1000, 1010)})
+    assert decision.config.network.hidden == (100,)
+    assert decision.words[1] == "no training of the start, hidden [50] (0.0 %) came to its end"
+
+
+def test_a_study_that_found_nothing_else_has_one_finalist():
+    decision, seen = race({50: 0.95})
+    assert len(seen) == 3
+    assert decision.config.network.hidden == (50,)
+    assert len(decision.words) == 1
+    assert "tuning" not in decision.words[0]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_race_takes_at_least_three_seeds(seeds):
+    with pytest.raises(ValueError, match="greater than or equal to 3"):
+        STAGES["winner"].Options(seeds=seeds)

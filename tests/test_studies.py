@@ -19,7 +19,7 @@ from nndl_exp.records import RunDirectory
 from nndl_exp.run import check, run
 from nndl_exp.studies import command, main
 from nndl_exp.study.names import study_names
-from nndl_exp.study.scores import difference
+from nndl_exp.study.scores import paired_scores
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main as sweep
@@ -32,7 +32,7 @@ WEAK = ("search_space.training.eta.low=0.0001", "search_space.training.eta.high=
 STAGED = (
     "strategy=chapter3", "strategy.stages=[learning_rate,joint,winner]", "strategy.epochs=70",
     "strategy.options.learning_rate.epochs=2", "strategy.options.winner.candidates=2",
-    "strategy.options.winner.seeds=2", "network.hidden=[12]", "training.eta=0.5",
+    "strategy.options.winner.seeds=3", "network.hidden=[12]", "training.eta=0.5",
     "study.n_trials=6", "study.lag=2", "pruner=none", "study.name=small", *SERIAL,
 )  # fmt: skip
 
@@ -148,19 +148,25 @@ def test_the_output_folder_is_told_before_or_after_the_command(output, capsys):
 def test_the_difference_of_two_studies_is_that_of_their_best_runs(output, capsys):
     plain, weak = (summary(output, name) for name in ("plain", "weak"))
     gain = plain.result.validation_accuracy - weak.result.validation_accuracy
-    found = difference(plain.replicates(), weak.replicates())
-    assert found.gain == pytest.approx(gain)
-    assert found.low < gain < found.high
-    assert (found.seeds, found.examples) == (1, 100)
+    ours, theirs = paired_scores(plain.replicates(), weak.replicates())
+    assert ours.shape == theirs.shape == (1, 100)
+    assert ours.mean() - theirs.mean() == pytest.approx(gain)
     text = said(capsys, "--output", str(output), "compare", "plain", "weak")
     assert f"{100 * gain:+.3g} points" in text
-    assert "plain is better than weak" in text
-    assert "weak is worse than plain" in said(
-        capsys, "--output", str(output), "compare", "weak", "plain"
-    )
-    assert "plain and plain are not distinguishable" in said(
-        capsys, "--output", str(output), "compare", "plain", "plain"
-    )
+    assert "no interval · one seed, 100 validation examples" in text
+    assert "none: one seed says nothing about other seeds" in text
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_studies_are_compared_over_the_seeds_that_both_have(output, capsys, monkeypatch, seeds):
+    small = summary(output, "small")
+    runs = small.replicates()[:seeds]
+    assert len(runs) == seeds
+    monkeypatch.setattr("nndl_exp.study.summary.Summary.replicates", lambda study: runs)
+    text = said(capsys, "--output", str(output), "compare", "small", "small")
+    assert f"{seeds} seeds, 100 validation examples" in text
+    assert "small and small are not distinguishable" in text
+    assert ("two seeds can't tell less than" in text) == (seeds == 2)
 
 
 def test_a_winner_that_was_trained_again_is_compared_with_all_its_seeds(output):
@@ -175,7 +181,7 @@ def test_studies_of_other_data_are_not_compared(output):
     words = ("study.name=other", "dataset=digits_8x8", "study.n_trials=2", *SERIAL)
     list(study_of(output, *words).run())
     with pytest.raises(UserError, match="must have the same validation set: got 100 examples of"):
-        difference(summary(output, "plain").replicates(), summary(output, "other").replicates())
+        paired_scores(*(summary(output, name).replicates() for name in ("plain", "other")))
 
 
 def test_a_study_is_exported_as_table_and_as_configuration(output, tmp_path, capsys):
@@ -260,7 +266,7 @@ def test_a_grid_is_complete_with_its_points(tmp_path):
 
 def test_a_study_in_stages_that_was_extended_is_not_complete_before_it_decides(tmp_path, capsys):
     words = (*SEARCH[1:], "strategy.stages=[joint,winner]",
-             "strategy.epochs=400", "strategy.options.winner.seeds=2", f"output={tmp_path}",
+             "strategy.epochs=400", "strategy.options.winner.seeds=3", f"output={tmp_path}",
              "strategy.options.winner.candidates=2")  # fmt: skip
     with pytest.raises(SystemExit) as end:
         sweep([*words, "study.n_trials=3"])

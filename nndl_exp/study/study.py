@@ -27,6 +27,7 @@ from nndl_exp.study.executors import Pool
 from nndl_exp.study.names import no_such_study
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.running.report import Ended
+from nndl_exp.study.scores import constant_scores
 from nndl_exp.study.search import Trial, table
 from nndl_exp.study.stages import joint
 from nndl_exp.study.stages.chapter3 import STAGES
@@ -244,17 +245,18 @@ def facts_of(
     position = stages.index(key)
     return Facts(
         base=found,
+        start=study.config.run,
         n=len(dataset.training),
         n_in=dataset.n_in,
         classes=dataset.n_out,
         n_validation=len(dataset.validation),
-        chance=dataset.baseline(dataset.validation) or 0.0,
         share=share(study, key),
         earlier=stages[:position],
         later=stages[position + 1 :],
         seed=study.config.study.seed,
         candidates=tuple(candidates) or (found,),
         scores=_not_yet,
+        constant_scores=constant_scores(found, dataset),
         costs=_not_yet,
         used_seeds=frozenset(used_seeds),
     )

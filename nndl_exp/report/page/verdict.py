@@ -21,14 +21,10 @@ from nndl_exp.run import measure_of
 from nndl_exp.study.finished import is_finished
 from nndl_exp.study.scores import scores
 from nndl_exp.study.summary import Summary
+from nndl_exp.study.verdict import mean_interval
 from nndl_exp.tracking.client import ui_command
 from nndl_exp.training.accuracy import Measure
-from nndl_exp.training.statistics import (
-    FEWEST_DIFFERENT,
-    FEWEST_EXAMPLES,
-    paired_interval,
-    wilson_interval,
-)
+from nndl_exp.training.statistics import wilson_interval
 
 
 @dataclass(frozen=True)
@@ -55,26 +51,23 @@ def accuracy_of(runs: Sequence[RunDirectory], dataset: Dataset | None) -> Accura
     n, what = len(dataset.validation), noun(dataset)
     if len(runs) > 1:
         each = np.array([scores(run, dataset) for run in runs])
-        if why := _no_interval(each, measure, what):
-            return Accuracy(mean, None, None, f"no interval: {why}")
-        low, high = paired_interval(each, confidence=0.95, seed=0)
-        how = f"a bootstrap over {len(runs)} seeds and {n:,} {what} (Efron and Tibshirani 1993)"
-        return Accuracy(mean, low, high, how)
+        found = mean_interval(each) if measure.is_fraction else None
+        if found is None:
+            return Accuracy(mean, None, None, f"no interval: {_no_interval(each, measure, what)}")
+        how = f"over {len(runs)} seeds and {n:,} {what} (Hillis 2007)"
+        return Accuracy(mean, *found, how)
     if not measure.is_fraction:
         return Accuracy(mean, None, None, "R² of one run has no interval here")
     return Accuracy(mean, *wilson_interval(mean, n), f"Wilson 1927, of {n:,} {what}")
 
 
-def _no_interval(each: Array, measure: Measure, what: str) -> str | None:
-    """Why a bootstrap of what each example adds, (seeds, examples), has no valid interval."""
+def _no_interval(each: Array, measure: Measure, what: str) -> str:
+    """Why what each example adds, (seeds, examples), tells no interval of its mean."""
     if not measure.is_fraction:
-        return "resampled rows have another variance to explain, and R² may come out above 1"
+        return "other rows have another variance to explain, and R² may come out above 1"
     wrong, right = (int(np.count_nonzero(one.any(axis=0))) for one in (1 - each, each))
-    if min(wrong, right) < FEWEST_DIFFERENT:
-        how = "wrong" if wrong < right else "right"
-        return f"only {min(wrong, right)} of the {what} are read {how}"
-    n = each.shape[1]
-    return f"{n} {what} are too few" if n < FEWEST_EXAMPLES else None
+    how = "wrong" if wrong < right else "right"
+    return f"only {min(wrong, right)} of the {what} are read {how}"
 
 
 def sentence(found: Summary, dataset: Dataset | None) -> tuple[str, str]:

@@ -54,28 +54,29 @@ Script = Generator[Batch, list[Seen], Decision]
 class Facts:
     """What a script may know besides results.
 
-    ``base`` is the run that the stages ``earlier`` found; ``later`` are the stages to come. ``n``
-    and ``n_validation`` are the sizes of its training and validation set, ``chance`` is the
-    validation accuracy of always naming the commonest class. ``share`` is the work that the stage
-    may spend, in multiply-adds; infinite if nothing limits it. ``used_seeds`` are the seeds of all
-    earlier trials. ``scores`` returns what each validation example adds to a finished trial's
-    accuracy: 1 if it is classified correctly, else 0. ``costs`` returns the cost of its network on
-    all rows that it was trained on, and that of always predicting their mean target; both without
-    regularization.
+    ``base`` is the run that the stages ``earlier`` found, ``start`` that which the study began
+    with; ``later`` are the stages to come. ``n`` and ``n_validation`` are the sizes of the training
+    and validation set. ``share`` is the work that the stage may spend, in multiply-adds; infinite
+    if nothing limits it. ``used_seeds`` are the seeds of all earlier trials. ``scores`` returns
+    what each validation example adds to a finished trial's accuracy: 1 if it is classified
+    correctly, else 0; ``constant_scores`` are those of the best constant prediction. ``costs``
+    returns the cost of its network on all rows that it was trained on, and that of always
+    predicting their mean target; both without regularization.
     """
 
     base: RunConfig
+    start: RunConfig
     n: int
     n_in: int
     classes: int
     n_validation: int
-    chance: float
     share: float
     earlier: tuple[str, ...]
     later: tuple[str, ...]
     seed: int
     candidates: tuple[RunConfig, ...]
     scores: Callable[[Seen], Array]
+    constant_scores: Array
     costs: Callable[[Seen], tuple[float, float]]
     used_seeds: frozenset[int] = frozenset()
 

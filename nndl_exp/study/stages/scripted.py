@@ -32,6 +32,7 @@ class Scripted:
         self._module, self._options, self._facts = module, options, facts
         self.declared = SearchSpace(module.space(facts, options))
         self._seen: list[Seen] = []
+        self._scores: dict[int, Array] = {}
         self._costs: dict[int, tuple[float, float]] = {}
         self._played: dict[int, tuple[list[Params], Decision | None]] = {}
 
@@ -54,7 +55,7 @@ class Scripted:
         if finished not in self._played:  # asked for in every round; a script compares networks
             facts = replace(
                 self._facts,
-                scores=lambda seen: _scores(search, seen),
+                scores=lambda seen: self._scores_of(search, seen),
                 costs=lambda seen: self._costs_of(search, seen),
             )
             script = self._module.script(facts, self._options)
@@ -71,16 +72,19 @@ class Scripted:
             search.settled(trial)  # says what is wrong
         return Seen(trial.number, trial.config, trial.result, params, epochs)
 
+    # A script asks again each time that it is played.
+    def _scores_of(self, search: Search, seen: Seen) -> Array:
+        if seen.number not in self._scores:
+            directory = search.run_directory(seen.number)
+            self._scores[seen.number] = scores(directory, search.dataset)
+        return self._scores[seen.number]
+
     def _costs_of(self, search: Search, seen: Seen) -> tuple[float, float]:
-        if seen.number not in self._costs:  # a script asks each time that it is played
+        if seen.number not in self._costs:
             same = seen.config.dataset == search.config.run.dataset
             dataset = search.dataset if same else data_of(seen.config)
             self._costs[seen.number] = training_costs(search.run_directory(seen.number), dataset)
         return self._costs[seen.number]
-
-
-def _scores(search: Search, seen: Seen) -> Array:
-    return scores(search.run_directory(seen.number), search.dataset)
 
 
 class _Planned:

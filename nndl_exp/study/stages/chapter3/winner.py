@@ -1,39 +1,57 @@
-"""The winner: the best few trained again with new seeds, and what can be said of them.
+"""The winner: a race of the best few, trained again with new seeds, and what can be said of them.
 
-The best of many trials is partly luck: it was chosen by the very images and the one seed that it
-was judged with. So each candidate is trained again with several seeds that the search did not use,
-the same for each, and compared on each validation image. The interval of a difference comes from a
-bootstrap over seeds and images, paired in both (Efron and Tibshirani 1993), and is widened for the
-number of comparisons (Bonferroni).
+The best of many trials is partly luck: it was chosen by the very examples and the one seed that it
+was judged with. So each finalist is trained again with seeds that the search did not use, the same
+for each, and compared on each validation example (``nndl_exp.study.verdict``). The run that the
+study started from is one of them: what tuning brought is the first question.
+
+It is a race: after 3 and 5 seeds those that are clearly worse drop out, and it ends as soon as one
+is better than all others. Each look at the results spends a part of the 5 % that the verdict may
+be wrong by.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count, islice
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import count_parameters
 from nndl_exp.run import measure_of
+from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
-from nndl_exp.training.statistics import FEWEST_DIFFERENT, no_interval, paired_interval
+from nndl_exp.study.verdict import Comparison, compare, mean_interval
 
 TITLE = "the winner"
 FIRST_SEED = 1000
 """Where the new seeds start; see ``new_seeds``."""
+LOOKS = {3: 0.01, 5: 0.015}
+"""The error that is spent after so many seeds; the last look spends what is left of ``ERROR``."""
+ERROR = 0.05
+FEWEST = 3
+"""Seeds: two tell hardly anything of how far seeds spread."""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Options:
-    """How many candidates, and how many seeds each is trained with."""
+    """So many ``candidates`` of the search race with the start, with so many ``seeds`` at most.
+
+    ``margin``, in points (of R²: in hundredths), is a difference that does not matter: the race
+    ends when all differences are smaller, and a smaller network that is at most so much worse is
+    recommended. With ``smaller`` it is also recommended where it may be worse by more.
+    """
 
     candidates: Size = 3
-    seeds: Size = 5
+    seeds: Annotated[int, Field(ge=FEWEST)] = 5
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.2
+    smaller: bool = False
 
 
 def start(facts: Facts, options: Options) -> RunConfig:
@@ -42,8 +60,8 @@ def start(facts: Facts, options: Options) -> RunConfig:
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
-    """Every setting in which the candidates differ, and the seed."""
-    varied = settings.differences(facts.candidates[: options.candidates])
+    """Every setting in which the finalists differ, and the seed."""
+    varied = settings.differences(_finalists(facts, options))
     return {
         **{name: CategoricalDistribution(tuple(values)) for name, values in varied.items()},
         "seed": settings.seeds(),
@@ -51,95 +69,110 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 
 
 def script(facts: Facts, options: Options) -> Script:
-    """Train every candidate with every seed, and compare each with the best in the mean."""
-    candidates = facts.candidates[: options.candidates]
-    varied = settings.differences(candidates)
+    """Train all finalists with 3 seeds, those that are left with 5, and so on; then recommend."""
+    finalists = _finalists(facts, options)
+    race, seeds = Race(facts, finalists), new_seeds(facts, _affordable(facts, options, finalists))
+    varied, begun = settings.differences(finalists), 0
+    for look, level in looks(len(seeds)):
+        runs = [(i, seed) for i in race.racing for seed in seeds[begun:look]]
+        trials = yield [_params(finalists[i], varied, seed) for i, seed in runs]
+        for (i, _), trial in zip(runs, trials, strict=True):
+            race.trials[i].append(trial)
+        if race.is_over(level, options.margin / 100):
+            break
+        begun = look
+    if not any(map(race.completed, range(len(finalists)))):
+        return settings.nothing(facts, [trial for group in race.trials for trial in group])
+    return _decision(race, options, varied)
+
+
+class Race:
+    """What became of the finalists, by their positions; ``begin`` is that of the start.
+
+    ``racing`` are those that are left, ``pairs`` the last comparison of every two: of one that has
+    dropped out, when it did.
+    """
+
+    def __init__(self, facts: Facts, finalists: Sequence[RunConfig]) -> None:
+        self.facts, self.finalists = facts, finalists
+        self.trials: list[list[Seen]] = [[] for _ in finalists]
+        self.racing, self.begin = list(range(len(finalists))), len(finalists) - 1
+        self.pairs: dict[tuple[int, int], Comparison] = {}
+
+    def scores(self, i: int) -> Array:
+        """What each example adds to the accuracy of finalist i, (seeds, examples); a training that
+        failed predicts nothing better than a constant."""
+        facts = self.facts
+        return np.array(
+            [facts.scores(trial) if trial.ok else facts.constant_scores for trial in self.trials[i]]
+        )
+
+    def completed(self, i: int) -> bool:
+        """Whether any training of finalist i came to its end."""
+        return any(trial.ok for trial in self.trials[i])
+
+    def size(self, i: int) -> int:
+        """The number of parameters of finalist i."""
+        sizes = (self.facts.n_in, *self.finalists[i].network.hidden, self.facts.classes)
+        return count_parameters(sizes)
+
+    def mean(self, i: int) -> float:
+        """The accuracy of finalist i, in the mean of its seeds."""
+        return float(self.scores(i).mean())
+
+    def is_over(self, level: float, margin: float) -> bool:
+        """Compare those that are left, and drop the clearly worse; whether nothing is left to ask.
+
+        That is so when one is left, or when all differ by less than the margin.
+        """
+        if len(self.racing) == 1:
+            return True
+        left = self.racing
+        found = [
+            replace(pair, a=left[pair.a], b=left[pair.b])
+            for pair in compare([self.scores(i) for i in left], level)
+        ]
+        self.pairs |= {(pair.a, pair.b): pair for pair in found}
+        worse = {
+            pair.b if pair.better == pair.a else pair.a for pair in found if pair.better is not None
+        }
+        self.racing = [i for i in left if i not in worse]
+        return len(self.racing) == 1 or all(
+            -margin < pair.low and pair.high < margin for pair in found
+        )
+
+    def difference(self, a: int, b: int) -> Comparison:
+        """What a gains over b, as of the last look at both."""
+        pair = self.pairs[min(a, b), max(a, b)]
+        if a < b:
+            return pair
+        return Comparison(a, b, -pair.difference, -pair.high, -pair.low)
+
+
+def looks(seeds: int) -> list[tuple[int, float]]:
+    """After how many seeds the race is looked at, and the level of that look's intervals.
+
+    By Bonferroni's inequality the chance of a false winner at any look is at most ``ERROR``.
+    """
+    early = {look: error for look, error in LOOKS.items() if look < seeds}
+    last = ERROR - sum(early.values())
+    return [(look, 1 - error) for look, error in {**early, seeds: last}.items()]
+
+
+def _finalists(facts: Facts, options: Options) -> list[RunConfig]:
+    """The candidates and, last, the start: with one seed, since the race has seeds of its own."""
+    some = [*facts.candidates[: options.candidates], facts.start]
+    return list({replace(one, seed=facts.base.seed): None for one in reversed(some)})[::-1]
+
+
+def _affordable(facts: Facts, options: Options, finalists: Sequence[RunConfig]) -> int:
     # Early stopping ends most trainings about half-way.
-    all_of_them = sum(facts.work(config, config.training.epochs) / 2 for config in candidates)
-    seeds = int(min(options.seeds, max(2, facts.share / all_of_them)))
-    batch = [
-        {**settings.point(config, *varied), "seed": seed}
-        for config in candidates
-        for seed in new_seeds(facts, seeds)
-    ]
-    trials = yield batch
-    return _verdict(facts, candidates, varied, trials, seeds)
+    each = sum(facts.work(config, config.training.epochs) / 2 for config in finalists)
+    return int(min(options.seeds, max(FEWEST, facts.share / each)))
 
 
-def _verdict(
-    facts: Facts,
-    candidates: Sequence[RunConfig],
-    varied: dict[str, list[Any]],
-    trials: list[Seen],
-    seeds: int,
-) -> Decision:
-    """Compare each candidate with the best in the mean, and recommend one."""
-    groups = [trials[i * seeds : (i + 1) * seeds] for i in range(len(candidates))]
-    usable = [i for i, group in enumerate(groups) if any(trial.ok for trial in group)]
-    if not usable:
-        return settings.nothing(facts, trials)
-    scores = [_scores(facts, group) for group in groups]
-    means = [float(matrix.mean()) for matrix in scores]
-    names = [_name(config, varied) for config in candidates]
-    shown = [
-        f"{name} ({settings.accuracy_text(config, mean)})"
-        for name, config, mean in zip(names, candidates, means, strict=True)
-    ]
-    best = max(usable, key=lambda i: (means[i], -i))
-    words = [
-        f"{shown[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"
-        f"{_baseline(facts)}"
-    ]
-    words += [
-        f"no training of {name} came to its end" for i, name in enumerate(names) if i not in usable
-    ]
-    even, intervals = [best], dict[int, list[float]]()
-    confidence = 1 - 0.05 / max(1, len(candidates) - 1)
-    for i in (i for i in usable if i != best):
-        said, interval, tied = _compared(facts, scores[best] - scores[i], confidence)
-        words.append(said.format(shown[i]))
-        even += [i] if tied else []
-        intervals |= {i: interval} if interval else {}
-    if len(even) > 1 and intervals:
-        words.append(_resolved(facts, intervals.values()))
-    chosen = min(even, key=lambda i: (_size(facts, candidates[i]), i != best))
-    if chosen != best:
-        words.append(f"the smaller of those that are even is recommended: {shown[chosen]}")
-    numbers = {"means": means, **{f"interval_{i}": ends for i, ends in intervals.items()}}
-    return Decision(candidates[chosen], tuple(words), numbers)
-
-
-def _resolved(facts: Facts, intervals: Iterable[list[float]]) -> str:
-    unit, scale = _unit(facts)
-    widest = scale * max((high - low) / 2 for low, high in intervals)
-    return f"so many seeds and examples tell differences from {widest:.2g}{unit} on"
-
-
-def _compared(
-    facts: Facts, differences: Array, confidence: float
-) -> tuple[str, list[float] | None, bool]:
-    """The verdict on a candidate that is to be named in it, the interval of its difference from the
-    best where one is valid, and whether the two are even."""
-    if why := no_interval(differences):
-        if np.count_nonzero(differences.any(axis=0)) < FEWEST_DIFFERENT:
-            return f"not distinguishable from {{}}: {why}", None, True
-        return f"ahead of {{}}, but there is no interval: {why}", None, False
-    low, high = paired_interval(differences, confidence=confidence, seed=facts.seed)
-    unit, scale = _unit(facts)
-    verdict = "better than" if low > 0 else "not distinguishable from"
-    said = f"{verdict} {{}}: the difference is {scale * low:+.3g} to {scale * high:+.3g}{unit}"
-    return said, [low, high], low <= 0
-
-
-def _unit(facts: Facts) -> tuple[str, int]:
-    return (" points", 100) if measure_of(facts.base).is_fraction else ("", 1)
-
-
-def _baseline(facts: Facts) -> str:
-    if not measure_of(facts.base).is_fraction:
-        return ""
-    baseline = settings.accuracy_text(facts.base, facts.chance)
-    return f" (always naming the commonest class: {baseline})"
+def _params(config: RunConfig, varied: dict[str, list[Any]], seed: int) -> Params:
+    return {**settings.point(config, *varied), "seed": seed}
 
 
 def new_seeds(facts: Facts, n: int) -> list[int]:
@@ -153,16 +186,108 @@ def new_seeds(facts: Facts, n: int) -> list[int]:
     return list(islice(free, n))
 
 
-def _scores(facts: Facts, group: list[Seen]) -> Array:
-    """(seeds, examples): what each example adds; nothing where a training failed."""
-    nothing = np.zeros(facts.n_validation)
-    return np.array([facts.scores(trial) if trial.ok else nothing for trial in group])
+def _decision(race: Race, options: Options, varied: dict[str, list[Any]]) -> Decision:
+    """Recommend a finalist, and say how it compares with the others."""
+    means = [race.mean(i) for i in range(len(race.finalists))]
+    chosen, how = _chosen(race, options, means)
+    names = [_name(race, i, varied, mean) for i, mean in enumerate(means)]
+    others = sorted((i for i in range(len(means)) if i != chosen), key=lambda i: -means[i])
+    seeds, facts = [len(group) for group in race.trials], race.facts
+    first = (
+        f"{how}{names[chosen]}{_interval(race, chosen)} in the mean of {seeds[chosen]} new seeds"
+    )
+    words = [f"{first} on {facts.n_validation:,} examples{_baseline(facts)}"]
+    words += [_compared(race, chosen, i, names[i]) for i in others]
+    words += _told_apart(race, chosen, options.margin / 100)
+    differences = {
+        f"difference_{pair.a}_{pair.b}": [pair.low, pair.difference, pair.high]
+        for pair in race.pairs.values()
+    }
+    numbers = {"means": means, "seeds": seeds, **differences}
+    return Decision(race.finalists[chosen], tuple(words), numbers)
 
 
-def _size(facts: Facts, config: RunConfig) -> int:
-    return count_parameters((facts.n_in, *config.network.hidden, facts.classes))
+def _chosen(race: Race, options: Options, means: Sequence[float]) -> tuple[int, str]:
+    """The finalist that is recommended, and what the verdict begins with.
+
+    It is the best in the mean; the start, where the best is not shown to be better; and a smaller
+    network, where that is shown to be hardly worse.
+    """
+    begin, usable = race.begin, [i for i in race.racing if race.completed(i)]
+    if begin in usable:
+        tuned = len(race.finalists) > 1
+        return begin, "tuning brought nothing that can be told; keep the start: " if tuned else ""
+    # Where only those are left that never came to their end, the best one that did.
+    completed = usable or [i for i in range(len(means)) if race.completed(i)]
+    best = max(completed, key=lambda i: (means[i], -i))
+    smaller = [i for i in usable if race.size(i) < race.size(best)]
+    if options.smaller:
+        smaller = [i for i in smaller if race.difference(best, i).low <= 0]
+        how = "the smallest network that is not shown to be worse: "
+    else:
+        smaller = [i for i in smaller if race.difference(best, i).high < options.margin / 100]
+        how = f"a smaller network, at most {_plain(race.facts, options.margin / 100)} worse: "
+    if smaller:
+        return min(smaller, key=lambda i: (race.size(i), -means[i])), how
+    return best, ""
 
 
-def _name(config: RunConfig, varied: dict[str, list[Any]]) -> str:
-    names = list(varied) or ["training.eta"]
-    return settings.in_words(settings.point(config, *names))
+def _name(race: Race, i: int, varied: dict[str, list[Any]], mean: float) -> str:
+    """A finalist by the settings in which they differ, with its accuracy."""
+    config = race.finalists[i]
+    name = settings.in_words(settings.point(config, *(varied or ["training.eta"])))
+    start = "the start, " if i == race.begin and varied else ""
+    return f"{start}{name} ({settings.accuracy_text(config, mean)})"
+
+
+def _compared(race: Race, chosen: int, other: int, name: str) -> str:
+    """How the recommended finalist compares with another."""
+    if not race.completed(other):
+        return f"no training of {name} came to its end"
+    pair, seeds = race.difference(chosen, other), len(race.trials[other])
+    verdict = "not distinguishable from"
+    if pair.better is not None:
+        verdict = "better than" if pair.better == chosen else "worse than"
+    dropped = f" (after {seeds} seeds)" if seeds < len(race.trials[chosen]) else ""
+    ends = f"{_scaled(race.facts, pair.low):+.3g} to {_scaled(race.facts, pair.high):+.3g}"
+    return f"{verdict} {name}: the difference is {ends}{_unit(race.facts)}{dropped}"
+
+
+def _told_apart(race: Race, chosen: int, margin: float) -> list[str]:
+    """What the race could tell, where it did not tell all from the recommended finalist."""
+    tied = [race.difference(chosen, i) for i in race.racing if i != chosen]
+    tied = [pair for pair in tied if pair.better is None]
+    if not tied:
+        return []
+    if all(-margin < pair.low and pair.high < margin for pair in tied):
+        return [f"tied for practical purposes: within {_plain(race.facts, margin)}"]
+    widest = max((pair.high - pair.low) / 2 for pair in tied)
+    return [f"so many seeds and examples tell differences from {_plain(race.facts, widest)} on"]
+
+
+def _interval(race: Race, i: int) -> str:
+    """The interval of a finalist's accuracy, in brackets."""
+    found = mean_interval(race.scores(i)) if measure_of(race.facts.base).is_fraction else None
+    if found is None:
+        return ""
+    low, high = (settings.accuracy_text(race.facts.base, end) for end in found)
+    return f", 95 % interval {low} to {high},"
+
+
+def _baseline(facts: Facts) -> str:
+    if not measure_of(facts.base).is_fraction:
+        return ""
+    baseline = settings.accuracy_text(facts.base, float(facts.constant_scores.mean()))
+    return f" (always naming the commonest class: {baseline})"
+
+
+def _plain(facts: Facts, difference: float) -> str:
+    return f"{_scaled(facts, difference):.2g}{_unit(facts)}"
+
+
+def _scaled(facts: Facts, difference: float) -> float:
+    return difference * (100 if measure_of(facts.base).is_fraction else 1)
+
+
+def _unit(facts: Facts) -> str:
+    return " points" if measure_of(facts.base).is_fraction else ""
