@@ -15,8 +15,8 @@ from nndl_exp.report.page.verdict import sentence
 from nndl_exp.report.text import accuracy_text
 from nndl_exp.run import data_of
 from nndl_exp.studies import main as studies
+from nndl_exp.study.proposing.entries import centred
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.joint import centred
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main
 from nndl_exp.training.accuracy import MEASURES

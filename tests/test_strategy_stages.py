@@ -16,7 +16,8 @@ from nndl_exp.config import DatasetConfig, NetworkConfig, RunConfig, TrainingCon
 from nndl_exp.records import Result
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.stages.script import Decision, Facts, Seen, play
+from nndl_exp.study.stages.script import Seen, play
+from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import paired_interval
 from nndl_exp.training.update_time import CONSTANTS, epoch_seconds
@@ -29,8 +30,7 @@ BASE = RunConfig(
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
               "chance": 0.1, "share": 1e15, "earlier": (), "later": ("regularization",), "seed": 0,
-              "candidates": (base,), "scores": lambda seen: np.ones(10_000),
-              "costs": lambda seen: (seen.epochs[-1].training_cost, 2.0)}  # fmt: skip
+              "candidates": (base,)}  # fmt: skip
     return Facts(**(values | more))
 
 
@@ -43,14 +43,32 @@ def history(accuracies, costs=None, seconds=1.0, first_cost=3.0):
     )
 
 
-def settled(number, params, config, epochs, state="complete"):
+def all_right(seen):
+    return np.ones(10_000)
+
+
+class Told(Seen):
+    """A trial whose networks are not looked at: their scores and costs are told."""
+
+    @property
+    def scores(self):
+        return self.search(self)
+
+    @property
+    def costs(self):
+        return self.epochs[-1].training_cost, 2.0
+
+
+def settled(number, params, config, epochs, state="complete", scores=all_right):
     best = max(range(len(epochs)), key=lambda i: epochs[i].validation_accuracy) + 1
     result = Result(state, "told", len(epochs), best, epochs[best - 1].validation_accuracy, 1.0,
                     1.0, {"best": "", "last": ""}, 0.0, 1.0, {})  # fmt: skip
-    return Seen(number, config, result, params, epochs)
+    return Told(number, config, result, params, epochs, scores)
 
 
-def play_out(name, outcome, given_facts, **options) -> tuple[Decision, list[Seen]]:
+def play_out(
+    name, outcome, given_facts, scores=all_right, **options
+) -> tuple[Decision, list[Seen]]:
     """Play a stage to its decision; ``outcome(config)`` is (epochs, state) of a trial."""
     module = STAGES[name]
     chosen = module.Options(**options)
@@ -68,7 +86,7 @@ def play_out(name, outcome, given_facts, **options) -> tuple[Decision, list[Seen
                 ), f"{name_}={value} is not in the stage's space"
             config = space.apply(start, params)
             epochs, state = outcome(config)
-            seen.append(settled(len(seen), params, config, epochs, state))
+            seen.append(settled(len(seen), params, config, epochs, state, scores))
     raise AssertionError("the stage does not end")
 
 
@@ -246,8 +264,9 @@ def test_a_candidate_that_never_trained_to_its_end_does_not_win():
     def outcome(config):
         return diverges(config) if config.network.hidden == (30,) else (history([0.1]), "complete")
 
-    given_facts = facts(base, candidates=pair, scores=lambda seen: np.full(10_000, -0.5))
-    decision, _ = play_out("winner", outcome, given_facts)
+    decision, _ = play_out(
+        "winner", outcome, facts(base, candidates=pair), lambda seen: np.full(10_000, -0.5)
+    )
     assert decision.config.network.hidden == (100,)
     assert "no training of hidden [30] came to its end" in decision.words
 
@@ -262,8 +281,10 @@ def test_without_a_valid_interval_none_is_shown(n, differ, chosen):
             right[:differ] = 0
         return right
 
-    given_facts = facts(large, candidates=(large, small), scores=scores, n_validation=n)
-    decision, _ = play_out("winner", lambda config: (history([0.9]), "complete"), given_facts)
+    given_facts = facts(large, candidates=(large, small), n_validation=n)
+    decision, _ = play_out(
+        "winner", lambda config: (history([0.9]), "complete"), given_facts, scores
+    )
     said = decision.words[1]
     assert ("the difference is" in said) == (n == 35 and differ == 30)
     assert ("better than" in said) == (n == 35 and differ == 30)
@@ -408,8 +429,10 @@ def test_a_winner_is_called_better_only_where_seeds_and_images_say_so(gap, clear
         return (rng.random(10_000) < accuracy).astype(float)
 
     used = frozenset({0, 1000, 1002})
-    given_facts = facts(large, candidates=(large, small), scores=scores, used_seeds=used)
-    decision, seen = play_out("winner", lambda config: (history([0.95]), "complete"), given_facts)
+    given_facts = facts(large, candidates=(large, small), used_seeds=used)
+    decision, seen = play_out(
+        "winner", lambda config: (history([0.95]), "complete"), given_facts, scores
+    )
     assert len(seen) == 10
     seeds = {t.config.seed for t in seen}
     assert len(seeds) == 5

@@ -20,7 +20,8 @@ from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import count_parameters
 from nndl_exp.run import measure_of
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
+from nndl_exp.study.stages.script import Script, Seen
+from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training.statistics import FEWEST_DIFFERENT, no_interval, paired_interval
 
 TITLE = "the winner"
@@ -88,7 +89,7 @@ def _verdict(
     best = max(usable, key=lambda i: (means[i], -i))
     words = [
         f"{shown[best]} in the mean of {seeds} new seeds on {facts.n_validation:,} examples"
-        f"{_baseline(facts)}"
+        f"{settings.baseline(facts)}"
     ]
     words += [
         f"no training of {name} came to its end" for i, name in enumerate(names) if i not in usable
@@ -135,13 +136,6 @@ def _unit(facts: Facts) -> tuple[str, int]:
     return (" points", 100) if measure_of(facts.base).is_fraction else ("", 1)
 
 
-def _baseline(facts: Facts) -> str:
-    if not measure_of(facts.base).is_fraction:
-        return ""
-    baseline = settings.accuracy_text(facts.base, facts.chance)
-    return f" (always naming the commonest class: {baseline})"
-
-
 def new_seeds(facts: Facts, n: int) -> list[int]:
     """The first n seeds from 1000 + the study's seed on that nothing has been trained with.
 
@@ -156,7 +150,7 @@ def new_seeds(facts: Facts, n: int) -> list[int]:
 def _scores(facts: Facts, group: list[Seen]) -> Array:
     """(seeds, examples): what each example adds; nothing where a training failed."""
     nothing = np.zeros(facts.n_validation)
-    return np.array([facts.scores(trial) if trial.ok else nothing for trial in group])
+    return np.array([trial.scores if trial.ok else nothing for trial in group])
 
 
 def _size(facts: Facts, config: RunConfig) -> int:
