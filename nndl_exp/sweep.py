@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from nndl_exp.study.running.coordinator import Coordinator
     from nndl_exp.study.running.report import Report
     from nndl_exp.study.search import Trial
-    from nndl_exp.study.stages.script import Decision
-    from nndl_exp.study.stages.stage import Stage
+    from nndl_exp.study.stages.stage import Decision, Stage
     from nndl_exp.study.study import Study
 
 _SETTINGS = (

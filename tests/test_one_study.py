@@ -93,7 +93,7 @@ def test_a_study_that_began_with_the_trials_of_another_is_whole(tmp_path, capsys
     assert isinstance(joint.search, Search)
     assert len(study.rows) == 6
     report(["new", *output])
-    assert "trials of old are known" in "\n".join(joint.notes)
+    assert "trials of old are known" in "\n".join(joint.source.notes)
     studies([*output, "export", "new", "--csv", str(tmp_path / "new.csv")])
     assert len(pd.read_csv(tmp_path / "new.csv")) == len(study.table())
     capsys.readouterr()

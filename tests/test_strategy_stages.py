@@ -14,7 +14,8 @@ from nndl_exp.config import DatasetConfig, NetworkConfig, RunConfig, TrainingCon
 from nndl_exp.records import Result
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.stages.script import Decision, Facts, Seen, play
+from nndl_exp.study.stages.script import Seen, play
+from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.update_time import CONSTANTS, epoch_seconds
 
@@ -25,10 +26,8 @@ BASE = RunConfig(
 
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
-              "start": base, "share": 1e15, "earlier": (), "later": ("regularization",), "seed": 0,
-              "candidates": (base,), "scores": lambda seen: np.ones(10_000),
-              "constant_scores": np.zeros(10_000),
-              "costs": lambda seen: (seen.epochs[-1].training_cost, 2.0)}  # fmt: skip
+              "chance": 0.1, "share": 1e15, "earlier": (), "later": ("regularization",), "seed": 0,
+              "start": base, "candidates": (base,)}  # fmt: skip
     return Facts(**(values | more))
 
 
@@ -41,14 +40,32 @@ def history(accuracies, costs=None, seconds=1.0, first_cost=3.0):
     )
 
 
-def settled(number, params, config, epochs, state="complete"):
+def all_right(seen):
+    return np.ones(10_000)
+
+
+class Told(Seen):
+    """A trial whose networks are not looked at: their scores and costs are told."""
+
+    @property
+    def scores(self):
+        return self.search(self) if self.ok else np.zeros(len(self.search(self)))
+
+    @property
+    def costs(self):
+        return self.epochs[-1].training_cost, 2.0
+
+
+def settled(number, params, config, epochs, state="complete", scores=all_right):
     best = max(range(len(epochs)), key=lambda i: epochs[i].validation_accuracy) + 1
     result = Result(state, "told", len(epochs), best, epochs[best - 1].validation_accuracy, 1.0,
                     1.0, {"best": "", "last": ""}, 0.0, 1.0, {})  # fmt: skip
-    return Seen(number, config, result, params, epochs)
+    return Told(number, config, result, params, epochs, scores)
 
 
-def play_out(name, outcome, given_facts, **options) -> tuple[Decision, list[Seen]]:
+def play_out(
+    name, outcome, given_facts, scores=all_right, **options
+) -> tuple[Decision, list[Seen]]:
     """Play a stage to its decision; ``outcome(config)`` is (epochs, state) of a trial."""
     module = STAGES[name]
     chosen = module.Options(**options)
@@ -66,7 +83,7 @@ def play_out(name, outcome, given_facts, **options) -> tuple[Decision, list[Seen
                 ), f"{name_}={value} is not in the stage's space"
             config = space.apply(start, params)
             epochs, state = outcome(config)
-            seen.append(settled(len(seen), params, config, epochs, state))
+            seen.append(settled(len(seen), params, config, epochs, state, scores))
     raise AssertionError("the stage does not end")
 
 
@@ -244,8 +261,9 @@ def test_a_candidate_that_never_trained_to_its_end_does_not_win():
     def outcome(config):
         return diverges(config) if config.network.hidden == (30,) else (history([0.1]), "complete")
 
-    given_facts = facts(base, candidates=pair, scores=lambda seen: np.full(10_000, -0.5))
-    decision, _ = play_out("winner", outcome, given_facts)
+    decision, _ = play_out(
+        "winner", outcome, facts(base, candidates=pair), lambda seen: np.full(10_000, -0.5)
+    )
     assert decision.config.network.hidden == (100,)
     assert "no training of hidden [30] (R² 0.000) came to its end" in decision.words
 
@@ -394,10 +412,9 @@ def race(accuracies, *, spread=0.0, n=10_000, failing=(), **options):
         return diverges(config) if failed else (history([0.95]), "complete")
 
     given_facts = facts(
-        start, candidates=tuple(others), scores=scores, n_validation=n,
-        constant_scores=np.zeros(n), used_seeds=frozenset({0, 1000, 1002}),
-    )  # fmt: skip
-    return play_out("winner", outcome, given_facts, **options)
+        start, candidates=tuple(others), n_validation=n, used_seeds=frozenset({0, 1000, 1002})
+    )
+    return play_out("winner", outcome, given_facts, scores, **options)
 
 
 def test_a_race_ends_when_one_is_better_than_all_others():

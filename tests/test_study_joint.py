@@ -6,15 +6,17 @@ from types import SimpleNamespace
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
-from studies import search_of
+from studies import search_of, study_of
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, TrainingConfig
+from nndl_exp.study.proposing.entries import centred
 from nndl_exp.study.proposing.proposer import Proposal, Settled
 from nndl_exp.study.proposing.ranges import contains
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening, widened
-from nndl_exp.study.stages.joint import Sampled, centred
+from nndl_exp.study.stages.joint import Sampled
+from nndl_exp.study.study import facts_of
 from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView, sqlite_url
 
 SPACE = compose("sweep").settings["search_space"]
@@ -33,6 +35,12 @@ def test_ranges_lie_around_what_was_found():
     entries, said = centred(SPACE, outside, 1000)
     assert entries["training"]["eta"]["high"] == 400.0
     assert said == ["training.eta 50 was found outside its declared range 0.001..10"]
+
+
+def test_whole_ends_around_a_number_that_is_not_whole_leave_it_inside():
+    found = replace(FOUND, training=replace(FOUND.training, lmbda=0.5))
+    entries, _ = centred({"training": {"lmbda": {"low": 0, "high": 10}}}, found, 1000)
+    assert entries == {"training": {"lmbda": {"low": 0.05, "high": 5.0}}}
 
 
 def plan():
@@ -116,11 +124,10 @@ def test_the_best_of_those_not_yet_seen_does_not_widen():
         settled.append(inside)
     proposals[-1].params["training.eta"] = edge
     settled[-1] = Settled(True, (0.9,))
-    space, changed = widened(plan().space, plan(), proposals, settled, WIDEN_EVERY, 3000)
+    space = widened(plan().space, plan(), proposals, settled, WIDEN_EVERY, 3000)
     assert space.distributions["training.eta"].high == edge
     proposals[3].params["training.eta"], settled[3] = edge, Settled(True, (0.95,))
-    space, changed = widened(plan().space, plan(), proposals, settled, WIDEN_EVERY, 3000)
-    assert changed
+    space = widened(plan().space, plan(), proposals, settled, WIDEN_EVERY, 3000)
     assert space.distributions["training.eta"].high == 8 * edge
 
 
@@ -156,8 +163,8 @@ def test_the_end_at_which_the_best_lies_moves(name, now, value, wider):
     a_plan = replace(plan(), space=SearchSpace({name: now}))
     proposals = [Proposal(i, {name: value}) for i in range(WIDEN_EVERY)]
     settled = [Settled(True, (0.5,))] * WIDEN_EVERY
-    space, changed = widened(a_plan.space, a_plan, proposals, settled, WIDEN_EVERY, 3000)
-    assert changed == (wider is not None)
+    space = widened(a_plan.space, a_plan, proposals, settled, WIDEN_EVERY, 3000)
+    assert (space is a_plan.space) == (wider is None)
     assert space.distributions[name] == (wider or now)
     assert contains(space.distributions[name], value)
     if wider is not None:
@@ -169,7 +176,7 @@ def test_a_grid_stays_as_it_is():
     a_plan = replace(plan(), space=steps, sampler={"name": "grid"})
     proposals = [Proposal(i, {"training.eta": 0.5}) for i in range(WIDEN_EVERY)]
     settled = [Settled(True, (0.5,))] * WIDEN_EVERY
-    assert widened(steps, a_plan, proposals, settled, WIDEN_EVERY, 3000) == (steps, False)
+    assert widened(steps, a_plan, proposals, settled, WIDEN_EVERY, 3000) is steps
 
 
 def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
@@ -189,9 +196,12 @@ def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
 
 
 @pytest.mark.parametrize(("finished", "total"), [(0, 20), (2, 20), (3, 4), (4, 4), (9, 4)])
-def test_the_work_ends_a_search_a_lag_after_it_is_spent(finished, total):
+def test_the_work_ends_a_search_a_lag_after_it_is_spent(tmp_path, finished, total):
     """Three trials of one unit each spend a share of 3; those under way by then count, too."""
-    result = SimpleNamespace(config=None, result=SimpleNamespace(epochs=1))
+    study = study_of(tmp_path, "study.lag=2", "study.n_trials=20")
+    facts = facts_of(study, "joint", study.config.run)
+    facts = replace(facts, share=3 * facts.work(facts.base, 1))
+    result = SimpleNamespace(config=facts.base, result=SimpleNamespace(epochs=1))
     some = SimpleNamespace(first=lambda count: [result] * count)
-    source = Sampled(replace(plan(), lag=2), 20, 3.0, lambda config, epochs: float(epochs), None)
+    source = Sampled(study.config, study.identity, facts, ())
     assert source.total(some, finished) == total

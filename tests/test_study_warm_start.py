@@ -125,5 +125,5 @@ def test_the_joint_search_of_a_study_in_stages_knows_them_too(output):
     *_, (stage, _) = study.run()
     assert stage.key == "joint"
     assert study.rows
-    assert any("trials of old are known" in said for said in stage.notes)
+    assert any("trials of old are known" in said for said in stage.source.notes)
     assert study.rows_path.is_file()

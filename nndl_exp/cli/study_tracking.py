@@ -24,8 +24,7 @@ from nndl_exp.study import settings
 from nndl_exp.study.ending import ending
 from nndl_exp.study.leadership import Leadership
 from nndl_exp.study.search import Trial, ranked
-from nndl_exp.study.stages.script import Decision
-from nndl_exp.study.stages.stage import Stage
+from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import BEST as BEST_FILE
 from nndl_exp.tracking.entities import BEST

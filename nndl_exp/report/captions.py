@@ -16,8 +16,7 @@ from nndl_exp.tracking.client import serve_command
 from nndl_exp.training.accuracy import Measure
 
 if TYPE_CHECKING:  # a single run needs neither
-    from nndl_exp.study.stages.script import Decision
-    from nndl_exp.study.stages.stage import Stage
+    from nndl_exp.study.stages.stage import Decision, Stage
     from nndl_exp.study.study import Study
 
 _SPOKEN = {

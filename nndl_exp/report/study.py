@@ -17,8 +17,7 @@ from nndl_exp.study.forecast import Forecast
 from nndl_exp.study.looks import looks_at_study
 from nndl_exp.study.proposing.proposer import Proposal
 from nndl_exp.study.search import Search, Trial
-from nndl_exp.study.stages.script import Decision
-from nndl_exp.study.stages.stage import Stage
+from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study, title_of
 from nndl_exp.study.summary import BEST
 from nndl_exp.tracking.client import is_server, ui_command
@@ -72,7 +71,7 @@ class Presentation:
         self._screen.print(f"\n{self._heading(position, stage)}", style="bold")
         if search.is_sampled and position > 1:
             self._search(search)
-        for note in stage.notes:
+        for note in stage.source.notes:
             self._print(f"{'':9}{note}")
         self._lines = TrialLines(search)
         self._screen.print(self._lines.header(), style="dim")

@@ -8,8 +8,7 @@ from nndl_exp.config import RunConfig, to_mapping, to_yaml
 from nndl_exp.records import atomic
 from nndl_exp.run import measure_of
 from nndl_exp.study.search import Trial
-from nndl_exp.study.stages.script import Decision
-from nndl_exp.study.stages.stage import DECISION, Stage
+from nndl_exp.study.stages.stage import DECISION, Decision, Stage
 from nndl_exp.study.summary import BEST
 
 

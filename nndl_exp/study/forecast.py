@@ -13,6 +13,7 @@ from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import initial_network, settings_of, sizes_of
 from nndl_exp.study.proposing.proposer import OptunaProposer, Plan
 from nndl_exp.study.search import Search
+from nndl_exp.study.stages.stage import epoch_work
 from nndl_exp.study.study import REFERENCE_WIDTH, Study, share
 from nndl_exp.training import evaluate, train
 from nndl_exp.training.schedules import constant
@@ -73,7 +74,7 @@ def speed_of(config: RunConfig, dataset: Dataset) -> float:
     config = max(config, reference, key=lambda c: count_multiply_adds(sizes_of(c, dataset)))
     with blas_threads(1):
         epoch = _seconds_an_epoch(config, dataset)
-    return 3.0 * count_multiply_adds(sizes_of(config, dataset)) * len(dataset.training) / epoch
+    return epoch_work(sizes_of(config, dataset), len(dataset.training)) / epoch
 
 
 def _random_configs(search: Search) -> list[RunConfig]:

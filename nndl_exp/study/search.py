@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nndl_exp.config import RunConfig, SweepConfig, flatten, read_yaml, to_mapping, to_yaml
 from nndl_exp.datasets import Dataset
@@ -52,7 +52,10 @@ class Trial:
         return float(value if self.judged_by == "validation_accuracy" else -value)
 
 
-def ranked(trials: Iterable[Trial]) -> list[Trial]:
+AnyTrial = TypeVar("AnyTrial", bound=Trial)
+
+
+def ranked(trials: Iterable[AnyTrial]) -> list[AnyTrial]:
     """The trials that completed, the best first; of equals the first."""
     return sorted((t for t in trials if t.ok), key=lambda t: (-t.goodness, t.number))
 

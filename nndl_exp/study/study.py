@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nndl_exp.config import (
     RunConfig,
@@ -19,7 +19,6 @@ from nndl_exp.config import (
 )
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
-from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import check_parts, data_of, sizes_of
 from nndl_exp.study import executors, settings, warm_start
 from nndl_exp.study.ending import conclude, forget
@@ -27,13 +26,11 @@ from nndl_exp.study.executors import Pool
 from nndl_exp.study.names import no_such_study
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.running.report import Ended
-from nndl_exp.study.scores import constant_scores
-from nndl_exp.study.search import Trial, table
-from nndl_exp.study.stages import joint
+from nndl_exp.study.search import Search, Trial, table
 from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.stages.script import Facts
-from nndl_exp.study.stages.scripted import scripted, stage_options
-from nndl_exp.study.stages.stage import Setup, Stage
+from nndl_exp.study.stages.joint import Sampled
+from nndl_exp.study.stages.script import Scripted, stage_options
+from nndl_exp.study.stages.stage import Facts, Stage, StageSource, epoch_work
 from nndl_exp.study.trial import Original
 from nndl_exp.training.update_time import CONSTANTS
 
@@ -121,7 +118,8 @@ class Study:
         if "joint" in self.config.strategy.stages:
             first = self.config.strategy.stages[0] == "joint"
             declared = replace(facts_of(self, "joint", self.config.run), earlier=())
-            joint.check(self.stage("joint", declared), self.rows if first else ())
+            source = Sampled(self.config, self.identity, declared, self.rows)
+            source.check(self.rows if first else ())
         if not self.exists():
             return
         saved = settings.load(self.directory, self.config.output)
@@ -208,11 +206,16 @@ class Study:
 
     def stage(self, key: str, facts: Facts) -> Stage:
         """One of the stages, given what the ones before found."""
-        setup = Setup(
-            self.config, key, f"{self.name}/{key}", self.directory / "stages" / key,
-            f"{self.identity}/{key}", self.rows, self.load,
-        )  # fmt: skip
-        return joint.joint(setup, facts) if key == "joint" else scripted(setup, STAGES[key], facts)
+        source: StageSource
+        identity = f"{self.identity}/{key}"
+        if key == "joint":
+            source = Sampled(self.config, identity, facts, self.rows)
+        else:
+            source = Scripted(self.config, key, STAGES[key], facts)
+        name, directory = f"{self.name}/{key}", self.directory / "stages" / key
+        dataset = self.load(source.config.run)
+        search = Search(name, directory, identity, source.config, dataset, source)
+        return Stage(key, facts, source, search)
 
     def table(self) -> "pd.DataFrame":
         """The trials of all stages so far; see ``nndl_exp.study.search.table``."""
@@ -250,14 +253,12 @@ def facts_of(
         n_in=dataset.n_in,
         classes=dataset.n_out,
         n_validation=len(dataset.validation),
+        chance=dataset.baseline(dataset.validation) or 0.0,
         share=share(study, key),
         earlier=stages[:position],
         later=stages[position + 1 :],
         seed=study.config.study.seed,
         candidates=tuple(candidates) or (found,),
-        scores=_not_yet,
-        constant_scores=constant_scores(found, dataset),
-        costs=_not_yet,
         used_seeds=frozenset(used_seeds),
     )
 
@@ -281,14 +282,13 @@ def _identity(config: SweepConfig, dataset: Dataset) -> str:
 
 def title_of(key: str) -> str:
     """The title of a stage."""
-    return STAGES[key].TITLE if key in STAGES else joint.TITLE
+    return STAGES[key].TITLE if key in STAGES else Sampled.title
 
 
 def work(study: Study) -> float:
     """The multiply-adds of training that a whole study may take, where its stages have shares."""
     sizes = (study.dataset.n_in, REFERENCE_WIDTH, study.dataset.n_out)
-    epoch = 3.0 * count_multiply_adds(sizes) * len(study.dataset.training)
-    return study.config.strategy.epochs * epoch
+    return study.config.strategy.epochs * epoch_work(sizes, len(study.dataset.training))
 
 
 def share(study: Study, key: str) -> float:
@@ -303,12 +303,11 @@ def share(study: Study, key: str) -> float:
 def expected_trials(study: Study) -> int:
     """About how many trials the study has: as many as whole runs fit into its work."""
     config = study.config
-    epoch = 3.0 * count_multiply_adds(sizes_of(config.run, study.dataset))
-    one = epoch * len(study.dataset.training) * config.run.training.epochs
+    epoch = epoch_work(sizes_of(config.run, study.dataset), len(study.dataset.training))
     shares = [share(study, key) for key in config.strategy.stages]
     if inf in shares:
         return config.study.n_trials
-    return max(len(shares), round(work(study) / one))
+    return max(len(shares), round(work(study) / (epoch * config.run.training.epochs)))
 
 
 def _check_strategy(config: SweepConfig) -> None:
@@ -348,7 +347,3 @@ def _check_run(config: SweepConfig) -> None:
             "training.dropout must be one rate for all hidden layers where the stage architecture "
             f"changes their number: got {list(dropout)}"
         )
-
-
-def _not_yet(seen: Any) -> Any:
-    raise AssertionError("only a stage knows where its trials are")

@@ -12,7 +12,7 @@ from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.stages.script import Decision
+from nndl_exp.study.stages.stage import Decision
 from nndl_exp.study.study import title_of
 from nndl_exp.study.summary import Summary
 

@@ -100,6 +100,13 @@ class SearchSpace:
         Raises:
             UserError: a setting that the space does not vary, or a value outside of it.
         """
+        params = self.named(settings)
+        for name, value in params.items():
+            self._check_inside(name, value)
+        return params
+
+    def named(self, settings: Mapping[str, Any]) -> Params:
+        """Settings by the names of the parameters, also where they lie outside of the space."""
         params: Params = {}
         for name, value in settings.items():
             if name == _HIDDEN and f"{_HIDDEN}.layers" in self.distributions:
@@ -108,8 +115,6 @@ class SearchSpace:
                 params |= {f"{_HIDDEN}.width_{i}": w for i, w in enumerate(widths, 1)}
             else:
                 params[name] = value if is_scalar(value) else json.dumps(value)
-        for name, value in params.items():
-            self._check_inside(name, value)
         return params
 
     @property

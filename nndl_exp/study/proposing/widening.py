@@ -9,17 +9,11 @@ from typing import Any
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 
+from nndl_exp.study.proposing.entries import FACTORS
 from nndl_exp.study.proposing.proposer import OptunaProposer, Plan, Proposal, Settled
 from nndl_exp.study.proposing.ranges import is_at_edge
 from nndl_exp.study.proposing.search_space import SearchSpace
 
-FACTORS = {
-    "training.eta": 8.0,
-    "training.lmbda": 10.0,
-    "training.mini_batch_size": 4.0,
-    "network.hidden": 2.5,
-}
-"""How far a range reaches from what was found, up and down; other ranges stay as declared."""
 WIDEN_EVERY = 20
 """At trials 20, 40, ... a range whose edge the best trial lies at is widened by its factor."""
 
@@ -34,7 +28,7 @@ class Widening:
 
     def __init__(self, plan: Plan, largest_batch: int) -> None:
         self._plan, self._largest_batch = plan, largest_batch
-        self._space = plan.space
+        self._spaces = [plan.space]  # of trials 0-19, 20-39, ...
         self._inner = OptunaProposer(plan)
         self._proposals: list[Proposal] = []
 
@@ -44,35 +38,34 @@ class Widening:
     @property
     def space(self) -> SearchSpace:
         """What the last trial was proposed in."""
-        return self._space
+        return self._inner.space
 
     def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
         """Go on after these proposals, the first of which it knows, given the first results."""
-        known, before = len(self._proposals), self._space
         self._proposals = list(proposals)
-        # The check at the very next number is made when that trial is asked for.
-        for number in range(WIDEN_EVERY, len(proposals), WIDEN_EVERY):
-            if number >= known:
-                self._widen(number, settled)
-        if self._space is not before:
-            self._inner = OptunaProposer(replace(self._plan, space=self._space))
+        self._enter(len(proposals) - 1, settled)
         self._inner.restore(proposals, settled)
 
     def ask(self, settled: Sequence[Settled]) -> Proposal:
         """The next trial, given the results of the first trials."""
-        number = len(self._proposals)
-        if number and number % WIDEN_EVERY == 0 and self._widen(number, settled):
-            self._inner = OptunaProposer(replace(self._plan, space=self._space))
-            self._inner.restore(self._proposals, settled)
+        self._enter(len(self._proposals), settled)
         proposal = self._inner.ask(settled)
         self._proposals.append(proposal)
         return proposal
 
-    def _widen(self, number: int, settled: Sequence[Settled]) -> bool:
-        self._space, changed = widened(
-            self._space, self._plan, self._proposals, settled, number, self._largest_batch
-        )
-        return changed
+    def _enter(self, number: int, settled: Sequence[Settled]) -> None:
+        """Go on in the space of trial ``number``, the trials before it stated again in it."""
+        period = max(0, number) // WIDEN_EVERY
+        while (n := len(self._spaces)) <= period:
+            self._spaces.append(
+                widened(
+                    self._spaces[-1], self._plan, self._proposals, settled, n * WIDEN_EVERY,
+                    self._largest_batch,
+                )
+            )  # fmt: skip
+        if self._spaces[period] is not self.space:
+            self._inner = OptunaProposer(replace(self._plan, space=self._spaces[period]))
+            self._inner.restore(self._proposals, settled)
 
 
 def widened(
@@ -82,15 +75,15 @@ def widened(
     settled: Sequence[Settled],
     number: int,
     largest_batch: int,
-) -> tuple[SearchSpace, bool]:
-    """The space for trial ``number`` and those after it, and whether it is another one.
+) -> SearchSpace:
+    """The space for trial ``number`` and those after it; the same one where no range grows.
 
     It is decided by trials 0 .. number - L, which have settled whatever the workers did.
     """
     seen = range(max(0, number - plan.lag + 1))
     complete = [i for i in seen if settled[i].complete]
     if not complete or len(plan.directions) > 1 or plan.sampler["name"] == "grid":
-        return space, False
+        return space
     sign = 1 if plan.directions[0] == StudyDirection.MAXIMIZE else -1
     best = max(complete, key=lambda i: (sign * settled[i].values[0], -i))
     distributions = dict(space.distributions)
@@ -100,8 +93,7 @@ def widened(
             for other in distributions:
                 if other == name or _same_width(other, name):
                     distributions[other] = wider
-    changed = repr(distributions) != repr(space.distributions)
-    return (SearchSpace(distributions), True) if changed else (space, False)
+    return space if distributions == space.distributions else SearchSpace(distributions)
 
 
 def _same_width(name: str, other: str) -> bool:

@@ -1,4 +1,4 @@
-"""A stage of a strategy as a script: what to train next given what came out, then a decision.
+"""Stages whose trials a script chooses, given what came out, rather than a sampler.
 
 A script is a generator. It yields batches of trials and is sent what became of each batch once all
 of it has settled (a barrier), so what it does depends on results and never on which worker was
@@ -6,105 +6,81 @@ faster. Nothing of it is stored: a study that was killed plays its scripts again
 trials, and they arrive where they were.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol
 
-import numpy as np
+from optuna.distributions import BaseDistribution
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import RunConfig, SweepConfig, parse
+from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
-from nndl_exp.nn.network import count_multiply_adds
-from nndl_exp.run import measure_of
-from nndl_exp.study.proposing.search_space import Params
-from nndl_exp.study.search import Trial
+from nndl_exp.run import data_of
+from nndl_exp.study.proposing.proposer import Proposal, Settled
+from nndl_exp.study.proposing.search_space import Params, SearchSpace
+from nndl_exp.study.scores import constant_scores, scores, training_costs
+from nndl_exp.study.search import Search, Trial
+from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training import Epoch
-from nndl_exp.training.update_time import epoch_seconds
 
 
 @dataclass(frozen=True)
 class Seen(Trial):
-    """A finished trial as a script sees it: also its parameters and its epochs."""
+    """A finished trial as a script sees it: also its parameters, its epochs and its networks."""
 
     params: Params
     epochs: tuple[Epoch, ...]
+    search: Search = field(repr=False, compare=False)
 
+    @cached_property
+    def scores(self) -> Array:
+        """What each validation example adds to the accuracy; see ``nndl_exp.study.scores``. A
+        training that failed predicts nothing better than a constant."""
+        if not self.ok:
+            return constant_scores(self.config, self.search.dataset)
+        return scores(self.search.run_directory(self.number), self.search.dataset)
 
-@dataclass(frozen=True)
-class Decision:
-    """What a stage found: the run that the next stage starts from, and why, in words.
-
-    ``stop`` ends the strategy: there is nothing to go on from. ``numbers`` are those that the words
-    rest on, for whoever wants to look. ``candidates`` are the runs to compare in the end, the best
-    first, where the stage has several.
-    """
-
-    config: RunConfig
-    words: tuple[str, ...]
-    numbers: dict[str, Any] = field(default_factory=dict)
-    stop: bool = False
-    candidates: list[RunConfig] = field(default_factory=list)
+    @cached_property
+    def costs(self) -> tuple[float, float]:
+        """The cost on all rows that it was trained on, and that of always predicting their mean
+        target; both without regularization."""
+        same = self.config.dataset == self.search.config.run.dataset
+        dataset = self.search.dataset if same else data_of(self.config)
+        return training_costs(self.search.run_directory(self.number), dataset)
 
 
 Batch = Sequence[Params]
 Script = Generator[Batch, list[Seen], Decision]
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What a script may know besides results.
+class StageModule(Protocol):
+    """What the module of a scripted stage has; ``Options`` are dataclasses with defaults."""
 
-    ``base`` is the run that the stages ``earlier`` found, ``start`` that which the study began
-    with; ``later`` are the stages to come. ``n`` and ``n_validation`` are the sizes of the training
-    and validation set. ``share`` is the work that the stage may spend, in multiply-adds; infinite
-    if nothing limits it. ``used_seeds`` are the seeds of all earlier trials. ``scores`` returns
-    what each validation example adds to a finished trial's accuracy: 1 if it is classified
-    correctly, else 0; ``constant_scores`` are those of the best constant prediction. ``costs``
-    returns the cost of its network on all rows that it was trained on, and that of always
-    predicting their mean target; both without regularization.
+    TITLE: str
+    Options: type
+
+    def start(self, facts: Facts, options: Any) -> RunConfig:
+        """The run that the stage's trials vary."""
+        ...
+
+    def space(self, facts: Facts, options: Any) -> dict[str, BaseDistribution]:
+        """What they vary, by the names of the settings."""
+        ...
+
+    def script(self, facts: Facts, options: Any) -> Script:
+        """What to train, given what came out, and the decision."""
+        ...
+
+
+def stage_options(module: StageModule, key: str, config: SweepConfig) -> Any:
+    """A stage's options: the defaults of its module, changed by ``strategy.options``.
+
+    Raises:
+        UserError: an option that the stage does not have.
     """
-
-    base: RunConfig
-    start: RunConfig
-    n: int
-    n_in: int
-    classes: int
-    n_validation: int
-    share: float
-    earlier: tuple[str, ...]
-    later: tuple[str, ...]
-    seed: int
-    candidates: tuple[RunConfig, ...]
-    scores: Callable[[Seen], Array]
-    constant_scores: Array
-    costs: Callable[[Seen], tuple[float, float]]
-    used_seeds: frozenset[int] = frozenset()
-
-    def work(self, config: RunConfig, epochs: int) -> float:
-        """Multiply-adds of training for so many epochs: three for each weight and example."""
-        return 3.0 * count_multiply_adds(self._sizes(config)) * self._examples(config) * epochs
-
-    def seconds_an_epoch(self, config: RunConfig) -> float:
-        """The estimated time of an epoch, in seconds."""
-        m = config.training.mini_batch_size
-        return epoch_seconds(self._sizes(config), m, self._examples(config))
-
-    def _sizes(self, config: RunConfig) -> tuple[int, ...]:
-        return (self.n_in, *config.network.hidden, self.classes)
-
-    def _examples(self, config: RunConfig) -> int:
-        return min(config.dataset.training_size or self.n, self.n)
-
-    def spent(self, trials: Iterable[Trial]) -> float:
-        """The work of these trials, in multiply-adds."""
-        return sum(self.work(trial.config, trial.result.epochs) for trial in trials)
-
-    def standard_error(self, accuracy: float) -> float:
-        """That of an accuracy on the validation set; for numbers, of R² (Olkin and Finn 1995)."""
-        if not measure_of(self.base).is_fraction:
-            r2 = min(1.0, max(0.0, accuracy))
-            return float(max(2 * np.sqrt(r2) * (1 - r2), 0.5) / np.sqrt(self.n_validation))
-        return float(np.sqrt(max(accuracy * (1 - accuracy), 1e-12) / self.n_validation))
+    given = config.strategy.options.get(key, {})
+    return parse(module.Options, given, f"strategy.options.{key}.")
 
 
 def play(script: Script, seen: Sequence[Seen]) -> tuple[list[Params], Decision | None]:
@@ -123,3 +99,101 @@ def play(script: Script, seen: Sequence[Seen]) -> tuple[list[Params], Decision |
             batch = list(script.send(list(seen[start : len(planned)])))
     except StopIteration as end:
         return planned, end.value
+
+
+class Scripted:
+    """The trials that the script of ``module`` asks for: a function of the results of earlier ones.
+
+    Records are used where they are there; so a stage that was killed goes on, and one that has
+    ended decides again what it decided.
+    """
+
+    plan = None
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, config: SweepConfig, key: str, module: StageModule, facts: Facts) -> None:
+        self._module, self._facts = module, facts
+        self._options = stage_options(module, key, config)
+        self.title = module.TITLE
+        self.config = replace(config, run=module.start(facts, self._options))
+        self.declared = SearchSpace(module.space(facts, self._options))
+        self._seen: list[Seen] = []
+        self._played: dict[int, tuple[list[Params], Decision | None]] = {}
+
+    def proposer(self, search: Search) -> "_Planned":
+        """A proposer of the script's trials, in order."""
+        return _Planned(self, search)
+
+    def total(self, search: Search, finished: int) -> int:
+        """The number of trials, as far as the first ``finished`` ones tell."""
+        return len(self.play(search, finished)[0])
+
+    def space(self, search: Search) -> SearchSpace:
+        """All that the script may ask for."""
+        return self.declared
+
+    def decide(self, search: Search, *, time_is_up: bool) -> Decision | None:
+        """The script's decision; None while trials are missing."""
+        return self.play(search, len(search.trials()))[1]
+
+    def play(self, search: Search, finished: int) -> tuple[list[Params], Decision | None]:
+        """All trials that are asked for once so many have finished, and the decision."""
+        while len(self._seen) < finished:
+            self._seen.append(self._look(search, search.first(finished)[len(self._seen)]))
+        if finished not in self._played:  # asked for in every round; a script compares networks
+            script = self._module.script(self._facts, self._options)
+            self._played = {finished: play(script, self._seen[:finished])}
+        return self._played[finished]
+
+    def _look(self, search: Search, trial: Trial) -> Seen:
+        try:
+            params = self.declared.params_of(search.varied(trial.config))
+        except UserError:
+            raise recorded_otherwise(search.name, trial.number) from None
+        epochs = tuple(search.run_directory(trial.number).epochs())
+        if len(epochs) != trial.result.epochs:
+            search.settled(trial)  # says what is wrong
+        return Seen(trial.number, trial.config, trial.result, params, epochs, search)
+
+
+class _Planned:
+    """Proposes the trials of a script in order."""
+
+    def __init__(self, source: Scripted, search: Search) -> None:
+        self._source, self._search = source, search
+        self._asked = 0
+
+    def __len__(self) -> int:
+        return self._asked
+
+    @property
+    def space(self) -> SearchSpace:
+        """All that the script may ask for."""
+        return self._source.declared
+
+    def restore(self, proposals: Sequence[Proposal], settled: Sequence[Settled]) -> None:
+        """Go on after these proposals, the first of which it knows.
+
+        Raises:
+            UserError: the script asks for others: the program or a record has changed.
+        """
+        planned, _ = self._source.play(self._search, len(settled))
+        for proposal in proposals[self._asked : len(planned)]:
+            if proposal.params != planned[proposal.number]:
+                raise recorded_otherwise(self._search.name, proposal.number)
+        self._asked = len(proposals)
+
+    def ask(self, settled: Sequence[Settled]) -> Proposal:
+        """The next trial."""
+        planned, _ = self._source.play(self._search, len(settled))
+        proposal = Proposal(self._asked, planned[self._asked])
+        self._asked += 1
+        return proposal
+
+
+def recorded_otherwise(name: str, number: int) -> UserError:
+    """The error for a stage that asks for other trials than those that were recorded."""
+    return UserError(
+        f"{name} recorded other trials than it asks for now (trial {number}): the program or a "
+        "record has changed, or an earlier stage has more trials now; give another study.name"
+    )

@@ -1,61 +1,136 @@
-"""A stage of a study: it has a search, and decides what the study goes on with."""
+"""A stage of a study: it searches, and decides what the study goes on with."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
 
 from nndl_exp.config import RunConfig, SweepConfig, to_mapping, to_yaml
-from nndl_exp.datasets import Dataset
+from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import atomic
-from nndl_exp.study.search import Search, Source
-from nndl_exp.study.stages.script import Decision, Facts
-from nndl_exp.study.warm_start import Row
+from nndl_exp.run import measure_of
+from nndl_exp.study.search import Search, Source, Trial
+from nndl_exp.training.update_time import epoch_seconds
 
 DECISION = "decision.yaml"
 """The file in a stage's folder that its decision is written to, for readers."""
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What a study gives to one of its stages.
+class Decision:
+    """What a stage found: the run that the next stage starts from, and why, in words.
 
-    ``name`` is STUDY/STAGE, ``identity`` the digest of what decides the trials, ``rows`` are the
-    trials of an earlier study. ``load`` loads the dataset of a run and checks that they fit.
+    ``stop`` ends the strategy: there is nothing to go on from. ``numbers`` are those that the words
+    rest on, for whoever wants to look. ``candidates`` are the runs to compare in the end, the best
+    first, where the stage has several.
     """
 
-    config: SweepConfig
-    key: str
-    name: str
-    directory: Path
-    identity: str
-    rows: tuple[Row, ...]
-    load: Callable[[RunConfig], Dataset]
+    config: RunConfig
+    words: tuple[str, ...]
+    numbers: dict[str, Any] = field(default_factory=dict)
+    stop: bool = False
+    candidates: list[RunConfig] = field(default_factory=list)
 
-    def search(self, config: SweepConfig, source: Source) -> Search:
-        """The stage's search, whose trials vary ``config.run``."""
-        dataset = self.load(config.run)
-        return Search(self.name, self.directory, self.identity, config, dataset, source)
+
+@dataclass(frozen=True)
+class Facts:
+    """What a stage may know besides the results of its trials.
+
+    ``base`` is the run that the stages ``earlier`` found, ``start`` that which the study began
+    with; ``later`` are the stages to come. ``n`` and ``n_validation`` are the sizes of the training
+    and validation set, ``chance`` is the validation accuracy of always naming the commonest class.
+    ``share`` is the work that the stage may spend, in multiply-adds; infinite if nothing limits it.
+    ``used_seeds`` are the seeds of all earlier trials.
+    """
+
+    base: RunConfig
+    start: RunConfig
+    n: int
+    n_in: int
+    classes: int
+    n_validation: int
+    chance: float
+    share: float
+    earlier: tuple[str, ...]
+    later: tuple[str, ...]
+    seed: int
+    candidates: tuple[RunConfig, ...]
+    used_seeds: frozenset[int] = frozenset()
+
+    def work(self, config: RunConfig, epochs: int) -> float:
+        """The multiply-adds of training for so many epochs."""
+        return epochs * epoch_work(self._sizes(config), self._examples(config))
+
+    def seconds_an_epoch(self, config: RunConfig) -> float:
+        """The estimated time of an epoch, in seconds."""
+        m = config.training.mini_batch_size
+        return epoch_seconds(self._sizes(config), m, self._examples(config))
+
+    def _sizes(self, config: RunConfig) -> tuple[int, ...]:
+        return (self.n_in, *config.network.hidden, self.classes)
+
+    def _examples(self, config: RunConfig) -> int:
+        return min(config.dataset.training_size or self.n, self.n)
+
+    def spent(self, trials: Iterable[Trial]) -> float:
+        """The work of these trials, in multiply-adds."""
+        return sum(self.work(trial.config, trial.result.epochs) for trial in trials)
+
+    def standard_error(self, accuracy: float) -> float:
+        """That of an accuracy on the validation set; for numbers, of R² (Olkin and Finn 1995)."""
+        if not measure_of(self.base).is_fraction:
+            r2 = min(1.0, max(0.0, accuracy))
+            return float(max(2 * np.sqrt(r2) * (1 - r2), 0.5) / np.sqrt(self.n_validation))
+        return float(np.sqrt(max(accuracy * (1 - accuracy), 1e-12) / self.n_validation))
+
+
+def epoch_work(sizes: Sequence[int], n: int) -> float:
+    """The multiply-adds of an epoch of training on n examples: three for each weight and example.
+
+    ``sizes`` are those of the network's layers.
+    """
+    return 3.0 * count_multiply_adds(sizes) * n
+
+
+class StageSource(Source, Protocol):
+    """What asks for the trials of a stage, and decides once they have finished.
+
+    ``config`` is the study's, with the run that the trials vary. ``notes`` are to be shown when the
+    stage begins.
+    """
+
+    title: str
+    config: SweepConfig
+    notes: tuple[str, ...]
+
+    def decide(self, search: Search, *, time_is_up: bool) -> Decision | None:
+        """What the stage decides; None while trials are missing.
+
+        ``time_is_up`` if no more of them will come: a sampler's search then decides by those there
+        are, a script can't.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: ``search`` trains, ``decide`` looks at the finished trials.
-
-    ``facts`` is what the stages before found. ``notes`` are to be shown when it begins. ``decide``
-    is given True when no more trials will come, since the time is up: a search then decides by
-    those there are, a script can't.
-    """
+    """A stage: ``search`` trains what ``source`` asks for; ``facts`` is what those before found."""
 
     key: str
-    title: str
     facts: Facts
+    source: StageSource
     search: Search
-    decide: Callable[[bool], Decision | None]
-    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The stage's name on screen."""
+        return self.source.title
 
     def decision(self, *, time_is_up: bool = False) -> Decision | None:
         """What the stage decided; None while trials are missing."""
-        return self.decide(time_is_up)
+        return self.source.decide(self.search, time_is_up=time_is_up)
 
     def times_its_share(self) -> float:
         """The work spent so far, as a multiple of the stage's share."""

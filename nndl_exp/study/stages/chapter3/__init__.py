@@ -4,11 +4,8 @@ A stage is a module with a title, its options with their defaults, and three fun
 its trials vary, what they vary, and the script. To add one: a module, and an entry in ``STAGES``.
 """
 
-from typing import Any, Protocol, cast
+from typing import cast
 
-from optuna.distributions import BaseDistribution
-
-from nndl_exp.config import RunConfig
 from nndl_exp.study.stages.chapter3 import (
     any_learning,
     architecture,
@@ -19,27 +16,7 @@ from nndl_exp.study.stages.chapter3 import (
     schedule,
     winner,
 )
-from nndl_exp.study.stages.script import Facts, Script
-
-
-class StageModule(Protocol):
-    """What a stage's module has."""
-
-    TITLE: str
-    Options: type
-
-    def start(self, facts: Facts, options: Any) -> RunConfig:
-        """The run that the stage's trials vary."""
-        ...
-
-    def space(self, facts: Facts, options: Any) -> dict[str, BaseDistribution]:
-        """What they vary, by the names of the settings."""
-        ...
-
-    def script(self, facts: Facts, options: Any) -> Script:
-        """What to train, given what came out, and the decision."""
-        ...
-
+from nndl_exp.study.stages.script import StageModule
 
 STAGES = {
     name: cast(StageModule, module)

@@ -25,7 +25,8 @@ from nndl_exp.config import STRICT, RunConfig, ScheduleConfig, Size
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import judged, number
-from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
+from nndl_exp.study.stages.script import Script, Seen
+from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "any learning at all"
 MARGIN = 0.01
@@ -80,15 +81,15 @@ def script(facts: Facts, options: Options) -> Script:
         round_ += 1
         trials = yield [_params(e, lmbda, (), few) for e, lmbda in _around(first, round_)]
         tried += trials
-        found = _best_learner(facts, trials)
+        found = _best_learner(trials)
     if found is None:
         return (yield from _as_typed(facts, few, tried, 10.0**round_))
     eta, lmbda = found.config.training.eta, found.config.training.lmbda
-    words = [_said(facts, found, round_)]
+    words = [_said(found, round_)]
     if hidden:
         etas = [eta, eta / 10, eta / 100]
         trials = yield [_params(e, lmbda, hidden, few) for e in etas]
-        deeper = _best_learner(facts, trials)
+        deeper = _best_learner(trials)
         if deeper is None:
             eta = etas[-1]
             words.append(f"with its hidden layers not yet, down to eta {number(eta)}")
@@ -104,21 +105,21 @@ def _as_typed(facts: Facts, few: int | None, tried: Sequence[Seen], reach: float
     eta, hidden = facts.base.training.eta, facts.base.network.hidden
     etas = [eta * factor for factor in _AS_TYPED if 1 / reach <= factor <= reach]
     trials = yield [_params(one, 0.0, hidden, facts.n if few else None) for one in etas]
-    if learner := _best_learner(facts, trials):
+    if learner := _best_learner(trials):
         at = learner.config.training.eta
         words = (
             f"nothing learns without hidden layers on {few or facts.n:,} examples; as typed, on "
-            f"all {facts.n:,}, it does: {judged(learner)} ({_costs(facts, learner)}) at eta "
+            f"all {facts.n:,}, it does: {judged(learner)} ({_costs(learner)}) at eta "
             f"{number(at)}, lmbda 0"
         )
         return _decision(facts, at, 0.0, [words])
     completed = [trial for trial in (*tried, *trials) if trial.ok]
-    lowest = min(completed, key=lambda trial: _ratio(facts, trial), default=None)
-    if lowest is not None and _ratio(facts, lowest) < 1:
+    lowest = min(completed, key=lambda trial: _ratio(trial), default=None)
+    if lowest is not None and _ratio(lowest) < 1:
         t, n = lowest.config.training, lowest.config.dataset.training_size or facts.n
         words = (
             f"in doubt: the best training cost is hardly below that of a constant prediction "
-            f"({_costs(facts, lowest)}); the study goes on from there, at eta {number(t.eta)}"
+            f"({_costs(lowest)}); the study goes on from there, at eta {number(t.eta)}"
         )
         return _decision(facts, t.eta, t.lmbda * facts.n / n, [words])
     return _nothing(facts, lowest, reach)
@@ -128,7 +129,7 @@ def _nothing(facts: Facts, lowest: Seen | None, reach: float) -> Decision:
     eta = facts.base.training.eta
     why = "every training diverges"
     if lowest is not None:
-        why = f"no training cost is below that of a constant prediction ({_costs(facts, lowest)})"
+        why = f"no training cost is below that of a constant prediction ({_costs(lowest)})"
     words = (
         f"nothing learns: from eta {number(eta / reach)} to {number(eta * reach)}, and down to "
         f"lmbda 0, {why}; look at the data, or start elsewhere"
@@ -163,23 +164,23 @@ def _around(first: RunConfig, round_: int) -> Iterator[tuple[float, float]]:
         yield eta, lmbda / tens
 
 
-def _best_learner(facts: Facts, trials: Sequence[Seen]) -> Seen | None:
-    learners = [trial for trial in trials if trial.ok and _ratio(facts, trial) < 1 - MARGIN]
+def _best_learner(trials: Sequence[Seen]) -> Seen | None:
+    learners = [trial for trial in trials if trial.ok and _ratio(trial) < 1 - MARGIN]
     return settings.best_of(learners) if learners else None
 
 
-def _ratio(facts: Facts, trial: Seen) -> float:
+def _ratio(trial: Seen) -> float:
     """Of a trial's training cost to that of a constant prediction."""
-    cost, constant = facts.costs(trial)
+    cost, constant = trial.costs
     return cost / constant if constant else math.inf
 
 
-def _costs(facts: Facts, trial: Seen) -> str:
-    cost, constant = facts.costs(trial)
+def _costs(trial: Seen) -> str:
+    cost, constant = trial.costs
     return f"training cost {number(cost)}, of a constant prediction {number(constant)}"
 
 
-def _said(facts: Facts, found: Seen, round_: int) -> str:
+def _said(found: Seen, round_: int) -> str:
     t = found.config.training
     at = f"eta {number(t.eta)}"
     if t.lmbda:
@@ -189,4 +190,4 @@ def _said(facts: Facts, found: Seen, round_: int) -> str:
         if round_ == 0
         else f"after {round_} round{'s' if round_ > 1 else ''} by tens"
     )
-    return f"{judged(found)} without hidden layers ({_costs(facts, found)}) at {at}, {where}"
+    return f"{judged(found)} without hidden layers ({_costs(found)}) at {at}, {where}"

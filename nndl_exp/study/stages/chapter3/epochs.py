@@ -10,7 +10,8 @@ from pydantic.dataclasses import dataclass
 from nndl_exp.config import STRICT, RunConfig, Size, StoppingConfig
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import judged
-from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
+from nndl_exp.study.stages.script import Script, Seen
+from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training.epoch import best_epoch, score
 from nndl_exp.training.stopping import STOPPING
 

@@ -17,7 +17,8 @@ from nndl_exp.config import STRICT, RunConfig, ScheduleConfig, Size
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import number
-from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
+from nndl_exp.study.stages.script import Script, Seen
+from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "learning rate"
 

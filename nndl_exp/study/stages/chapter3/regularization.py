@@ -19,7 +19,8 @@ from nndl_exp.config import STRICT, Positive, RunConfig, Size
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import best_of, judged, number
-from nndl_exp.study.stages.script import Batch, Decision, Facts, Script, Seen
+from nndl_exp.study.stages.script import Batch, Script, Seen
+from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "regularization"
 
@@ -107,7 +108,7 @@ def _decision(facts: Facts, options: Options, best: Seen, seen: dict[float, Seen
 def _largest_within_error(facts: Facts, seen: dict[float, Seen]) -> Seen:
     """The trial with the largest λ that is within a standard error of the best, if any completed;
     else that without regularization."""
-    best = best_of(seen.values())
+    best = best_of(list(seen.values()))
     if not best.ok:
         return seen[0.0]
     least = best.goodness - facts.standard_error(max(0.0, best.goodness))

@@ -11,7 +11,8 @@ from pydantic.dataclasses import dataclass
 from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import judged
-from nndl_exp.study.stages.script import Decision, Facts, Script
+from nndl_exp.study.stages.script import Script
+from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "learning-rate schedule"
 

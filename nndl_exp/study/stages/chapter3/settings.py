@@ -11,7 +11,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from nndl_exp.config import RunConfig, StoppingConfig, flatten, to_mapping
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
-from nndl_exp.study.stages.script import Decision, Facts, Seen
+from nndl_exp.study.search import Trial, ranked
+from nndl_exp.study.stages.script import Seen
+from nndl_exp.study.stages.stage import Decision, Facts
 
 
 def training(config: RunConfig, **settings: Any) -> RunConfig:
@@ -105,12 +107,12 @@ def in_words(values: Mapping[str, Any]) -> str:
     )
 
 
-def best_of(trials: Iterable[Seen]) -> Seen:
-    """The best trial, the first of equals."""
-    return max(trials, key=lambda trial: (trial.goodness, -trial.number))
+def best_of(trials: Sequence[Seen]) -> Seen:
+    """The best trial, the first of equals; the first of all if none completed."""
+    return next(iter(ranked(trials)), trials[0])
 
 
-def nothing(facts: Facts, trials: Sequence[Seen]) -> Decision:
+def nothing(facts: Facts, trials: Sequence[Trial]) -> Decision:
     """The decision of a stage in which no trial trained to its end: the run stays as it was.
 
     It ends the study where no stage is left that could find a run which does.
@@ -140,7 +142,14 @@ def accuracy_text(config: RunConfig, accuracy: float) -> str:
     return f"{100 * accuracy:.1f} %" if accuracy < 0.975 else f"{100 * accuracy:.2f} %"
 
 
-def judged(trial: Seen) -> str:
+def baseline(facts: Facts) -> str:
+    """What an accuracy has to be compared with, in words; nothing for R²."""
+    if not measure_of(facts.base).is_fraction:
+        return ""
+    return f" (always naming the commonest class: {accuracy_text(facts.base, facts.chance)})"
+
+
+def judged(trial: Trial) -> str:
     """What a trial came to, in words."""
     return goodness_text(trial.config, trial.goodness) if trial.ok else trial.result.state
 

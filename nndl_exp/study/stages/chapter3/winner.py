@@ -26,7 +26,8 @@ from nndl_exp.nn.network import count_parameters
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.script import Decision, Facts, Script, Seen
+from nndl_exp.study.stages.script import Script, Seen
+from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.study.verdict import Comparison, compare, mean_interval
 
 TITLE = "the winner"
@@ -100,12 +101,8 @@ class Race:
         self.pairs: dict[tuple[int, int], Comparison] = {}
 
     def scores(self, i: int) -> Array:
-        """What each example adds to the accuracy of finalist i, (seeds, examples); a training that
-        failed predicts nothing better than a constant."""
-        facts = self.facts
-        return np.array(
-            [facts.scores(trial) if trial.ok else facts.constant_scores for trial in self.trials[i]]
-        )
+        """What each example adds to the accuracy of finalist i, (seeds, examples)."""
+        return np.array([trial.scores for trial in self.trials[i]])
 
     def completed(self, i: int) -> bool:
         """Whether any training of finalist i came to its end."""
@@ -196,7 +193,7 @@ def _decision(race: Race, options: Options, varied: dict[str, list[Any]]) -> Dec
     first = (
         f"{how}{names[chosen]}{_interval(race, chosen)} in the mean of {seeds[chosen]} new seeds"
     )
-    words = [f"{first} on {facts.n_validation:,} examples{_baseline(facts)}"]
+    words = [f"{first} on {facts.n_validation:,} examples{settings.baseline(facts)}"]
     words += [_compared(race, chosen, i, names[i]) for i in others]
     words += _told_apart(race, chosen, options.margin / 100)
     differences = {
@@ -272,13 +269,6 @@ def _interval(race: Race, i: int) -> str:
         return ""
     low, high = (settings.accuracy_text(race.facts.base, end) for end in found)
     return f", 95 % interval {low} to {high},"
-
-
-def _baseline(facts: Facts) -> str:
-    if not measure_of(facts.base).is_fraction:
-        return ""
-    baseline = settings.accuracy_text(facts.base, float(facts.constant_scores.mean()))
-    return f" (always naming the commonest class: {baseline})"
 
 
 def _plain(facts: Facts, difference: float) -> str:
