@@ -26,8 +26,9 @@ BASE = RunConfig(
 
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
-              "chance": 0.1, "share": 1e15, "earlier": (), "later": ("regularization",), "seed": 0,
-              "start": base, "candidates": (base,)}  # fmt: skip
+              "chance": 0.1, "pictures": True, "share": 1e15,
+              "earlier": (), "later": ("regularization",), "seed": 0, "start": base,
+              "candidates": (base,)}  # fmt: skip
     return Facts(**(values | more))
 
 
@@ -485,3 +486,78 @@ def test_a_study_that_found_nothing_else_has_one_finalist():
 def test_a_race_takes_at_least_three_seeds(seeds):
     with pytest.raises(ValueError, match="greater than or equal to 3"):
         STAGES["winner"].Options(seeds=seeds)
+
+
+def technique(config):
+    """The settings of a run by which the techniques differ, as the names of those it has."""
+    has = {
+        "shifts": config.training.expansion.name == "shifts",
+        "tanh": config.network.activation == "tanh" and config.network.initializer == "glorot",
+        "relu": config.network.activation == "relu" and config.network.initializer == "he",
+        "softmax": config.network.output == "softmax" and config.network.cost == "log_likelihood",
+        "momentum": config.training.momentum == 0.9,
+        "dropout": config.training.dropout == 0.2,
+    }
+    return {name for name, there in has.items() if there}
+
+
+def try_techniques(gains, base=None, n=10_000, **more):
+    """Play the stage where each technique adds so much to an accuracy of 90 %."""
+    options = {key: more.pop(key) for key in ("try_", "seeds") if key in more}
+    base = base or RunConfig(training=TrainingConfig(eta=1.0))
+
+    def accuracy(config):
+        return 0.9 + sum(gains.get(name, 0.0) for name in technique(config))
+
+    def scores(seen):
+        rng = np.random.default_rng((seen.config.seed, len(technique(seen.config))))
+        return (rng.random(n) < accuracy(seen.config)).astype(float)
+
+    def outcome(config):
+        return history([accuracy(config)]), "complete"
+
+    return play_out("techniques", outcome, facts(base, n_validation=n, **more), scores, **options)
+
+
+def test_a_technique_that_is_better_is_kept_and_the_next_tried_on_top_of_it():
+    decision, seen = try_techniques({"shifts": 0.03, "tanh": -0.1, "momentum": 0.02})
+    assert technique(decision.config) == {"shifts", "momentum"}
+    assert decision.config.training.eta == pytest.approx(0.3), "momentum wants less"
+    assert decision.config.seed == 0
+    assert decision.words[0].startswith("kept shifts, momentum: ")
+    assert " becomes 94." in decision.words[0] or " becomes 95." in decision.words[0]
+    said = {words.split()[0]: words for words in decision.words[1:]}
+    assert list(said) == ["shifts", "tanh", "relu", "softmax", "momentum", "dropout"]
+    assert "kept, with eta 1" in said["shifts"]
+    assert "80 % interval" in said["relu"]
+    assert "not kept" in said["relu"]
+    assert "behind with one seed" in said["tanh"]
+    of_tanh = [t for t in seen if "tanh" in technique(t.config)]
+    assert len(of_tanh) == 2, "two learning rates, and no further seeds"
+    assert all("shifts" in technique(t.config) for t in seen if "momentum" in technique(t.config))
+    assert {t.config.seed for t in seen} == {0, 1, 2}
+
+
+def test_only_techniques_that_go_with_the_run_are_tried():
+    numbers = replace(BASE, dataset=DatasetConfig(task="numbers"), network=NetworkConfig(hidden=()))
+    decision, _ = try_techniques({}, numbers, pictures=False)
+    assert [words.split()[0] for words in decision.words[1:]] == ["momentum"]
+    kept = RunConfig(training=TrainingConfig(momentum=0.5, dropout=(0.1,)))
+    decision, _ = try_techniques({}, kept, pictures=False)
+    tried = [words.split()[0] for words in decision.words[1:]]
+    assert tried == ["tanh", "relu", "softmax", "momentum"]
+
+
+def test_without_a_technique_to_try_nothing_is_trained():
+    decision, seen = try_techniques({}, try_=())
+    assert not seen
+    assert decision.words == ("nothing to try: the run stays as it was",)
+    assert not decision.stop
+
+
+def test_techniques_are_left_out_once_the_share_is_spent():
+    base = RunConfig(training=TrainingConfig(eta=1.0))
+    one = facts(base).work(base, 1)
+    decision, seen = try_techniques({}, base, share=5.5 * one)
+    assert len(seen) == 6, "three as it is, three with shifts"
+    assert decision.words[-1] == "dropout was not tried: the stage's share of the work is spent"

@@ -253,6 +253,7 @@ def facts_of(
         n_in=dataset.n_in,
         classes=dataset.n_out,
         n_validation=len(dataset.validation),
+        pictures=dataset.shape is not None,
         chance=dataset.baseline(dataset.validation) or 0.0,
         share=share(study, key),
         earlier=stages[:position],

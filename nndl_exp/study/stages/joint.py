@@ -44,7 +44,7 @@ class Sampled:
     ) -> None:
         entries, notes = config.search_space, list[str]()
         if facts.earlier:
-            entries, notes = centred(entries, facts.base, facts.n)
+            entries, notes = centred(_with_kept(entries, facts), facts.base, facts.n)
         self.config = replace(config, run=facts.base, search_space=entries)
         self.declared = space = SearchSpace.parse(entries, facts.base)
         _check_mini_batch_size(space, facts.n)
@@ -130,6 +130,26 @@ class Sampled:
         runs = [best.config, *(trial.config for trial in ranked(trials))]
         candidates = list(dict.fromkeys(runs))[:CANDIDATES]
         return Decision(best.config, tuple(words), {"trial": best.number}, candidates=candidates)
+
+
+KEPT = {
+    "dropout": {"low": 0.0, "high": 0.6},
+    "momentum": {"low": 0.0, "high": 0.99},
+}
+"""The ranges of training settings that the stage ``techniques`` may have kept."""
+
+
+def _with_kept(entries: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """The entries, also of what the stage ``techniques`` has kept, unless they are there."""
+    if "techniques" not in facts.earlier:
+        return entries
+    training = entries.get("training") or {}
+    kept = {
+        name: entry
+        for name, entry in KEPT.items()
+        if getattr(facts.base.training, name) != getattr(facts.start.training, name)
+    }
+    return {**entries, "training": {**kept, **training}}
 
 
 def _plan(

@@ -40,9 +40,10 @@ class Facts:
 
     ``base`` is the run that the stages ``earlier`` found, ``start`` that which the study began
     with; ``later`` are the stages to come. ``n`` and ``n_validation`` are the sizes of the training
-    and validation set, ``chance`` is the validation accuracy of always naming the commonest class.
-    ``share`` is the work that the stage may spend, in multiply-adds; infinite if nothing limits it.
-    ``used_seeds`` are the seeds of all earlier trials.
+    and validation set, ``chance`` is the validation accuracy of always naming the commonest class,
+    ``pictures`` whether the examples are pictures. ``share`` is the work that the stage may spend,
+    in multiply-adds; infinite if nothing limits it. ``used_seeds`` are the seeds of all earlier
+    trials.
     """
 
     base: RunConfig
@@ -52,6 +53,7 @@ class Facts:
     classes: int
     n_validation: int
     chance: float
+    pictures: bool
     share: float
     earlier: tuple[str, ...]
     later: tuple[str, ...]

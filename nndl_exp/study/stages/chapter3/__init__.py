@@ -14,6 +14,7 @@ from nndl_exp.study.stages.chapter3 import (
     mini_batch_size,
     regularization,
     schedule,
+    techniques,
     winner,
 )
 from nndl_exp.study.stages.script import StageModule
@@ -28,6 +29,7 @@ STAGES = {
         "mini_batch_size": mini_batch_size,
         "architecture": architecture,
         "schedule": schedule,
+        "techniques": techniques,
         "winner": winner,
     }.items()
 }

@@ -1,0 +1,194 @@
+"""The other techniques of chapter 3, tried one after another, each on top of those that were kept.
+
+Softmax with log-likelihood: "in many situations both approaches work well" ("Softmax"). Tanh and
+ReLU: "networks built using other model neurons sometimes outperform sigmoid networks" ("Other
+models of artificial neuron"). Momentum "is commonly used, and often speeds up learning"
+("Variations on stochastic gradient descent"). Dropout is "a radically different technique for
+regularization", and "the general principle is to expand the training data by applying operations
+that reflect real-world variation" ("Other techniques for regularization").
+
+Each is tried with a learning rate or two of its own, with one seed. The better one is trained with
+more seeds, unless it is behind by more than noise already, and kept if it is better than without.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass as plain
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from nndl_exp.config import STRICT, RunConfig
+from nndl_exp.nn.arrays import Array
+from nndl_exp.run import measure_of
+from nndl_exp.study.proposing.search_space import Params
+from nndl_exp.study.stages.chapter3 import settings
+from nndl_exp.study.stages.chapter3.settings import number
+from nndl_exp.study.stages.script import Batch, Script, Seen
+from nndl_exp.study.stages.stage import Decision, Facts
+from nndl_exp.study.verdict import compare
+
+TITLE = "other techniques"
+LEVEL = 0.8
+"""Of the interval above which a technique is kept. It decides what to go on with, as a standard
+error does elsewhere; what is claimed in the end, the stage ``winner`` tests at 95 %."""
+
+
+@plain(frozen=True)
+class Technique:
+    """The ``settings`` that it changes, by name, and the ``factors`` of η that are tried with it.
+
+    ``needs`` is what the run must have for it: hidden layers, classes or pictures.
+    """
+
+    settings: dict[str, Any]
+    factors: tuple[float, ...]
+    needs: Literal["hidden layers", "classes", "pictures"] | None = None
+
+
+TECHNIQUES = {
+    "shifts": Technique({"training.expansion.name": "shifts"}, (1.0,), "pictures"),
+    "distortions": Technique({"training.expansion.name": "distortions"}, (1.0,), "pictures"),
+    "tanh": Technique(
+        {"network.activation": "tanh", "network.initializer": "glorot"}, (0.3, 0.1), "hidden layers"
+    ),
+    "relu": Technique(
+        {"network.activation": "relu", "network.initializer": "he"}, (0.3, 0.1), "hidden layers"
+    ),
+    "softmax": Technique(
+        {"network.output": "softmax", "network.cost": "log_likelihood"}, (1.0, 0.3), "classes"
+    ),
+    "momentum": Technique({"training.momentum": 0.9}, (0.3, 0.1)),
+    "dropout": Technique({"training.dropout": 0.2}, (1.0, 2.0), "hidden layers"),
+}
+Name = Literal["shifts", "distortions", "tanh", "relu", "softmax", "momentum", "dropout"]
+
+
+@dataclass(frozen=True, config=ConfigDict(**STRICT, validate_by_name=True, validate_by_alias=True))
+class Options:
+    """The techniques to ``try``, in order, and the ``seeds`` that each is judged by."""
+
+    try_: Annotated[tuple[Name, ...], Field(alias="try")] = (
+        "shifts", "tanh", "relu", "softmax", "momentum", "dropout",
+    )  # fmt: skip
+    seeds: Annotated[int, Field(ge=2)] = 3
+
+
+def start(facts: Facts, options: Options) -> RunConfig:
+    """The run as found so far."""
+    return facts.base
+
+
+def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
+    """What the techniques change, η and the seed."""
+    varied: dict[str, dict[Any, None]] = {}
+    for name in _suitable(facts, options):
+        for setting, value in TECHNIQUES[name].settings.items():
+            (before,) = settings.point(facts.base, setting).values()
+            varied.setdefault(setting, {before: None})[value] = None
+    return {
+        **{name: CategoricalDistribution(tuple(values)) for name, values in varied.items()},
+        "training.eta": settings.eta(),
+        "seed": settings.seeds(),
+    }
+
+
+def script(facts: Facts, options: Options) -> Script:
+    """Train as it is, then with each technique; what is kept is there when the next is tried."""
+    if not _suitable(facts, options):
+        return Decision(facts.base, ("nothing to try: the run stays as it was",))
+    names = [name for name in space(facts, options) if name != "seed"]
+    found = yield [_at(settings.point(facts.base, *names), facts, i) for i in range(options.seeds)]
+    if not any(trial.ok for trial in found):
+        return settings.nothing(facts, found)
+    before, kept, words, spent = _mean(found), list[str](), list[str](), facts.spent(found)
+    for name in _suitable(facts, options):
+        if spent > facts.share:
+            words.append(f"{name} was not tried: the stage's share of the work is spent")
+            continue
+        trials, group = yield from _tried(facts, TECHNIQUES[name], found, options.seeds)
+        spent += facts.spent(trials)
+        better, said = _judged(facts, group, found)
+        words.append(f"{name}{said}")
+        if better:
+            found, kept = group, [*kept, name]
+    first = "nothing else is better" if not kept else f"kept {', '.join(kept)}"
+    value = settings.accuracy_text(facts.base, _mean(found))
+    if kept:
+        value = f"{settings.accuracy_text(facts.base, before)} becomes {value}"
+    first = f"{first}: {value} in the mean of {options.seeds} seeds"
+    config = replace(found[0].config, seed=facts.base.seed)
+    return Decision(config, (first, *words), {"kept": kept, "before": before})
+
+
+def _tried(
+    facts: Facts, technique: Technique, found: Sequence[Seen], seeds: int
+) -> Generator[Batch, list[Seen], tuple[list[Seen], list[Seen]]]:
+    """Train with a technique on top of what was found.
+
+    Returns all trials, and those with the better η, one for each seed; only the first seed's where
+    that is behind by more than noise.
+    """
+    now = _without_seed(found[0])
+    etas = [now["training.eta"] * factor for factor in technique.factors]
+    first = yield [
+        _at({**now, **technique.settings, "training.eta": eta}, facts, 0) for eta in etas
+    ]
+    best, reached = settings.best_of(first), float(found[0].scores.mean())
+    least = reached - facts.standard_error(max(0.0, reached))
+    if not best.ok or best.scores.mean() < least:
+        return first, [best]
+    others = yield [_at(_without_seed(best), facts, i) for i in range(1, seeds)]
+    return [*first, *others], [best, *others]
+
+
+def _judged(facts: Facts, group: Sequence[Seen], found: Sequence[Seen]) -> tuple[bool, str]:
+    """Whether runs with a technique are better than those without, seed by seed; and in words."""
+    if len(group) < len(found):
+        return False, f" is behind with one seed: {settings.judged(group[0])}"
+    (pair,) = compare([_scores(group), _scores(found)], LEVEL)
+    scale, unit = (100, " points") if measure_of(facts.base).is_fraction else (1, "")
+    interval = f"{scale * pair.low:+.3g} to {scale * pair.high:+.3g}"
+    said = f" {scale * pair.difference:+.3g}{unit} ({100 * LEVEL:.0f} % interval {interval}): "
+    if pair.better != 0:
+        return False, f"{said}not kept"
+    return True, f"{said}kept, with eta {number(group[0].config.training.eta)}"
+
+
+def _suitable(facts: Facts, options: Options) -> list[str]:
+    """The techniques to try that go with the run and its data, and that it does not have."""
+    has = {
+        None: True,
+        "hidden layers": bool(facts.base.network.hidden),
+        "classes": measure_of(facts.base).is_fraction,
+        "pictures": facts.pictures,
+    }
+    return [
+        name
+        for name in options.try_
+        if has[TECHNIQUES[name].needs]
+        and settings.point(facts.base, *TECHNIQUES[name].settings) != TECHNIQUES[name].settings
+        and (name != "dropout" or not isinstance(facts.base.training.dropout, tuple))
+    ]
+
+
+def _at(point: Params, facts: Facts, i: int) -> Params:
+    """The trial of a point with the i-th seed, the same for all techniques."""
+    return {**point, "seed": facts.base.seed + i}
+
+
+def _without_seed(trial: Seen) -> Params:
+    return {name: value for name, value in trial.params.items() if name != "seed"}
+
+
+def _scores(trials: Sequence[Seen]) -> Array:
+    """(seeds, examples): what each example adds."""
+    return np.array([trial.scores for trial in trials])
+
+
+def _mean(trials: Sequence[Seen]) -> float:
+    """The accuracy in the mean of some seeds."""
+    return float(_scores(trials).mean())
