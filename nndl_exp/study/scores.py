@@ -54,6 +54,22 @@ def training_costs(directory: RunDirectory, dataset: Dataset) -> tuple[float, fl
     return cost, constant_cost(network.cost, network.output, examples[1])
 
 
+def standard_error(directory: RunDirectory, dataset: Dataset) -> float:
+    """That of what a recorded run is judged by, its validation accuracy or cost; of R² by Olkin and
+    Finn (1995)."""
+    n, result, config = len(dataset.validation), directory.result(), directory.config()
+    if config.training.judged_by == "validation_cost":
+        x, y = dataset.validation.examples(dataset.n_out)
+        network = directory.network()
+        costs = network.cost.value(*network.feedforward(x.astype(network.dtype)), y)
+        return float(costs.std() / np.sqrt(n))
+    accuracy = result.validation_accuracy if result else None
+    p = min(1.0, max(0.0, accuracy or 0.0))
+    if not measure_of(config).is_fraction:
+        return float(max(2 * np.sqrt(p) * (1 - p), 0.5) / np.sqrt(n))
+    return float(np.sqrt(max(p * (1 - p), 1e-12) / n))
+
+
 def paired_scores(ours: Sequence[RunDirectory], theirs: Sequence[RunDirectory]) -> list[Array]:
     """The ``scores`` of two configurations, (seeds, examples) each, with as many runs of both.
 

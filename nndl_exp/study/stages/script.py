@@ -19,7 +19,7 @@ from nndl_exp.nn.arrays import Array
 from nndl_exp.run import data_of
 from nndl_exp.study.proposing.proposer import Proposal, Settled
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
-from nndl_exp.study.scores import constant_scores, scores, training_costs
+from nndl_exp.study.scores import constant_scores, scores, standard_error, training_costs
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training import Epoch
@@ -40,6 +40,12 @@ class Seen(Trial):
         if not self.ok:
             return constant_scores(self.config, self.search.dataset)
         return scores(self.search.run_directory(self.number), self.search.dataset)
+
+    @cached_property
+    def standard_error(self) -> float:
+        """That of what it is judged by, accuracy or cost; 0 where it did not complete."""
+        directory = self.search.run_directory(self.number)
+        return standard_error(directory, self.search.dataset) if self.ok else 0.0
 
     @cached_property
     def costs(self) -> tuple[float, float]:

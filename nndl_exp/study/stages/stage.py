@@ -5,12 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from nndl_exp.config import RunConfig, SweepConfig, to_mapping, to_yaml
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import atomic
-from nndl_exp.run import measure_of
 from nndl_exp.study.search import Search, Source, Trial
 from nndl_exp.training.update_time import epoch_seconds
 
@@ -79,13 +76,6 @@ class Facts:
     def spent(self, trials: Iterable[Trial]) -> float:
         """The work of these trials, in multiply-adds."""
         return sum(self.work(trial.config, trial.result.epochs) for trial in trials)
-
-    def standard_error(self, accuracy: float) -> float:
-        """That of an accuracy on the validation set; for numbers, of R² (Olkin and Finn 1995)."""
-        if not measure_of(self.base).is_fraction:
-            r2 = min(1.0, max(0.0, accuracy))
-            return float(max(2 * np.sqrt(r2) * (1 - r2), 0.5) / np.sqrt(self.n_validation))
-        return float(np.sqrt(max(accuracy * (1 - accuracy), 1e-12) / self.n_validation))
 
 
 def epoch_work(sizes: Sequence[int], n: int) -> float:

@@ -53,7 +53,8 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 
 
 def script(facts: Facts, options: Options) -> Script:
-    """Go wider while that is no worse, but for noise, then deeper likewise; the best of all."""
+    """Go wider while that is no worse, but for noise, then deeper likewise; what is larger has to
+    be better by half a standard error."""
     narrow, eta = facts.base.network.hidden, facts.base.training.eta
     first = [pair for wider in _wider(facts, options, narrow)[:1] for pair in _pair(wider, eta)]
     *ahead, best = yield [*first, _params(narrow, eta)]
@@ -64,9 +65,9 @@ def script(facts: Facts, options: Options) -> Script:
             ahead = []
             candidate, seen = best_of(trials), [*seen, *trials]
             tried.append(f"{_layers(candidate)} {judged(candidate)}")
-            noise = facts.standard_error(max(0.0, best.goodness))
+            noise = best.standard_error
             worse = candidate.goodness < best.goodness - noise
-            if candidate.goodness > best.goodness:  # of equals the smaller one stays
+            if candidate.goodness > best.goodness + noise / 2:  # else the smaller one stays
                 best = candidate
             if worse or not candidate.ok or facts.spent(seen) > 0.7 * facts.share:
                 break

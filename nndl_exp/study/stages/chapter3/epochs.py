@@ -25,7 +25,7 @@ class Options:
 
     images: Size = 5_000
     epochs: Size = 60
-    patience: tuple[Size, ...] = (5, 10, 20)
+    patience: tuple[Size, ...] = (10, 20)
 
 
 def start(facts: Facts, options: Options) -> RunConfig:
@@ -45,11 +45,10 @@ def script(facts: Facts, options: Options) -> Script:
     (trial,) = yield [{"seed": facts.base.seed}]
     if not trial.ok:
         return settings.nothing(facts, [trial])
-    noise = facts.standard_error(max(0.0, trial.goodness))
     for n in options.patience:
         stop = _stops_at(trial, n)
         reached = score(best_epoch(trial.epochs[:stop], trial.judged_by), trial.judged_by)
-        if reached >= trial.goodness - noise or n == options.patience[-1]:
+        if reached >= trial.goodness - trial.standard_error or n == options.patience[-1]:
             break
     limit = max(len(trial.epochs), stop)
     config = settings.training(

@@ -72,10 +72,10 @@ def script(facts: Facts, options: Options) -> Script:
     look((yield _batch(facts, options, [eta])))
     step = 10.0 if _most(falls[eta]) else 0.1
     for _ in range(options.decades):
-        if _most(falls[eta]) != (step > 1):
-            break
         eta *= step
         look((yield _batch(facts, options, [eta])))
+        if _most(falls[eta]) != (step > 1):
+            break
     else:
         return _no_threshold(facts, seen, eta)
     low = eta / 10 if step > 1 else eta

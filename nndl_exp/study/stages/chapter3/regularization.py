@@ -111,7 +111,7 @@ def _largest_within_error(facts: Facts, seen: dict[float, Seen]) -> Seen:
     best = best_of(list(seen.values()))
     if not best.ok:
         return seen[0.0]
-    least = best.goodness - facts.standard_error(max(0.0, best.goodness))
+    least = best.goodness - best.standard_error
     return seen[max(lmbda for lmbda, trial in seen.items() if trial.goodness >= least)]
 
 

@@ -137,9 +137,8 @@ def _tried(
     first = yield [
         _at({**now, **technique.settings, "training.eta": eta}, facts, 0) for eta in etas
     ]
-    best, reached = settings.best_of(first), float(found[0].scores.mean())
-    least = reached - facts.standard_error(max(0.0, reached))
-    if not best.ok or best.scores.mean() < least:
+    best = settings.best_of(first)
+    if not best.ok or best.goodness < found[0].goodness - found[0].standard_error:
         return first, [best]
     others = yield [_at(_without_seed(best), facts, i) for i in range(1, seeds)]
     return [*first, *others], [best, *others]
