@@ -20,8 +20,8 @@ import optuna
 from benchmarks.scaling.sweeps import table
 from nndl_exp.api import load_study
 from nndl_exp.study import proposals
+from nndl_exp.study.proposing.algorithms import sampler_for
 from nndl_exp.study.proposing.proposer import OptunaProposer, Proposal, Settled
-from nndl_exp.study.proposing.samplers import sampler_for
 from nndl_exp.study.search import Search
 
 TRIALS = 5000

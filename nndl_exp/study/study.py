@@ -284,19 +284,16 @@ def title_of(key: str) -> str:
     return STAGES[key].TITLE if key in STAGES else Sampled.title
 
 
-def work(study: Study) -> float:
-    """The multiply-adds of training that a whole study may take, where its stages have shares."""
-    sizes = (study.dataset.n_in, REFERENCE_WIDTH, study.dataset.n_out)
-    return study.config.strategy.epochs * epoch_work(sizes, len(study.dataset.training))
-
-
 def share(study: Study, key: str) -> float:
-    """A stage's part of the work; infinite for a search that nothing but study.n_trials limits."""
-    strategy = study.config.strategy
+    """A stage's part of the study's work, in multiply-adds of training; infinite for a search that
+    nothing but study.n_trials limits."""
+    strategy, dataset = study.config.strategy, study.dataset
     if key not in strategy.shares:
         return inf
+    sizes = (dataset.n_in, REFERENCE_WIDTH, dataset.n_out)
+    work = strategy.epochs * epoch_work(sizes, len(dataset.training))
     total = sum(strategy.shares.get(other, 0.0) for other in strategy.stages)
-    return work(study) * strategy.shares[key] / total
+    return work * strategy.shares[key] / total
 
 
 def expected_trials(study: Study) -> int:
@@ -306,7 +303,7 @@ def expected_trials(study: Study) -> int:
     shares = [share(study, key) for key in config.strategy.stages]
     if inf in shares:
         return config.study.n_trials
-    return max(len(shares), round(work(study) / (epoch * config.run.training.epochs)))
+    return max(len(shares), round(sum(shares) / (epoch * config.run.training.epochs)))
 
 
 def _check_strategy(config: SweepConfig) -> None:
