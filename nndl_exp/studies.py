@@ -49,7 +49,6 @@ def command(context: click.Context, output: str) -> None:
 def show(output: str, study: str) -> None:
     """Show STUDY: what each stage decided and why, its best trials, and what to type next."""
     from nndl_exp.report.text import when
-    from nndl_exp.study.finished import is_finished
 
     found, console = _find(output, study), make_console()
     result = found.result
@@ -68,7 +67,7 @@ def show(output: str, study: str) -> None:
     console.print(f"best     {name} · {_accuracy(found)} · after epoch {result.best}")
     console.print(f"\nreport     python -m nndl_exp.report {found.name}{options}")
     console.print(f"reproduce  python -m nndl_exp.reproduce {name}{options}")
-    if is_finished(found):
+    if found.is_finished:
         console.print(f"evaluate   python -m nndl_exp.evaluate {name}{options}")
 
 
@@ -160,7 +159,7 @@ def delete(output: str, study: str, yes: bool) -> None:
 
 def show_list(output: str) -> None:
     """Print a line for each study and each single run, the last one that ended first."""
-    from nndl_exp.study.names import study_names
+    from nndl_exp.study.settings import study_names
     from nndl_exp.study.summary import summary
 
     console = make_console()
@@ -243,7 +242,7 @@ def _show_trials(found: "Summary", console: "Console") -> None:
 
 
 def _find(output: str, study: str) -> "Summary":
-    from nndl_exp.study.names import no_such_study
+    from nndl_exp.study.settings import no_such_study
     from nndl_exp.study.summary import summary
 
     found = find_study(study, output)

@@ -16,7 +16,7 @@ from nndl_exp.cli.fitting import run_of, space_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
-from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
+from nndl_exp.config import SweepConfig, command_of, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
@@ -175,16 +175,16 @@ def _lead(
     from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.report.live import StudyRegion
     from nndl_exp.study import executors
-    from nndl_exp.study.ending import conclude, ending
-    from nndl_exp.study.finished import keep_command
     from nndl_exp.study.leadership import Leadership
+    from nndl_exp.study.settings import keep_command
+    from nndl_exp.study.summary import conclude, ending
 
     start, region, led = time.monotonic(), StudyRegion(pace), _Led()
     leadership = Leadership(study.directory)
     try:
         with closing(executors.pool_of(study.config)) as pool:
             views = StudyViews(study, leads=leadership.take())
-            keep_command(study.directory, words)
+            keep_command(study.directory, command_of(words))
             with screen.live(region):
                 for stage, coordinator in study.lead(pool):
                     if not _lead_stage(stage, coordinator, led, show, views, screen, region):

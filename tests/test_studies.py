@@ -18,8 +18,8 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import check, run
 from nndl_exp.studies import command, main
-from nndl_exp.study.names import study_names
 from nndl_exp.study.scores import difference
+from nndl_exp.study.settings import study_names
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main as sweep

@@ -13,9 +13,8 @@ from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records.looks import Look, Register, read, register_of
 from nndl_exp.run import measure_of
-from nndl_exp.study.finished import how_to_continue, is_finished
 from nndl_exp.study.looks import looks_at, looks_at_network
-from nndl_exp.study.settings import is_readable
+from nndl_exp.study.settings import how_to_continue, is_readable
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking import TrackingOutage
 from nndl_exp.tracking.client import database_file
@@ -81,7 +80,7 @@ class FolderLooks:
         folder = self._register.folder
         if folder is None or not is_readable(folder):  # a run that started from an older study
             return
-        if not is_finished(summary(folder.parent.parent, folder.name)):
+        if not summary(folder.parent.parent, folder.name).is_finished:
             raise UserError(_unfinished(self.name, how_to_continue(folder)))
 
     def add(self, look: Look) -> None:

@@ -21,13 +21,13 @@ from nndl_exp.report.study_files import report_stage, write_tables
 from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
-from nndl_exp.study.ending import ending
 from nndl_exp.study.leadership import Leadership
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.stages.stage import Stage
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import BEST as BEST_FILE
+from nndl_exp.study.summary import ending
 from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.study_view import StudyView
 

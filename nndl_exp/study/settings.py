@@ -1,4 +1,8 @@
-"""study.yaml: what identifies a study, written once, and compared with what is asked for later."""
+"""What a study's folder says of it: study.yaml, which identifies it, and the command that began it.
+
+study.yaml is written once, and compared with what is asked for later. Error lines need this file,
+so it imports nothing heavy.
+"""
 
 import re
 import uuid
@@ -6,14 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from nndl_exp.config import SweepConfig, flatten, parse, read_yaml, to_mapping, to_yaml
-from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
-from nndl_exp.records import atomic
+
+if TYPE_CHECKING:
+    from nndl_exp.datasets import Dataset
 
 FILE = "study.yaml"
 FORMAT = 2
@@ -26,6 +31,7 @@ EXTENDABLE = {
     "study.dry_run",
 }  # fmt: skip
 """Settings that may differ from one start of a study to the next."""
+_COMMAND = "command.txt"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_CHANGES = 3
 _LONGEST_VALUE = 23
@@ -43,6 +49,35 @@ class Saved:
     identity: str
     data: str
     id: str
+
+
+def study_names(output: Path | str) -> list[str]:
+    """The studies of an output folder, in the order of their names."""
+    return sorted(path.parent.name for path in Path(output).glob(f"studies/*/{FILE}"))
+
+
+def no_such_study(output: Path | str, name: str) -> str:
+    """The error line for a study that is not there, with those that are."""
+    names = study_names(output)
+    folder = Path(output) / "studies"
+    there = f"there are {', '.join(names)}" if names else f"{folder} has none"
+    return f"no such study: {name} ({there})"
+
+
+def keep_command(folder: Path, command: str) -> None:
+    """Keep the command that leads a study, for those who want to continue it."""
+    from nndl_exp.records import atomic
+
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write(folder / _COMMAND, f"{command}\n".encode())
+
+
+def how_to_continue(folder: Path) -> str:
+    """What continues the study in a folder, as part of an error line."""
+    try:
+        return f"continue it with: {(folder / _COMMAND).read_text().strip()}"
+    except OSError:  # led from Python
+        return "continue it with the command that began it"
 
 
 def load(folder: Path, output: Path | str) -> Saved:
@@ -94,6 +129,8 @@ def check_format(name: str, settings: dict[str, Any]) -> None:
 
 def save(folder: Path, config: SweepConfig, identity: str, data: str) -> None:
     """Write study.yaml, to be called inside ``creating``; a random id that is there stays."""
+    from nndl_exp.records import atomic
+
     everything, path = to_mapping(config), folder / FILE
     settings = {"format": FORMAT, **{key: everything[key] for key in IDENTIFYING}}
     settings["study"] |= {"name": folder.name, "dry_run": False}
@@ -134,7 +171,7 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def check_same_data(name: str, then: str, dataset: Dataset) -> None:
+def check_same_data(name: str, then: str, dataset: "Dataset") -> None:
     """Check that a study's dataset is the one with the SHA-256 ``then``.
 
     Raises:
