@@ -1,6 +1,7 @@
 """``python -m nndl_exp.studies``: the studies and single runs of an output folder; one study, two
 compared, its table as a file, its end."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_of_group, output_option
 from nndl_exp.cli.runs import find_study
-from nndl_exp.config import output_words
+from nndl_exp.config import TrackingConfig, output_words
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
@@ -146,15 +147,33 @@ def export(output: str, study: str, csv: str | None, parquet: str | None, yaml: 
 def delete(output: str, study: str, yes: bool) -> None:
     """Delete STUDY: its folder with every run, and what the databases of the output folder say of
     it. A copy that an MLflow server or a PostgreSQL database has stays there."""
-    from nndl_exp.cli.deletion import delete_study
-
     found = _find(output, study)
-    if found.state == "running":
-        raise UserError(f"{found.name} must not be running to be deleted: a process runs it")
+    _check_not_running(found)
     if not yes:
         click.confirm(f"Delete {found.folder} with {found.trials} trials?", abort=True)
-    delete_study(output, found.name)
+        _check_not_running(found)  # somebody may have continued it meanwhile
+    _delete(found)
     make_console().print(f"deleted  {found.name}")
+
+
+def _check_not_running(found: "Summary") -> None:
+    from nndl_exp.study.running.members import is_running
+
+    if is_running(found.folder):
+        raise UserError(f"{found.name} must not be running to be deleted: a process runs it")
+
+
+def _delete(found: "Summary") -> None:
+    """Delete a study from its output folder's databases, and last its own folder, the record."""
+    from nndl_exp.tracking.client import database_file
+    from nndl_exp.tracking.optuna_view import forget_study
+    from nndl_exp.tracking.stored_runs import delete_runs
+
+    output = found.config.output
+    if database_file(output).exists():
+        delete_runs(output, TrackingConfig(), found.name)
+    forget_study(output, found.name)
+    shutil.rmtree(found.folder)
 
 
 def show_list(output: str) -> None:
