@@ -175,7 +175,7 @@ def _lead(
     from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.report.live import StudyRegion
     from nndl_exp.study import executors
-    from nndl_exp.study.leadership import Leadership
+    from nndl_exp.study.running.members import Leadership
     from nndl_exp.study.settings import keep_command
     from nndl_exp.study.summary import conclude, ending
 
@@ -196,7 +196,7 @@ def _lead(
                 _show_end(led, show, time.monotonic() - start)
                 views.close(led.ended, complete=led.has_winner)
                 if led.complete:
-                    views.succeed(led.trials)
+                    views.succeed(leadership, led.trials)
     finally:
         leadership.release()
     for line in _outages(study, views):

@@ -13,7 +13,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
-from nndl_exp.study.leadership import is_running
+from nndl_exp.study.running.members import is_running
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.stages.stage import DECISION, Stage
