@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.report import Report
+    from nndl_exp.study.running.stop import Report
     from nndl_exp.study.search import Trial
     from nndl_exp.study.stages.script import Decision
     from nndl_exp.study.stages.stage import Stage
@@ -231,7 +231,7 @@ def _lead_stage(
     """Run one stage to its decision; False where the study ends with it."""
     position, start = len(led.stages) + 1, time.monotonic()
     show.begin(position, stage)
-    screen.change(partial(region.begin, show.watched(position, stage, coordinator.proposed)))
+    screen.change(partial(region.begin, show.watched(position, stage, coordinator.slots)))
     trials: list[Trial] = []
     for trial in _said(coordinator, screen, region):
         trials.append(trial)
@@ -250,7 +250,7 @@ def _lead_stage(
 
 def _decide(stage: "Stage", report: "Report", led: _Led, trials: int) -> "Decision | None":
     """What a stage decided, by all of its trials or, as the time was up, by those there are."""
-    from nndl_exp.study.running.report import Ended
+    from nndl_exp.study.running.stop import Ended
 
     led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
     led.trials += trials
@@ -270,7 +270,7 @@ def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> 
     """Run a search, and show on the screen what it says and how far it is."""
 
     def say(line: str) -> None:
-        if coordinator.stopping:
+        if coordinator.report.signal is not None:
             screen.calm()
         screen.tell(line, style=WARNING)
 

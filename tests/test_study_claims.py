@@ -20,7 +20,7 @@ from nndl_exp.records import atomic
 from nndl_exp.study.running.claims import Claims
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.running.members import FOLDER, Leadership, Member, is_running
-from nndl_exp.study.running.report import Ended
+from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.running.table import Table, url_of
 from nndl_exp.study.search import Search
 from nndl_exp.study.summary import summary

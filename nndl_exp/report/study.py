@@ -13,7 +13,7 @@ from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
 from nndl_exp.study.forecast import Forecast
 from nndl_exp.study.looks import looks_at_study
-from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study.running.trials import Slot
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.script import Decision
 from nndl_exp.study.stages.stage import Stage
@@ -76,13 +76,13 @@ class Presentation:
         self._lines = TrialLines(search)
         self._screen.print(self._lines.header(), style="dim")
 
-    def watched(self, position: int, stage: Stage, proposed: Sequence[Proposal]) -> Watched:
+    def watched(self, position: int, stage: Stage, slots: Sequence[Slot]) -> Watched:
         """What the region below the lines shows of a stage that has begun."""
         assert self._lines is not None
         counts, search = stage.facts.share == inf, stage.search
         return Watched(
             search=search,
-            watch=Watch(search, proposed),
+            watch=Watch(search, slots),
             lines=self._lines,
             heading=self._heading(position, stage),
             total=search.total(0) if counts else stage.facts.share,

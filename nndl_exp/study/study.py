@@ -24,7 +24,7 @@ from nndl_exp.run import check_parts, data_of, sizes_of
 from nndl_exp.study import executors, settings, warm_start
 from nndl_exp.study.executors import Pool
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.report import Ended
+from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.search import Trial, table
 from nndl_exp.study.stages import joint
 from nndl_exp.study.stages.chapter3 import STAGES
