@@ -11,9 +11,9 @@ from typing import Protocol
 from nndl_exp.cli.runs import Found, find_run
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
-from nndl_exp.records.looks import Look, Register, read, register_of
+from nndl_exp.records.looks import Look, Register, read, read_all, register_of
 from nndl_exp.run import measure_of
-from nndl_exp.study.looks import looks_at, looks_at_network
+from nndl_exp.study.looks import looks_at
 from nndl_exp.study.settings import how_to_continue, is_readable
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking import TrackingOutage
@@ -73,7 +73,9 @@ class FolderLooks:
 
     def at_network(self, weights: str) -> list[Look]:
         """See ``Keeper``."""
-        return looks_at_network(self._register, weights)
+        output, path = self._register.output, self._register.path
+        found = read_all(output) if output else read(path)
+        return [look for look in found if look.weights == weights]
 
     def check_finished(self) -> None:
         """See ``Keeper``."""

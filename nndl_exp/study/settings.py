@@ -5,7 +5,6 @@ so it imports nothing heavy.
 """
 
 import re
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -41,14 +40,12 @@ _LONGEST_VALUE = 23
 class Saved:
     """The contents of a study.yaml.
 
-    ``identity`` is the digest of all that decides the trials, ``data`` the SHA-256 of the dataset,
-    ``id`` a random id, which tells the study from any other that had or will have its name.
+    ``identity`` is the digest of all that decides the trials, ``data`` the SHA-256 of the dataset.
     """
 
     config: SweepConfig
     identity: str
     data: str
-    id: str
 
 
 def study_names(output: Path | str) -> list[str]:
@@ -88,8 +85,9 @@ def load(folder: Path, output: Path | str) -> Saved:
     """
     path = folder / FILE
     settings = read_yaml(path)
-    check_format(folder.name, settings)
-    facts = {key: str(settings.pop(key, "")) for key in ("identity", "data", "id")}
+    _check_format(folder.name, settings.pop("format", None))
+    facts = {key: str(settings.pop(key, "")) for key in ("identity", "data")}
+    settings.pop("id", None)  # which an earlier version wrote
     try:
         return Saved(parse(SweepConfig, {**settings, "output": str(output)}), **facts)
     except UserError as e:
@@ -107,16 +105,10 @@ def check_readable(folder: Path) -> None:
     Raises:
         UserError: the study has another format.
     """
-    check_format(folder.name, read_yaml(folder / FILE))
+    _check_format(folder.name, read_yaml(folder / FILE).get("format"))
 
 
-def check_format(name: str, settings: dict[str, Any]) -> None:
-    """Remove the format from a study's settings, and check it.
-
-    Raises:
-        UserError: this version can't read it.
-    """
-    found = settings.pop("format", None)
+def _check_format(name: str, found: Any) -> None:
     if found == FORMAT:
         return
     if found in _LAST_TO_READ:
@@ -128,18 +120,17 @@ def check_format(name: str, settings: dict[str, Any]) -> None:
 
 
 def save(folder: Path, config: SweepConfig, identity: str, data: str) -> None:
-    """Write study.yaml, to be called inside ``creating``; a random id that is there stays."""
+    """Write study.yaml, to be called inside ``creating``."""
     from nndl_exp.records import atomic
 
-    everything, path = to_mapping(config), folder / FILE
+    everything = to_mapping(config)
     settings = {"format": FORMAT, **{key: everything[key] for key in IDENTIFYING}}
     settings["study"] |= {"name": folder.name, "dry_run": False}
     settings |= {"identity": identity, "data": data}
-    settings["id"] = read_yaml(path)["id"] if path.is_file() else uuid.uuid4().hex
     if config.tracking.experiment is not None:
         settings["tracking"] = {"experiment": config.tracking.experiment}
     header = f"# the study {folder.name}: what identifies it, and its total of trials\n"
-    atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
+    atomic.write(folder / FILE, (header + to_yaml(settings)).encode(), durable=True)
 
 
 @contextmanager

@@ -207,13 +207,10 @@ class Coordinator:
         """Until a trial of this process ends; for a moment where others may give it work."""
         if self._trials.has_fresh:
             return
-        elsewhere = bool(self._trials.having(Status.ELSEWHERE))
         if self._workers:
-            spare = len(self._workers) < self.report.workers and not self.report.ended
-            timeout = _SECONDS_BETWEEN_LOOKS if spare or elsewhere else 1.0
-            for number, outcome in self._workers.ended(timeout):
+            for number, outcome in self._workers.ended(_SECONDS_BETWEEN_LOOKS):
                 self._collect(number, outcome)
-        elif elsewhere and not self.report.ended:
+        elif self._trials.having(Status.ELSEWHERE) and not self.report.ended:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _collect(self, number: int, outcome: Outcome | BaseException) -> None:
