@@ -16,7 +16,7 @@ from nndl_exp.cli.fitting import run_of, space_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
-from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
+from nndl_exp.config import SweepConfig, command_of, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.report import Report
+    from nndl_exp.study.running.stop import Report
     from nndl_exp.study.search import Trial
     from nndl_exp.study.stages.stage import Decision, Stage
     from nndl_exp.study.study import Study
@@ -174,16 +174,16 @@ def _lead(
     from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.report.live import StudyRegion
     from nndl_exp.study import executors
-    from nndl_exp.study.ending import conclude, ending
-    from nndl_exp.study.finished import keep_command
-    from nndl_exp.study.leadership import Leadership
+    from nndl_exp.study.running.members import Leadership
+    from nndl_exp.study.settings import keep_command
+    from nndl_exp.study.summary import conclude, ending
 
     start, region, led = time.monotonic(), StudyRegion(pace), _Led()
     leadership = Leadership(study.directory)
     try:
         with closing(executors.pool_of(study.config)) as pool:
             views = StudyViews(study, leads=leadership.take())
-            keep_command(study.directory, words)
+            keep_command(study.directory, command_of(words))
             with screen.live(region):
                 for stage, coordinator in study.lead(pool):
                     if not _lead_stage(stage, coordinator, led, show, views, screen, region):
@@ -195,7 +195,7 @@ def _lead(
                 _show_end(led, show, time.monotonic() - start)
                 views.close(led.ended, complete=led.has_winner)
                 if led.complete:
-                    views.succeed(led.trials)
+                    views.succeed(leadership, led.trials)
     finally:
         leadership.release()
     for line in _outages(study, views):
@@ -230,7 +230,7 @@ def _lead_stage(
     """Run one stage to its decision; False where the study ends with it."""
     position, start = len(led.stages) + 1, time.monotonic()
     show.begin(position, stage)
-    screen.change(partial(region.begin, show.watched(position, stage, coordinator.proposed)))
+    screen.change(partial(region.begin, show.watched(position, stage, coordinator.slots)))
     trials: list[Trial] = []
     for trial in _said(coordinator, screen, region):
         trials.append(trial)
@@ -249,7 +249,7 @@ def _lead_stage(
 
 def _decide(stage: "Stage", report: "Report", led: _Led, trials: int) -> "Decision | None":
     """What a stage decided, by all of its trials or, as the time was up, by those there are."""
-    from nndl_exp.study.running.report import Ended
+    from nndl_exp.study.running.stop import Ended
 
     led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
     led.trials += trials
@@ -269,7 +269,7 @@ def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> 
     """Run a search, and show on the screen what it says and how far it is."""
 
     def say(line: str) -> None:
-        if coordinator.stopping:
+        if coordinator.report.signal is not None:
             screen.calm()
         screen.tell(line, style=WARNING)
 

@@ -6,8 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from nndl_exp.config import output_words
 from nndl_exp.errors import UserError
-from nndl_exp.study import proposals
-from nndl_exp.study.search import Search, Trial
+from nndl_exp.study.search import PROPOSAL, Search, Trial
 from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView
 
 _SECONDS_BETWEEN_BATCHES = 2.0
@@ -60,9 +59,9 @@ class SearchInOptuna:
             self.outage = f"Optuna's database is behind ({e}); nothing is lost: {again} writes it"
 
     def _trial(self, number: int) -> OptunaTrial:
-        trial, proposal = self._trials[number], proposals.recorded(self._search, number)
+        trial, proposal = self._trials[number], self._search.proposal(number)
         if proposal is None:
-            path = self._search.run_directory(number).path / proposals.FILE
+            path = self._search.run_directory(number).path / PROPOSAL
             raise UserError(f"{path} is missing; repeat the command of the study")
         settled, result = self._search.settled(trial), trial.result
         return OptunaTrial(

@@ -21,12 +21,12 @@ from nndl_exp.report.study_files import report_stage, write_tables
 from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
-from nndl_exp.study.ending import ending
-from nndl_exp.study.leadership import Leadership
+from nndl_exp.study.running.members import Leadership
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import BEST as BEST_FILE
+from nndl_exp.study.summary import ending
 from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.study_view import StudyView
 
@@ -118,9 +118,8 @@ class StudyViews:
         metrics = best_metrics(ended[1] if ended else None)
         self._root.close(complete=complete, caption=caption, metrics=metrics)
 
-    def succeed(self, trials: int) -> None:
+    def succeed(self, leadership: Leadership, trials: int) -> None:
         """The study is complete with so many trials: show it if the process that led has not."""
-        leadership = Leadership(self._study.directory)
         if not self._leads and leadership.succeeds(trials):
             self._leads = True
             self.show_all()

@@ -21,16 +21,15 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.run import check_parts, data_of, sizes_of
 from nndl_exp.study import executors, settings, warm_start
-from nndl_exp.study.ending import conclude, forget
 from nndl_exp.study.executors import Pool
-from nndl_exp.study.names import no_such_study
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.report import Ended
+from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.search import Search, Trial, table
 from nndl_exp.study.stages.chapter3 import STAGES
 from nndl_exp.study.stages.joint import Sampled
 from nndl_exp.study.stages.script import Scripted, stage_options
 from nndl_exp.study.stages.stage import Facts, Stage, StageSource, epoch_work
+from nndl_exp.study.summary import conclude, forget
 from nndl_exp.study.trial import Original
 from nndl_exp.training.update_time import CONSTANTS
 
@@ -75,7 +74,7 @@ class Study:
         """
         folder = Path(output) / "studies" / name
         if not settings.is_name(name) or not (folder / settings.FILE).is_file():
-            raise UserError(no_such_study(output, name))
+            raise UserError(settings.no_such_study(output, name))
         saved = settings.load(folder, output)
         config = replace(saved.config, storage=storage or saved.config.storage)
         if tracking is not None:

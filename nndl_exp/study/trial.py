@@ -61,7 +61,6 @@ class Outcome:
     ``elsewhere`` says that another process, which had claimed the trial before, still trains it.
     """
 
-    number: int
     result: Result | None
     started: float
     ended: float
@@ -84,10 +83,10 @@ def run_trial(task: Task) -> Outcome:
     try:
         result = _result(task)
     except Timeout:
-        return Outcome(task.number, None, started, time.time(), elsewhere=True)
+        return Outcome(None, started, time.time(), elsewhere=True)
     finally:
         mark.unlink(missing_ok=True)
-    return Outcome(task.number, result, started, time.time())
+    return Outcome(result, started, time.time())
 
 
 def mark_of(directory: Path) -> Path:

@@ -5,6 +5,7 @@ on: what is missing, or was written by somebody else, is put right the next time
 """
 
 import datetime
+import importlib.util
 import shlex
 import uuid
 import warnings
@@ -28,6 +29,8 @@ from nndl_exp.config import SweepConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 
+_DASHBOARD = "http://127.0.0.1:8080/"
+"""Where it listens unless it is told otherwise."""
 POINTS = 20
 """The most points of a learning curve: each is a row of the database."""
 _ID = ".id"
@@ -164,6 +167,17 @@ def url_of(config: SweepConfig) -> str:
     if config.storage.name == "postgresql":
         return database.schema_url(database.address(config.storage.url), "optuna")
     return sqlite_url(config.output)
+
+
+def dashboard_command(config: SweepConfig) -> str | None:
+    """What to type to look at a study in Optuna's dashboard; None where that is not installed."""
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        return None
+    if config.storage.name == "sqlite":
+        url = database.file_url(Path(config.output) / "optuna.db")
+    else:
+        url = url_of(config)
+    return f"optuna-dashboard {shlex.quote(url)}    # then open {_DASHBOARD}"
 
 
 def sqlite_url(output: Path | str) -> str:
