@@ -1,6 +1,5 @@
 """``python -m nndl_exp.reproduce RUN``: train again from the record and compare, bit for bit."""
 
-import shutil
 import sys
 import tempfile
 import time
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from nndl_exp.study.executors import Pool
     from nndl_exp.study.search import Search, Trial
     from nndl_exp.study.stages.stage import Stage
-    from nndl_exp.study.study import Study
     from nndl_exp.study.trial import Task
 
 
@@ -169,49 +167,39 @@ def reproduce_study(output: str, name: str, screen: Screen) -> bool:
     from nndl_exp.study.study import Study
 
     study, identical, found = Study.open(output, name), True, 0
-    with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
-        named = replace(study.config.study, name=study.name)
-        _copy_rows(study, folder)
-        again = Study(replace(study.config, output=folder, study=named))
-        with closing(executors.pool_of(study.config)) as pool:
-            for stage in study.stages():
-                trials = stage.search.trials()
-                if not trials:
-                    break
-                found += len(trials)
-                copy = again.stage(stage.key, stage.facts).search
-                try:
-                    _train_stage(stage, copy, pool, screen)
-                except KeyboardInterrupt:
-                    screen.tell("stopping after the trials that are being trained ...")
-                    raise
-                identical = _compare_stage(stage, copy, screen) and identical
+    with (
+        tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder,
+        closing(executors.pool_of(study.config)) as pool,
+    ):
+        for stage in study.stages():
+            if not (trials := stage.search.trials()):
+                break
+            found += len(trials)
+            again = Path(folder) / stage.key
+            try:
+                _train_stage(stage, again, pool, screen)
+            except KeyboardInterrupt:
+                screen.tell("stopping after the trials that are being trained ...")
+                raise
+            identical = _compare_stage(stage, again, screen) and identical
     if not found:
         raise UserError(f"the study {name} has no finished trial to compare with")
     return identical
 
 
-def _copy_rows(study: "Study", folder: str) -> None:
-    """Put what the study began with where its repetition looks for it."""
-    if study.rows:
-        path = Path(folder) / study.rows_path.relative_to(study.config.output)
-        path.parent.mkdir(parents=True)
-        shutil.copyfile(study.rows_path, path)
-
-
-def _train_stage(stage: "Stage", copy: "Search", pool: "Pool", screen: Screen) -> None:
-    """Run the trials of a stage again in the folder of ``copy``."""
+def _train_stage(stage: "Stage", again: Path, pool: "Pool", screen: Screen) -> None:
+    """Run the trials of a stage again, each in a folder of its number below ``again``."""
     from nndl_exp.study.trial import run_trial
 
-    tasks = _tasks(stage.search, copy)
-    copy.directory.mkdir(parents=True, exist_ok=True)
+    again.mkdir()
+    tasks = _tasks(stage.search, again)
     with progress(screen) as bar:
         task = bar.add_task(stage.title, total=len(tasks))
         for _ in pool.open().map(run_trial, tasks):
             bar.update(task, advance=1)
 
 
-def _tasks(search: "Search", copy: "Search") -> "list[Task]":
+def _tasks(search: "Search", again: Path) -> "list[Task]":
     """The tasks of a search's workers once more: all trials are trained, also those that were
     copied, and none is stopped."""
     from nndl_exp.study.trial import Task
@@ -223,11 +211,11 @@ def _tasks(search: "Search", copy: "Search") -> "list[Task]":
             number=trial.number,
             config=_without_clock(trial),
             data=search.dataset.sha256,
-            directory=copy.run_directory(trial.number).path,
+            directory=again / str(trial.number),
             pruning=search.pruning if trial.result.seconds else None,  # a copy was not judged
             settled=settled[: max(0, trial.number - search.lag + 1)],
-            stop_flag=copy.directory / ".stop",
-            lost_flag=copy.directory / ".lost",
+            stop_flag=again / ".stop",
+            lost_flag=again / ".lost",
             deadline=float("inf"),
         )
         for trial in trials
@@ -243,10 +231,10 @@ def _without_clock(trial: "Trial") -> "RunConfig":
     return replace(trial.config, training=replace(training, max_seconds=None, epochs=epochs))
 
 
-def _compare_stage(stage: "Stage", copy: "Search", screen: Screen) -> bool:
+def _compare_stage(stage: "Stage", again: Path, screen: Screen) -> bool:
     """Say which trials of a stage differ, and what it decides."""
     search, trials = stage.search, stage.search.trials()
-    differing = sorted({*_differing(search, copy), *_proposed_otherwise(search)})
+    differing = sorted({*_differing(search, again), *_proposed_otherwise(search)})
     decided = stage.decision()
     said = decided.words[0] if decided else "no decision yet"
     screen.print(
@@ -270,7 +258,7 @@ def _proposed_otherwise(search: "Search") -> list[int]:
     return [trial.number for trial, config in pairs if trial.config != config]
 
 
-def _differing(search: "Search", copy: "Search") -> list[int]:
+def _differing(search: "Search", again: Path) -> list[int]:
     """The numbers of the trials that differ in any epoch, in how they ended or in the weights."""
 
     def outcome(directory: RunDirectory) -> object:
@@ -279,8 +267,11 @@ def _differing(search: "Search", copy: "Search") -> list[int]:
         return result and (result.state, result.weights, epochs)
 
     numbers = (trial.number for trial in search.trials())
-    pairs = ((n, search.run_directory(n), copy.run_directory(n)) for n in numbers)
-    return [n for n, then, now in pairs if outcome(then) != outcome(now)]
+    return [
+        n
+        for n in numbers
+        if outcome(search.run_directory(n)) != outcome(RunDirectory(again / str(n)))
+    ]
 
 
 @one_line_errors
