@@ -16,9 +16,7 @@ def dashboard_command(config: SweepConfig) -> str | None:
     if importlib.util.find_spec("optuna_dashboard") is None:
         return None
     if config.storage.name == "sqlite":
-        url = database.file_url(Path(config.output) / "optuna.db")
+        url = database.file_url(Path(config.output) / database.FILES["optuna"])  # as it was given
     else:
-        from nndl_exp.tracking.optuna_view import url_of
-
-        url = url_of(config)
+        url = database.url_of(config, "optuna")
     return f"optuna-dashboard {shlex.quote(url)}    # then open {ADDRESS}"
