@@ -131,12 +131,11 @@ def _train(task: Task, run: Run) -> None:
     if _must_stop(task):
         return
     for _ in run:
+        prunes = judge and judge.prunes(scores(run.history, task.config.training.judged_by))
         if run.is_over():
             if judge:
-                judge.prunes(scores(run.history, task.config.training.judged_by))
                 run.note(judge.attrs())
-            continue
-        if judge and judge.prunes(scores(run.history, task.config.training.judged_by)):
+        elif judge and prunes:
             run.prune(judge.reason(), judge.attrs())
         elif _must_stop(task):
             run.suspend()
