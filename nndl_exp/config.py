@@ -8,7 +8,7 @@ import difflib
 import json
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -341,6 +341,16 @@ class SweepConfig:
     """How many trials run at a time: auto is one for each processor, or worker at an address."""
     output: Output = field(default_factory=default_output)
     """The folder that everything is kept in; null for NNDL_OUTPUT, or nndl-output."""
+
+
+def command_of(words: Sequence[str], command: str = "sweep") -> str:
+    """What to type to run a command again: with the settings that were taken from the environment,
+    and without passwords."""
+    taken = {"output": os.environ.get("NNDL_OUTPUT"),
+             "tracking.uri": os.environ.get("NNDL_TRACKING_URI")}  # fmt: skip
+    typed = {word.lstrip("+").partition("=")[0] for word in words}
+    added = [f"{key}={value}" for key, value in taken.items() if value and key not in typed]
+    return masked(shlex.join(["python", "-m", f"nndl_exp.{command}", *words, *added]))
 
 
 def output_words(output: str) -> str:

@@ -18,10 +18,12 @@ import sqlalchemy
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from nndl_exp.config import SweepConfig
 from nndl_exp.errors import UserError
 
 T = TypeVar("T")
-SCHEMAS = ("nndl_exp", "optuna", "mlflow")
+FILES = {"nndl_exp": "claims.db", "optuna": "optuna.db", "mlflow": "mlflow.db"}
+"""The schemas in PostgreSQL, and the SQLite files that take their place below an output folder."""
 VARIABLE = "NNDL_STORAGE_URL"
 _EXAMPLE = "postgresql://USER@HOST:5432/DATABASE"
 _CREATION = 7_236_154_880_417_223
@@ -33,6 +35,17 @@ _LONGEST_PAUSE = 2.0
 
 class DatabaseGoneError(Exception):
     """A database did not answer for as long as is waited for it; the message is one line."""
+
+
+def url_of(config: SweepConfig, schema: str) -> str:
+    """The address of one of a study's databases, which are schemas or files; see ``FILES``.
+
+    Raises:
+        UserError: see ``address``.
+    """
+    if config.storage.name == "postgresql":
+        return schema_url(address(config.storage.url), schema)
+    return url_below(config.output, schema)
 
 
 def address(url: str | None, setting: str = "storage.url") -> URL:
@@ -81,6 +94,13 @@ def _without_password(parsed: URL, source: str) -> URL:
     return bare.set(query=query)
 
 
+def url_below(output: Path | str, schema: str) -> str:
+    """The address of a database in a file below an output folder, which is made if need be."""
+    folder = Path(output).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return file_url(folder / FILES[schema])
+
+
 def file_url(file: Path | str) -> str:
     """The address of an SQLite database in a file with any path.
 
@@ -112,11 +132,27 @@ def check_file(file: Path, table: str, whose: str, remedy: str) -> None:
     try:
         tables = sqlalchemy.inspect(engine).get_table_names()
     except SQLAlchemyError as e:
-        raise UserError(
-            f"{file} is not a database that {whose} can use ({type(e).__name__}); {remedy}"
-        ) from None
+        raise UserError(not_usable(file, whose, e, remedy)) from None
     if tables and table not in tables:
         raise UserError(f"{file} is not a database of {whose}: got other tables; {remedy}")
+
+
+def not_usable(file: Path, whose: str, error: Exception, remedy: str) -> str:
+    """The line for a file that ``whose`` program can't take for its database."""
+    return f"{file} is not a database that {whose} can use ({type(error).__name__}); {remedy}"
+
+
+def file_of(url: str) -> Path | None:
+    """The file of an SQLite database, None where a server has it."""
+    return None if is_postgresql(url) else Path(str(sqlalchemy.make_url(url).database))
+
+
+def inode(file: Path | None) -> int | None:
+    """What tells a file from another one that has taken its place; None where there is none."""
+    try:
+        return file.stat().st_ino if file is not None else None
+    except FileNotFoundError:
+        return None
 
 
 def fast_sqlite(engine: sqlalchemy.Engine) -> None:
@@ -168,7 +204,7 @@ def creating(url: str) -> Iterator[None]:
 def _create_schema(connection: Connection, url: str) -> None:
     options = str(sqlalchemy.make_url(url).query.get("options"))
     schema = (re.findall(r"-csearch_path=(\w+)", options) or [""])[-1]
-    if schema not in SCHEMAS:
+    if schema not in FILES:
         return
     # IF NOT EXISTS asks for the right to make it even where it is there.
     there = connection.execute(
@@ -207,19 +243,29 @@ def check_driver() -> None:
         import_module("psycopg")
 
 
-def refusal(url: str, error: BaseException) -> str:
-    """The line for an error of the database: its address without a password, and what it said."""
-    parsed = sqlalchemy.make_url(url)
-    shown = parsed.set(query={}).render_as_string(hide_password=True)
-    said = str(getattr(error, "orig", None) or error).strip()
-    last = said.splitlines()[0] if said else type(error).__name__
-    if getattr(getattr(error, "orig", None), "sqlstate", None) == "42501":
+def refusal(url: str, error: BaseException, must: str = "answer") -> str:
+    """The line for an error of the database: its address without a password, what it ``must`` do,
+    and what it said."""
+    parsed, origin = sqlalchemy.make_url(url), _origin(error)
+    said = (str(origin).strip().splitlines() or [type(error).__name__])[0]
+    if getattr(origin, "sqlstate", None) == "42501":
         return (
-            f"{shown} must let {parsed.username} make tables: got {last}; its owner may grant it "
-            f"(GRANT CREATE ON DATABASE {parsed.database} TO {parsed.username}) or run "
+            f"{shown(url)} must let {parsed.username} make tables: got {said}; its owner may grant "
+            f"it (GRANT CREATE ON DATABASE {parsed.database} TO {parsed.username}) or run "
             "python -m nndl_exp.init_storage once"
         )
-    return f"the database {shown} must answer: got {last}"
+    return f"{shown(url)} must {must}: got {said}"
+
+
+def _origin(error: BaseException) -> BaseException:
+    """The driver's own error below those of SQLAlchemy and of who uses it."""
+    return getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+
+
+def shown(url: str) -> str:
+    """A database as an error line calls it."""
+    parsed = sqlalchemy.make_url(url).set(query={})
+    return f"the database {file_of(url) or parsed.render_as_string(hide_password=True)}"
 
 
 def outlast(

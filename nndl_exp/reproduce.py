@@ -1,6 +1,5 @@
 """``python -m nndl_exp.reproduce RUN``: train again from the record and compare, bit for bit."""
 
-import shutil
 import sys
 import tempfile
 import time
@@ -8,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from nndl_exp.study.executors import Pool
     from nndl_exp.study.search import Search, Trial
     from nndl_exp.study.stages.stage import Stage
-    from nndl_exp.study.study import Study
+    from nndl_exp.study.trial import Task
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def reproduce_run(name: str, directory: RunDirectory, screen: Screen) -> bool:
         start = time.monotonic()
         weights = _train(again, directory, screen)
         seconds = time.monotonic() - start
-        lines = compare(directory, again, weights)
+        lines = [*_compare_epochs(directory, again), *_compare_weights(directory, weights)]
     screen.print(
         f"{name} on {dataset.name} · {len(recorded)} epochs · trained again in {seconds:.1f} s"
     )
@@ -99,33 +98,36 @@ def _train(again: RunDirectory, directory: RunDirectory, screen: Screen) -> dict
         return {"best": run.best.digest(), "last": run.network.digest()}
 
 
-def compare(directory: RunDirectory, again: RunDirectory, weights: dict[str, str]) -> list[Line]:
-    """The record against what came out this time."""
+def _compare_epochs(directory: RunDirectory, again: RunDirectory) -> Iterator[Line]:
+    """What was measured after each recorded epoch against what is measured this time."""
     from nndl_exp.run import measure_of
 
-    then, now = directory.epochs(), again.epochs()
-    config, lines = directory.config(), list[Line]()
-    measure, monitor = measure_of(config), config.dataset.monitor
-    for name in ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy"):
-        pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(then, now, strict=False)]
-        same = sum(_equal(a, b) for a, b in pairs)
-        what = name.replace("_", " ").replace("accuracy", measure.name)
-        what = what.replace("validation", monitor)
-        if same == len(then) == len(now):
-            lines.append(Line(what, f"identical ({same} of {len(then)} epochs)", True))
-            continue
-        first = next((i for i, (a, b) in enumerate(pairs, 1) if not _equal(a, b)), len(now) + 1)
-        largest = max((abs(a - b) for a, b in pairs), default=float("nan"))
-        text = f"different from epoch {first} on, by up to {largest:.3g}"
-        lines.append(Line(what, text, False))
-    for name, what in (("within", "inside epochs"), ("layers", "layers")):
-        if any(getattr(epoch, name) for epoch in then):
-            same = sum(repr(getattr(a, name)) == repr(getattr(b, name))
-                       for a, b in zip(then, now, strict=False))  # fmt: skip
-            identical = same == len(then) == len(now)
-            text = f"{'identical' if identical else 'different'} ({same} of {len(then)} epochs)"
-            lines.append(Line(what, text, identical))
-    return [*lines, *_compare_weights(directory, weights)]
+    config = directory.config()
+    measure, monitor = measure_of(config).name, config.dataset.monitor
+    whats = {
+        "training_cost": "training cost",
+        "training_accuracy": f"training {measure}",
+        "validation_cost": f"{monitor} cost",
+        "validation_accuracy": f"{monitor} {measure}",
+        "within": "inside epochs",
+        "layers": "layers",
+    }
+    epochs = directory.epochs(), again.epochs()
+    for name, what in whats.items():
+        then, now = ([getattr(epoch, name) for epoch in each] for each in epochs)
+        if any(value != () for value in then):
+            yield Line(what, *_compare_values(then, now))
+
+
+def _compare_values(then: list[Any], now: list[Any]) -> tuple[str, bool]:
+    same = [repr(a) == repr(b) for a, b in zip(then, now, strict=False)]
+    if sum(same) == len(then) == len(now):
+        return f"identical ({len(then)} of {len(then)} epochs)", True
+    text = f"different from epoch {[*same, False].index(False) + 1} on"
+    if same and isinstance(then[0], float):
+        largest = max(abs(a - b) for a, b in zip(then, now, strict=False))
+        text += f", by up to {largest:.3g}"
+    return text, False
 
 
 def _compare_weights(directory: RunDirectory, weights: dict[str, str]) -> Iterator[Line]:
@@ -159,135 +161,117 @@ def show(lines: list[Line], directory: RunDirectory, screen: Screen) -> bool:
 def reproduce_study(output: str, name: str, screen: Screen) -> bool:
     """Repeat a study in a folder of its own: every trial is proposed and trained again.
 
-    Pruned trials are trained as far as they were, and judged again from the record.
+    Each is proposed and pruned by the recorded results of the trials before it.
     """
     from nndl_exp.study import executors
     from nndl_exp.study.study import Study
 
     study, identical, found = Study.open(output, name), True, 0
-    with tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder:
-        named = replace(study.config.study, name=study.name)
-        _copy_rows(study, folder)
-        again = Study(replace(study.config, output=folder, study=named))
-        with closing(executors.pool_of(study.config)) as pool:
-            for stage in study.stages():
-                trials = stage.search.trials()
-                if not trials:
-                    break
-                found += len(trials)
-                copy = again.stage(stage.key, stage.facts).search
-                try:
-                    _train_stage(stage, copy, pool, screen)
-                except KeyboardInterrupt:
-                    screen.tell("stopping after the trials that are being trained ...")
-                    raise
-                identical = _compare_stage(stage, copy, screen) and identical
+    with (
+        tempfile.TemporaryDirectory(prefix="nndl-exp-") as folder,
+        closing(executors.pool_of(study.config)) as pool,
+    ):
+        for stage in study.stages():
+            if not (trials := stage.search.trials()):
+                break
+            found += len(trials)
+            again = Path(folder) / stage.key
+            try:
+                _train_stage(stage, again, pool, screen)
+            except KeyboardInterrupt:
+                screen.tell("stopping after the trials that are being trained ...")
+                raise
+            identical = _compare_stage(stage, again, screen) and identical
     if not found:
         raise UserError(f"the study {name} has no finished trial to compare with")
     return identical
 
 
-def _train_stage(stage: "Stage", copy: "Search", pool: "Pool", screen: Screen) -> None:
-    """Train the trials of a stage again in the folder of ``copy``."""
-    search = stage.search
-    trials = search.trials()
-    tasks = [(trial.config, copy.run_directory(trial.number).path) for trial in trials]
+def _train_stage(stage: "Stage", again: Path, pool: "Pool", screen: Screen) -> None:
+    """Run the trials of a stage again, each in a folder of its number below ``again``."""
+    from nndl_exp.study.trial import run_trial
+
+    again.mkdir()
+    tasks = _tasks(stage.search, again)
     with progress(screen) as bar:
-        task = bar.add_task(stage.title, total=len(trials))
-        epochs = [len(search.run_directory(trial.number).epochs()) for trial in trials]
-        for _ in pool.open().map(_train_again, tasks, epochs):
+        task = bar.add_task(stage.title, total=len(tasks))
+        for _ in pool.open().map(run_trial, tasks):
             bar.update(task, advance=1)
 
 
-def _compare_stage(stage: "Stage", copy: "Search", screen: Screen) -> bool:
+def _tasks(search: "Search", again: Path) -> "list[Task]":
+    """The tasks of a search's workers once more: all trials are trained, also those that were
+    copied, and none is stopped."""
+    from nndl_exp.study.trial import Task
+
+    trials = search.trials()
+    settled = tuple(search.settled(trial) for trial in trials)
+    return [
+        Task(
+            number=trial.number,
+            config=_without_clock(trial),
+            data=search.dataset.sha256,
+            directory=again / str(trial.number),
+            pruning=search.pruning if trial.result.seconds else None,  # a copy was not judged
+            settled=settled[: max(0, trial.number - search.lag + 1)],
+            stop_flag=again / ".stop",
+            lost_flag=again / ".lost",
+            deadline=float("inf"),
+        )
+        for trial in trials
+    ]
+
+
+def _without_clock(trial: "Trial") -> "RunConfig":
+    """A trial's config; where a clock may have ended it, the recorded epochs take its place."""
+    training, result = trial.config.training, trial.result
+    if training.max_seconds is None:
+        return trial.config
+    epochs = result.epochs if result.state == "complete" else training.epochs
+    return replace(trial.config, training=replace(training, max_seconds=None, epochs=epochs))
+
+
+def _compare_stage(stage: "Stage", again: Path, screen: Screen) -> bool:
     """Say which trials of a stage differ, and what it decides."""
     search, trials = stage.search, stage.search.trials()
-    differing = {
-        *_differing(search, copy, trials),
-        *_proposed_otherwise(search, trials),
-        *_pruned_otherwise(search, trials),
-    }
+    differing = sorted({*_differing(search, again), *_proposed_otherwise(search)})
     decided = stage.decision()
     said = decided.words[0] if decided else "no decision yet"
     screen.print(
         f"{stage.title}: {len(trials) - len(differing)} of {len(trials)} trials "
         f"identical · decided again: {said}"
     )
-    for number in sorted(differing):
+    for number in differing:
         screen.tell(f"  trial {number} is different")
     if differing:
-        directory = search.run_directory(min(differing))
+        directory = search.run_directory(differing[0])
         show([Line("table", "different", False)], directory, screen)
     return not differing
 
 
-def _copy_rows(study: "Study", folder: str) -> None:
-    """Put what the study began with where its repetition looks for it."""
-    if study.rows:
-        path = Path(folder) / study.rows_path.relative_to(study.config.output)
-        path.parent.mkdir(parents=True)
-        shutil.copyfile(study.rows_path, path)
-
-
-def _train_again(task: "tuple[RunConfig, Path]", epochs: int) -> None:
-    """Train a recorded run again, up to its last recorded epoch."""
-    from nndl_exp.run import Run, check
-
-    config, path = task
-    with Run(config, RunDirectory(path), check(config)) as run:
-        for epoch in run:
-            if epoch.number == epochs and not run.is_over():
-                run.prune("as recorded", {})
-
-
-def _proposed_otherwise(search: "Search", trials: "list[Trial]") -> list[int]:
+def _proposed_otherwise(search: "Search") -> list[int]:
     """The numbers of the trials that would not be proposed again, given the record."""
-    proposer, settled = search.proposer(), [search.settled(trial) for trial in trials]
+    trials, proposer = search.trials(), search.proposer()
+    settled = [search.settled(trial) for trial in trials]
     configs = [search.space.apply(search.config.run, proposer.ask(settled).params) for _ in trials]
     pairs = zip(trials, configs, strict=True)
     return [trial.number for trial, config in pairs if trial.config != config]
 
 
-def _pruned_otherwise(search: "Search", trials: "list[Trial]") -> list[int]:
-    """The numbers of the trials that would be pruned after another epoch, given the record."""
-    from nndl_exp.study.proposing.proposer import Judge
-
-    if (pruning := search.pruning) is None:
-        return []
-    differing, settled = [], [search.settled(trial) for trial in trials]
-    for trial in trials:
-        if trial.result.state not in ("complete", "pruned") or not trial.result.seconds:
-            continue
-        visible = settled[: max(0, trial.number - search.lag + 1)]
-        judge = Judge(pruning, trial.number, visible)
-        scores = settled[trial.number].scores
-        ended = [judge.prunes(scores[:epoch]) for epoch in range(1, len(scores) + 1)]
-        pruned = trial.result.state == "pruned"
-        if any(ended[:-1]) or (pruned and not ended[-1]):
-            differing.append(trial.number)
-    return differing
-
-
-def _differing(search: "Search", copy: "Search", trials: "list[Trial]") -> list[int]:
+def _differing(search: "Search", again: Path) -> list[int]:
     """The numbers of the trials that differ in any epoch, in how they ended or in the weights."""
-    differing = []
-    for trial in trials:
-        then, now = search.run_directory(trial.number), copy.run_directory(trial.number)
-        result = now.result()
-        same = (
-            result is not None
-            and result.state == trial.result.state
-            and result.weights == trial.result.weights
-            and repr([e.results() for e in then.epochs()])
-            == repr([e.results() for e in now.epochs()])
-        )
-        if not same:
-            differing.append(trial.number)
-    return differing
 
+    def outcome(directory: RunDirectory) -> object:
+        result = directory.result()
+        epochs = repr([epoch.results() for epoch in directory.epochs()])  # NaN is equal to itself
+        return result and (result.state, result.weights, epochs)
 
-def _equal(a: float, b: float) -> bool:
-    return a == b or (a != a and b != b)
+    numbers = (trial.number for trial in search.trials())
+    return [
+        n
+        for n in numbers
+        if outcome(search.run_directory(n)) != outcome(RunDirectory(again / str(n)))
+    ]
 
 
 @one_line_errors

@@ -1,6 +1,7 @@
 """``python -m nndl_exp.studies``: the studies and single runs of an output folder; one study, two
 compared, its table as a file, its end."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_of_group, output_option
 from nndl_exp.cli.runs import find_study
-from nndl_exp.config import output_words
+from nndl_exp.config import TrackingConfig, output_words
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ def command(context: click.Context, output: str) -> None:
 def show(output: str, study: str) -> None:
     """Show STUDY: what each stage decided and why, its best trials, and what to type next."""
     from nndl_exp.report.text import when
-    from nndl_exp.study.finished import is_finished
 
     found, console = _find(output, study), make_console()
     result = found.result
@@ -69,7 +69,7 @@ def show(output: str, study: str) -> None:
     console.print(f"best     {name} · {_accuracy(found)} · after epoch {result.best}")
     console.print(f"\nreport     python -m nndl_exp.report {found.name}{options}")
     console.print(f"reproduce  python -m nndl_exp.reproduce {name}{options}")
-    if is_finished(found):
+    if found.is_finished:
         console.print(f"evaluate   python -m nndl_exp.evaluate {name}{options}")
 
 
@@ -146,20 +146,38 @@ def export(output: str, study: str, csv: str | None, parquet: str | None, yaml: 
 def delete(output: str, study: str, yes: bool) -> None:
     """Delete STUDY: its folder with every run, and what the databases of the output folder say of
     it. A copy that an MLflow server or a PostgreSQL database has stays there."""
-    from nndl_exp.cli.deletion import delete_study
-
     found = _find(output, study)
-    if found.state == "running":
-        raise UserError(f"{found.name} must not be running to be deleted: a process runs it")
+    _check_not_running(found)
     if not yes:
         click.confirm(f"Delete {found.folder} with {found.trials} trials?", abort=True)
-    delete_study(output, found.name)
+        _check_not_running(found)  # somebody may have continued it meanwhile
+    _delete(found)
     make_console().print(f"deleted  {found.name}")
+
+
+def _check_not_running(found: "Summary") -> None:
+    from nndl_exp.study.running.members import is_running
+
+    if is_running(found.folder):
+        raise UserError(f"{found.name} must not be running to be deleted: a process runs it")
+
+
+def _delete(found: "Summary") -> None:
+    """Delete a study from its output folder's databases, and last its own folder, the record."""
+    from nndl_exp.tracking.client import database_file
+    from nndl_exp.tracking.optuna_view import forget_study
+    from nndl_exp.tracking.stored_runs import delete_runs
+
+    output = found.config.output
+    if database_file(output).exists():
+        delete_runs(output, TrackingConfig(), found.name)
+    forget_study(output, found.name)
+    shutil.rmtree(found.folder)
 
 
 def show_list(output: str) -> None:
     """Print a line for each study and each single run, the last one that ended first."""
-    from nndl_exp.study.names import study_names
+    from nndl_exp.study.settings import study_names
     from nndl_exp.study.summary import summary
 
     console = make_console()
@@ -242,7 +260,7 @@ def _show_trials(found: "Summary", console: "Console") -> None:
 
 
 def _find(output: str, study: str) -> "Summary":
-    from nndl_exp.study.names import no_such_study
+    from nndl_exp.study.settings import no_such_study
     from nndl_exp.study.summary import summary
 
     found = find_study(study, output)

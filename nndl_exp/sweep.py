@@ -4,9 +4,9 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,17 +16,16 @@ from nndl_exp.cli.fitting import run_of, space_of
 from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
-from nndl_exp.config import SweepConfig, no_such_setting, parse, seconds, to_mapping
+from nndl_exp.config import SweepConfig, command_of, no_such_setting, parse, seconds, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.cli.study_tracking import StudyViews
     from nndl_exp.report.live import StudyRegion
-    from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study.running.coordinator import Coordinator
-    from nndl_exp.study.running.report import Report
+    from nndl_exp.study.running.stop import Report
     from nndl_exp.study.search import Trial
     from nndl_exp.study.stages.stage import Decision, Stage
     from nndl_exp.study.study import Study
@@ -66,6 +65,8 @@ def sweep_config(composed: Composed) -> SweepConfig:
     Raises:
         UserError: a setting that does not exist, or a value that it can't have.
     """
+    from nndl_exp.study import executors
+
     settings = composed.settings
     for key in settings:
         if key not in _SETTINGS + _RUN_SETTINGS:
@@ -77,28 +78,22 @@ def sweep_config(composed: Composed) -> SweepConfig:
     others["search_space"] = space_of(composed, run)
     if next(iter(others.get("strategy", {}).get("stages") or []), "joint") == "joint":
         others["search_space"] = _without(others["search_space"], composed.typed)
-    return _tracked(parse(SweepConfig, {"run": to_mapping(run), **others}))
+    config = parse(SweepConfig, {"run": to_mapping(run), **others})
+    executors.check(config)
+    return _tracked(config)
 
 
 def _tracked(config: SweepConfig) -> SweepConfig:
     """With MLflow in the database of the study, where it has one and is told no other place."""
-    from nndl_exp.study import executors
-
-    executors.check(config)
-    if config.executor.address is not None and config.executor.name != "dask":
-        raise UserError(
-            f"executor.address goes with executor=dask: got executor={config.executor.name}"
-        )
     if config.storage.name == "sqlite":
         if config.storage.url is not None:
             raise UserError("storage.url goes with storage=postgresql: got storage=sqlite")
         return config
     from nndl_exp import database
 
-    base = database.address(config.storage.url)
+    uri = database.url_of(config, "mlflow")
     if config.tracking.name != "mlflow" or config.tracking.uri:
         return config
-    uri = database.schema_url(base, "mlflow")
     return replace(config, tracking=replace(config.tracking, uri=uri))
 
 
@@ -119,6 +114,7 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     Returns:
         The exit status: 0 if it has a winner, 130 or 143 if a signal stopped it, else 1.
     """
+    from nndl_exp.report.live import StudyRegion
     from nndl_exp.report.pace import Pace
     from nndl_exp.report.study import Presentation
     from nndl_exp.study import executors
@@ -127,9 +123,9 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
 
     study = Study(config)
     study.check()
-    if not config.study.dry_run:
-        _check_resources(study)
     workers = executors.workers_of(config)
+    if not config.study.dry_run:
+        _check_resources(study, workers)
     expected = forecast(study, workers)
     show = Presentation(study, screen, expected)
     show.plan(workers)
@@ -137,151 +133,129 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
         return 0
     gc.freeze()  # what has been imported stays: to look through it takes a quarter of a second
     pace = Pace(expected.speed, seconds(config.study.budget) if config.study.budget else None)
-    led, page = _lead(study, show, pace, screen, words)
-    show.commands(words, page, led.ended, complete=led.complete)
-    if not led.has_winner:
-        show.no_winner(led.stopped, led.decision)
-    if led.signal is not None:
-        return 128 + led.signal
-    return 0 if led.has_winner else 1
+    start = _Start(study, show, screen, StudyRegion(pace))
+    page = start.lead(words)
+    show.commands(words, page, start.ended, complete=start.complete)
+    if not start.has_winner:
+        show.no_winner(start.stopped, start.decision)
+    if start.signal is not None:
+        return 128 + start.signal
+    return 0 if start.has_winner else 1
 
 
-@dataclass
-class _Led:
-    """The stages so far, the last decision, whether the last stage has ``decided``; how it went.
+class _Start:
+    """One start of a study, shown while it is led to its end or to where it is stopped.
 
-    ``stopped`` says why it stopped early, ``signal`` is the one that stopped it. ``busy`` and
-    ``idle`` are the seconds that workers trained and waited.
+    ``decision`` is the last one; ``complete`` says that it ends the study, which has a winner only
+    if it is a run. ``ended`` is the trial that trained the winner. ``stopped`` says why the study
+    stopped early, ``signal`` is the one that stopped it.
     """
 
-    stages: "list[Stage]" = field(default_factory=list)
-    decision: "Decision | None" = None
-    decided: bool = False
-    has_winner: bool = False
-    ended: "tuple[Stage, Trial] | None" = None
-    stopped: str | None = None
-    signal: int | None = None
-    busy: float = 0.0
-    idle: float = 0.0
-    trials: int = 0
-    complete: bool = False
+    def __init__(
+        self, study: "Study", show: "Presentation", screen: Screen, region: "StudyRegion"
+    ) -> None:
+        self._study, self._show, self._screen, self._region = study, show, screen, region
+        self._decided: list[Stage] = []
+        self._trials, self._busy, self._idle = 0, 0.0, 0.0
+        self.decision: Decision | None = None
+        self.complete = self.has_winner = False
+        self.ended: tuple[Stage, Trial] | None = None
+        self.stopped: str | None = None
+        self.signal: int | None = None
+
+    def lead(self, words: Sequence[str]) -> str:
+        """Run all stages, and return where the UI shows the study."""
+        from nndl_exp.cli.study_tracking import StudyViews
+        from nndl_exp.study import executors
+        from nndl_exp.study.running.members import Leadership
+        from nndl_exp.study.settings import keep_command
+
+        study, start = self._study, time.monotonic()
+        leadership = Leadership(study.directory)
+        try:
+            with closing(executors.pool_of(study.config)) as pool:
+                views = StudyViews(study, leads=leadership.take())
+                keep_command(study.directory, command_of(words))
+                with self._screen.live(self._region):
+                    for stage, coordinator in study.lead(pool):
+                        if not self._lead_stage(stage, coordinator, views):
+                            break
+                    self._conclude(time.monotonic() - start)
+                    views.close(self.ended, complete=self.has_winner)
+                    if self.complete:
+                        views.succeed(leadership, self._trials)
+        finally:
+            leadership.release()
+        if views.outage:
+            line = outage_line(views.outage, study.config.output, study.tracking)
+            self._screen.tell(line, style=WARNING)
+        if views.missed:
+            self._screen.tell(views.missed, style=WARNING)
+        return views.page
+
+    def _lead_stage(self, stage: "Stage", coordinator: "Coordinator", views: "StudyViews") -> bool:
+        """Run one stage to its decision; False where the study ends with it."""
+        show, screen, region, start = self._show, self._screen, self._region, time.monotonic()
+        position = len(self._decided) + 1
+        trials: list[Trial] = []
+        show.begin(position, stage)
+        screen.change(partial(region.begin, show.watched(position, stage, coordinator.slots)))
+        coordinator.say = partial(self._say, coordinator)
+        for trial in coordinator:
+            result = trial.result
+            _log.debug("trial %d: %s after %.2f s", trial.number, result.state, result.seconds)
+            screen.change(partial(region.add, trial))
+            trials.append(trial)
+            show.trial(trial)
+            views.log(stage, trial)
+        self._trials += len(trials)
+        decision = self._decide(stage, coordinator.report)
+        if decision is not None:
+            show.decided(stage, decision, ends=self.complete or not stage.facts.later)
+        _log.debug("%s took %.1f s", stage.search.name, time.monotonic() - start)
+        screen.change(partial(region.doing, "drawing what it found"))
+        analysis = views.end(stage, trials, decision)
+        if stage.search.is_sampled:
+            show.importances(analysis)
+        return decision is not None and not self.stopped
+
+    def _say(self, coordinator: "Coordinator", line: str) -> None:
+        if coordinator.report.signal is not None:
+            self._screen.calm()
+        self._screen.tell(line, style=WARNING)
+
+    def _decide(self, stage: "Stage", report: "Report") -> "Decision | None":
+        """What a stage decides by all of its trials or, as the time was up, by those there are."""
+        from nndl_exp.study.running.stop import Ended
+
+        self._busy, self._idle = self._busy + report.busy, self._idle + report.idle
+        whole = stage.decision()
+        decision = whole or stage.decision(time_is_up=report.ended is Ended.TIME_IS_UP)
+        self.complete = whole is not None and (whole.stop or not stage.facts.later)
+        self.stopped = report.why
+        if report.signal is not None and not self.complete:  # perhaps as the last trial ended
+            self.stopped, self.signal = Ended.STOPPED.value, report.signal
+        if decision is not None:
+            self.decision = decision
+            self._decided.append(stage)
+        return decision
+
+    def _conclude(self, seconds: float) -> None:
+        """Write the winner down if there is one, and show how the study ended."""
+        from nndl_exp.study.summary import conclude, ending
+
+        decision = self.decision
+        waited = self._idle / (self._busy + self._idle) if self._busy else 0.0
+        if decision is not None:
+            self.has_winner = conclude(self._study.directory, self._decided, decision)
+        if decision is not None and self.has_winner:
+            self.ended = ending(decision.config, self._decided)
+        self._show.end(self._trials, seconds, waited, self.stopped)
+        if decision is not None and not decision.stop:
+            self._show.result(decision.config, is_winner=self.has_winner)
 
 
-def _lead(
-    study: "Study", show: "Presentation", pace: "Pace", screen: Screen, words: Sequence[str]
-) -> tuple[_Led, str]:
-    """Run all stages and show them; how it went, and where the UI shows the study."""
-    from nndl_exp.cli.study_tracking import StudyViews
-    from nndl_exp.report.live import StudyRegion
-    from nndl_exp.study import executors
-    from nndl_exp.study.ending import conclude, ending
-    from nndl_exp.study.finished import keep_command
-    from nndl_exp.study.leadership import Leadership
-
-    start, region, led = time.monotonic(), StudyRegion(pace), _Led()
-    leadership = Leadership(study.directory)
-    try:
-        with closing(executors.pool_of(study.config)) as pool:
-            views = StudyViews(study, leads=leadership.take())
-            keep_command(study.directory, words)
-            with screen.live(region):
-                for stage, coordinator in study.lead(pool):
-                    if not _lead_stage(stage, coordinator, led, show, views, screen, region):
-                        break
-                if led.decision is not None and led.decided:
-                    led.has_winner = conclude(study.directory, led.stages, led.decision)
-                    if led.has_winner:
-                        led.ended = ending(led.decision.config, led.stages)
-                _show_end(led, show, time.monotonic() - start)
-                views.close(led.ended, complete=led.has_winner)
-                if led.complete:
-                    views.succeed(led.trials)
-    finally:
-        leadership.release()
-    for line in _outages(study, views):
-        screen.tell(line, style=WARNING)
-    return led, views.page
-
-
-def _outages(study: "Study", views: "StudyViews") -> "Iterator[str]":
-    """What the views do not show, a line each."""
-    if views.outage:
-        yield outage_line(views.outage, study.config.output, study.tracking)
-    if views.missed:
-        yield views.missed
-
-
-def _show_end(led: _Led, show: "Presentation", seconds: float) -> None:
-    waited = led.idle / (led.busy + led.idle) if led.busy else 0.0
-    show.end(led.trials, seconds, waited, led.stopped)
-    if led.decision is not None and not led.decision.stop:
-        show.result(led.decision.config, is_winner=led.has_winner)
-
-
-def _lead_stage(
-    stage: "Stage",
-    coordinator: "Coordinator",
-    led: _Led,
-    show: "Presentation",
-    views: "StudyViews",
-    screen: Screen,
-    region: "StudyRegion",
-) -> bool:
-    """Run one stage to its decision; False where the study ends with it."""
-    position, start = len(led.stages) + 1, time.monotonic()
-    show.begin(position, stage)
-    screen.change(partial(region.begin, show.watched(position, stage, coordinator.proposed)))
-    trials: list[Trial] = []
-    for trial in _said(coordinator, screen, region):
-        trials.append(trial)
-        show.trial(trial)
-        views.log(stage, trial)
-    reached = _decide(stage, coordinator.report, led, len(trials))
-    if reached is not None:
-        show.decided(stage, reached, ends=led.complete or not stage.facts.later)
-    _log.debug("%s took %.1f s", stage.search.name, time.monotonic() - start)
-    screen.change(partial(region.doing, "drawing what it found"))
-    analysis = views.end(stage, trials, reached)
-    if stage.search.is_sampled:
-        show.importances(analysis)
-    return reached is not None and not led.stopped
-
-
-def _decide(stage: "Stage", report: "Report", led: _Led, trials: int) -> "Decision | None":
-    """What a stage decided, by all of its trials or, as the time was up, by those there are."""
-    from nndl_exp.study.running.report import Ended
-
-    led.busy, led.idle = led.busy + report.busy, led.idle + report.idle
-    led.trials += trials
-    led.stages.append(stage)
-    whole = stage.decision()
-    reached = whole or stage.decision(time_is_up=report.ended is Ended.TIME_IS_UP)
-    led.complete = whole is not None and (whole.stop or not stage.facts.later)
-    led.stopped = report.why
-    if report.signal is not None and not led.complete:  # perhaps as the stage's last trial ended
-        led.stopped, led.signal = Ended.STOPPED.value, report.signal
-    led.decided = reached is not None
-    led.decision = reached or led.decision
-    return reached
-
-
-def _said(coordinator: "Coordinator", screen: Screen, region: "StudyRegion") -> "Iterator[Trial]":
-    """Run a search, and show on the screen what it says and how far it is."""
-
-    def say(line: str) -> None:
-        if coordinator.stopping:
-            screen.calm()
-        screen.tell(line, style=WARNING)
-
-    coordinator.say = say
-    for trial in coordinator:
-        result = trial.result
-        _log.debug("trial %d: %s after %.2f s", trial.number, result.state, result.seconds)
-        screen.change(partial(region.add, trial))
-        yield trial
-
-
-def _check_resources(study: "Study") -> None:
+def _check_resources(study: "Study", workers: int) -> None:
     """Refuse what would fail later, before a study's folder is made.
 
     Raises:
@@ -290,7 +264,6 @@ def _check_resources(study: "Study") -> None:
     """
     from nndl_exp.cli.output import check_output, check_space
     from nndl_exp.run import sizes_of
-    from nndl_exp.study import executors
     from nndl_exp.study.study import expected_trials
     from nndl_exp.tracking.client import check_database, connect
     from nndl_exp.tracking.optuna_view import check_storage
@@ -303,7 +276,6 @@ def _check_resources(study: "Study") -> None:
     elif config.tracking.name == "mlflow":
         check_database(config.output)
     finished = sum(1 for _ in study.directory.glob("stages/*/trials/*/result.json"))
-    workers = executors.count(config.workers, config.executor.name)
     left = max(0, expected_trials(study) - finished)
     check_space(config, sizes_of(config.run, study.dataset), n, runs=left, at_once=workers)
 

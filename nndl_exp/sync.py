@@ -38,8 +38,7 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
             refused the trials.
     """
     from nndl_exp.cli.study_tracking import StudyViews
-    from nndl_exp.study.names import study_names
-    from nndl_exp.study.settings import check_readable
+    from nndl_exp.study.settings import check_readable, study_names
     from nndl_exp.study.study import Study
 
     names, storage = study_names(output), _storage(tracking)

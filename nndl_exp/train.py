@@ -15,6 +15,7 @@ from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.runs import new_run_directory
 from nndl_exp.config import (
     TrainConfig,
+    command_of,
     no_such_setting,
     output_words,
     parse,
@@ -218,8 +219,6 @@ def _show_commands(config: TrainConfig, name: str, outage: str | None, screen: S
 
 
 def _show_resume(words: Sequence[str], screen: Screen) -> None:
-    from nndl_exp.study.finished import command_of
-
     screen.tell(f"resume     {command_of(words, 'train')}")
 
 

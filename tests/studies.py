@@ -1,5 +1,7 @@
 """Small studies of one stage for tests, run in this process or by the real command line."""
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +10,7 @@ from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import seconds
 from nndl_exp.study import search as searches
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.search import Search
+from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 
@@ -55,3 +57,13 @@ def run_small(output: Path, *words: str) -> pd.DataFrame:
     search = search_of(output, *words)
     lead(search)
     return table(search)
+
+
+def show_in_optuna(search: Search, trials: Iterable[Trial]) -> str | None:
+    """Show trials in Optuna's database; returns a line if it does not take them."""
+    from nndl_exp.cli.study_tracking import optuna_trial, optuna_view
+
+    view = optuna_view(search)
+    for trial in trials:
+        view.log(partial(optuna_trial, search, trial))
+    return view.close()

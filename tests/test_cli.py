@@ -428,6 +428,7 @@ def test_train_takes_a_sweeps_winner_as_its_base(swept):
         ("train", ["--multirun", "training.eta=0.5,-1"], "training.eta must be greater than 0"),
         ("train", ["dataset.classes=[0]"], "dataset.classes must be at least two different ones"),
         ("train", ["dataset=cifar"], "no such dataset: cifar (there are digits_8x8,"),
+        ("sweep", ["executor.address=tcp://h:1"], "executor.address goes with executor=dask: got"),
         ("reproduce", ["nope/3"], "no such run: nope/3"),
         ("evaluate", ["../../etc"], "no such run: ../../etc"),
         ("predict", ["nope", "x.png"], "no such run: nope"),

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from studies import SERIAL, SMALL, lead, search_of
 
-from nndl_exp.reproduce import _pruned_otherwise
 from nndl_exp.reproduce import main as reproduce
 from nndl_exp.studies import main as studies
+from nndl_exp.study import executors, trial
 from nndl_exp.study.search import Search
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import main as sweep
@@ -121,19 +121,71 @@ def test_a_study_whose_pruner_decided_otherwise_is_not_reproduced(tmp_path, caps
     assert f"trial {other.parent.name} is different" in capsys.readouterr().out
 
 
-def test_what_another_pruner_would_have_ended_is_found(tmp_path):
-    """Trials that completed without a pruner, judged by one; and those that it judged itself."""
-    words = (*SERIAL, "training.epochs=12")
-    median = ("pruner=median", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=1")
-    unpruned = search_of(tmp_path / "none", *words, "pruner=none")
-    pruned = search_of(tmp_path / "median", *words, *median)
-    for search in (unpruned, pruned):
-        lead(search)
-        assert _pruned_otherwise(search, search.trials()) == []
-    assert any(trial.result.state == "pruned" for trial in pruned.trials())
-    unpruned.pruning = pruned.pruning
-    assert _pruned_otherwise(unpruned, unpruned.trials())
-    ended = [t.number for t in pruned.trials() if t.result.state == "pruned"]
-    patient = (*median[:-1], "pruner.n_warmup_steps=100")
-    pruned.pruning = search_of(tmp_path / "patient", *words, *patient).pruning
-    assert _pruned_otherwise(pruned, pruned.trials()) == ended
+def repeated(output: Path, capsys) -> tuple[int, str]:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        reproduce(["s", "--output", str(output)])
+    return ended.value.code, capsys.readouterr().out
+
+
+MEDIAN = ("pruner=median", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=1")
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "differs"),
+    [
+        (MEDIAN, MEDIAN, None),
+        (("pruner=none",), MEDIAN, "complete"),
+        (MEDIAN, (*MEDIAN[:-1], "pruner.n_warmup_steps=100"), "pruned"),
+    ],
+    ids=["the same", "one that prunes", "one that does not"],
+)
+def test_what_another_pruner_would_have_decided_is_found(
+    tmp_path, capsys, monkeypatch, then, now, differs
+):
+    words = (*SERIAL, "training.epochs=12", "study.name=s")
+    search = search_of(tmp_path, *words, *then)
+    lead(search)
+    pruning, load = search_of(tmp_path / "now", *words, *now).pruning, Search.__init__
+
+    def with_other_pruner(self, *arguments):
+        load(self, *arguments)
+        self.pruning = pruning
+
+    if differs:
+        monkeypatch.setattr(Search, "__init__", with_other_pruner)
+    code, said = repeated(tmp_path, capsys)
+    states = {trial.number: trial.result.state for trial in search.trials()}
+    found = {int(line.split()[1]) for line in said.splitlines() if line.startswith("  trial ")}
+    assert code == bool(differs)
+    assert bool(found) == bool(differs)
+    assert {states[number] for number in found} <= {differs}
+    if differs == "pruned":
+        assert found == {number for number, state in states.items() if state == "pruned"}
+
+
+def test_trials_that_a_clock_ended_are_reproduced(tmp_path, capsys):
+    search = search_of(tmp_path, *SERIAL, "study.name=s", "study.n_trials=3",
+                       "training.epochs=100000", "training.max_seconds=0.3",
+                       "training.stopping.name=none", "pruner=none")  # fmt: skip
+    lead(search)
+    assert all(1 < trial.result.epochs < 100000 for trial in search.trials())
+    assert "3 of 3 trials identical" in repeated(tmp_path, capsys)[1]
+
+
+def test_a_trial_that_failed_is_reproduced(tmp_path, capsys, monkeypatch):
+    train = trial._train
+
+    def train_but_one(task, run):
+        if task.number == 1:
+            raise FloatingPointError("underflow")
+        train(task, run)
+
+    monkeypatch.setattr(trial, "_train", train_but_one)
+    monkeypatch.setattr(executors, "pool_of", lambda config: executors.Pool("serial", 1))
+    search = search_of(tmp_path, *SERIAL, "study.name=s", "study.n_trials=3")
+    lead(search)
+    assert [t.result.state == "failed" for t in search.trials()] == [False, True, False]
+    assert "3 of 3 trials identical" in repeated(tmp_path, capsys)[1]
+    monkeypatch.setattr(trial, "_train", train)
+    assert "trial 1 is different" in repeated(tmp_path, capsys)[1]

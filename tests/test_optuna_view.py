@@ -4,18 +4,20 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import optuna
 import pytest
-from studies import SERIAL, run_small, search_of, study_of, table
+from studies import SERIAL, run_small, search_of, show_in_optuna, study_of, table
 from typed import command
 
-from nndl_exp.cli import optuna_tracking
-from nndl_exp.cli.optuna_tracking import SearchInOptuna, show_in_optuna
+from nndl_exp.cli.study_tracking import optuna_trial, optuna_view
+from nndl_exp.database import url_below
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.search import Search
-from nndl_exp.tracking.optuna_view import POINTS, sqlite_url
+from nndl_exp.tracking import optuna_view as module
+from nndl_exp.tracking.optuna_view import POINTS
 
 WORDS = (*SERIAL, "study.name=seen", "training.epochs=30", "training.stopping.name=none",
          "study.n_trials=10")  # fmt: skip
@@ -28,13 +30,15 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def search(tmp_path, monkeypatch) -> Search:
-    monkeypatch.setattr(optuna_tracking, "_SECONDS_BETWEEN_BATCHES", 0.0)
+    monkeypatch.setattr(module, "_SECONDS_BETWEEN_BATCHES", 0.0)
     study_of(tmp_path, *WORDS).create()
-    return search_of(tmp_path, *WORDS)
+    found = search_of(tmp_path, *WORDS)
+    found.create()
+    return found
 
 
 def shown(search: Search) -> list[optuna.trial.FrozenTrial]:
-    url = sqlite_url(search.config.output)
+    url = url_below(search.config.output, "optuna")
     return optuna.load_study(study_name=search.name, storage=url).trials
 
 
@@ -53,7 +57,9 @@ def test_it_has_values_times_and_learning_curves_of_few_points(search, whole):
     list(Coordinator(search))
     assert show_in_optuna(search, search.trials()) is None
     check(search, whole)
-    found = optuna.load_study(study_name="seen/joint", storage=sqlite_url(search.config.output))
+    found = optuna.load_study(
+        study_name="seen/joint", storage=url_below(search.config.output, "optuna")
+    )
     assert found.metric_names == ["validation_accuracy"]
     assert found.user_attrs == {"id": search.id}
     complete = [t for t in found.trials if t.state == optuna.trial.TrialState.COMPLETE]
@@ -113,9 +119,9 @@ def enqueue(file: Path) -> None:
 
 @pytest.mark.parametrize("harm", [delete, empty, enqueue])
 def test_what_others_do_to_it_in_mid_study_is_put_right(search, whole, harm):
-    view = SearchInOptuna(search)
+    view = optuna_view(search)
     for trial in Coordinator(search):
-        view.log(trial)
+        view.log(partial(optuna_trial, search, trial))
         if trial.number == 5:
             wait_for(search, 1)
             harm(Path(search.config.output) / "optuna.db")
@@ -124,9 +130,9 @@ def test_what_others_do_to_it_in_mid_study_is_put_right(search, whole, harm):
 
 
 def test_a_database_that_is_locked_in_mid_study_is_told_in_one_line(search, whole):
-    view = SearchInOptuna(search)
+    view = optuna_view(search)
     for trial in Coordinator(search):
-        view.log(trial)
+        view.log(partial(optuna_trial, search, trial))
         if trial.number == 5:
             wait_for(search, 1)
             connection = sqlite3.connect(Path(search.config.output) / "optuna.db")

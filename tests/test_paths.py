@@ -13,11 +13,11 @@ from typed import command, printed_commands
 
 from nndl_exp.cli.hydra_config import compose, compose_all
 from nndl_exp.config import path_setting
-from nndl_exp.database import file_url
+from nndl_exp.database import file_url, url_below
 from nndl_exp.report.page.verdict import commands as page_commands
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking.client import connect, tracking_uri
-from nndl_exp.tracking.optuna_view import create_tables, sqlite_url
+from nndl_exp.tracking.optuna_view import create_tables
 
 RUN = ("dataset=digits_8x8", "dataset.training_size=100", "dataset.validation_size=50",
        "training.epochs=2")  # fmt: skip
@@ -116,7 +116,7 @@ def test_the_words_of_hydra_still_work_in_paths(monkeypatch):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_databases_are_where_they_belong(folder, path):
-    storage = create_tables(sqlite_url(folder / path))
+    storage = create_tables(url_below(folder / path, "optuna"))
     optuna.create_study(storage=storage)
     storage.engine.dispose()
     assert {file.name for file in (folder / path).iterdir()} <= {"optuna.db", "optuna.db.lock"}

@@ -8,8 +8,7 @@ import pytest
 
 from nndl_exp.__main__ import COMMANDS, HYDRA_COMMANDS
 from nndl_exp.cli.hydra_config import CONF, compose_all
-from nndl_exp.study.proposing.pruners import PRUNERS
-from nndl_exp.study.proposing.samplers import SAMPLERS
+from nndl_exp.study.proposing.algorithms import PRUNERS, SAMPLERS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

@@ -1,6 +1,7 @@
 """``python -m nndl_exp.studies``, on studies that were really led."""
 
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ import mlflow
 import optuna
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from studies import SERIAL, search_of, study_of, table
 
 from nndl_exp.cli.hydra_config import compose
@@ -18,8 +20,8 @@ from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import check, run
 from nndl_exp.studies import command, main
-from nndl_exp.study.names import study_names
 from nndl_exp.study.scores import paired_scores
+from nndl_exp.study.settings import study_names
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main as sweep
@@ -324,9 +326,16 @@ def test_a_study_is_deleted_everywhere_and_can_be_led_again(cli):
     ]
 
 
-def test_delete_asks_and_no_is_no(output, monkeypatch):
-    from click.testing import CliRunner
+def test_a_study_that_is_given_by_its_folder_is_deleted_there(output, tmp_path):
+    shutil.copytree(output / "studies", tmp_path / "studies")
+    words = ["--output", str(output), "delete", str(tmp_path / "studies/weak"), "--yes"]
+    done = CliRunner().invoke(command, words)
+    assert done.exit_code == 0, done.output
+    assert "weak" in study_names(output)
+    assert "weak" not in study_names(tmp_path)
 
+
+def test_delete_asks_and_no_is_no(output):
     done = CliRunner().invoke(command, ["--output", str(output), "delete", "weak"], input="n\n")
     assert done.exit_code == 1
     assert "Delete " in done.output

@@ -6,7 +6,7 @@ from studies import SERIAL, lead, run_small, search_of, study_of, table
 from nndl_exp.config import RunConfig, TrainingConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result
-from nndl_exp.study.running.report import Ended
+from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.study import Study
 from nndl_exp.study.winner import not_distinguishable, pareto_front, size, winner

@@ -7,19 +7,18 @@ import mlflow
 import optuna
 import pandas as pd
 import pytest
-from studies import SERIAL, SMALL, lead, search_of, study_of, table
+from studies import SERIAL, SMALL, lead, search_of, show_in_optuna, study_of, table
 from studies import run_small as run_unseen
 from test_study_joined import JOINED, ended, join
 
 from nndl_exp.cli.hydra_config import compose
-from nndl_exp.cli.optuna_tracking import show_in_optuna
+from nndl_exp.database import url_below
 from nndl_exp.errors import UserError
 from nndl_exp.reproduce import main as reproduce
 from nndl_exp.studies import main as studies
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
-from nndl_exp.tracking.optuna_view import sqlite_url
 
 QUICK = (*SERIAL, "study.name=foo", "study.n_trials=6", "training.epochs=2")
 OTHERS = {
@@ -89,7 +88,9 @@ def test_a_study_that_was_killed_before_it_had_rows(tmp_path, deleted):
 
 def test_a_study_that_was_killed_while_it_made_its_rows(tmp_path):
     study_of(tmp_path / "out", *QUICK).create()
-    made = optuna.create_study(study_name="foo/joint", storage=sqlite_url(tmp_path / "out"))
+    made = optuna.create_study(
+        study_name="foo/joint", storage=url_below(tmp_path / "out", "optuna")
+    )
     made.enqueue_trial({"training.eta": 3.25})
     assert run_small(tmp_path / "out", *QUICK).equals(run_small(tmp_path / "fresh", *QUICK))
 
@@ -98,10 +99,14 @@ def test_its_rows_go_with_a_study_that_is_moved_and_are_made_again_where_they_ar
     whole = run_small(tmp_path / "whole", *QUICK, "study.n_trials=9")
     run_small(tmp_path / "here", *QUICK)
     shutil.move(tmp_path / "here", tmp_path / "there")
-    study = optuna.load_study(study_name="foo/joint", storage=sqlite_url(tmp_path / "there"))
+    study = optuna.load_study(
+        study_name="foo/joint", storage=url_below(tmp_path / "there", "optuna")
+    )
     begun = [trial.datetime_start for trial in study.trials]
     assert run_small(tmp_path / "there", *QUICK, "study.n_trials=9").equals(whole)
-    study = optuna.load_study(study_name="foo/joint", storage=sqlite_url(tmp_path / "there"))
+    study = optuna.load_study(
+        study_name="foo/joint", storage=url_below(tmp_path / "there", "optuna")
+    )
     assert [trial.datetime_start for trial in study.trials][:6] == begun
     (tmp_path / "there/optuna.db").unlink()
     assert run_small(tmp_path / "there", *QUICK, "study.n_trials=9").equals(whole)
@@ -134,9 +139,9 @@ def test_stages_of_a_deleted_study_are_not_used_either(tmp_path):
 def test_a_stage_whose_folder_was_deleted_begins_anew(tmp_path):
     whole = led(stages_of(tmp_path / "out"))
     shutil.rmtree(tmp_path / "out/studies/foo/stages/joint")
-    optuna.load_study(study_name="foo/joint", storage=sqlite_url(tmp_path / "out")).enqueue_trial(
-        {}  # what the study would not propose
-    )
+    url = url_below(tmp_path / "out", "optuna")
+    begun = optuna.load_study(study_name="foo/joint", storage=url)
+    begun.enqueue_trial({})  # what the study would not propose
     assert led(stages_of(tmp_path / "out")) == whole
     assert rows(tmp_path / "out", "foo/joint") == 6
 

@@ -17,11 +17,10 @@ from needs import needs
 from studies import SERIAL, run_small, search_of, study_of, table
 
 from nndl_exp.records import atomic
-from nndl_exp.study.leadership import Leadership
 from nndl_exp.study.running.claims import Claims
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.members import FOLDER, Member, is_run
-from nndl_exp.study.running.report import Ended
+from nndl_exp.study.running.members import FOLDER, Leadership, Member, is_running
+from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.running.table import Table, url_of
 from nndl_exp.study.search import Search
 from nndl_exp.study.summary import summary
@@ -272,7 +271,7 @@ def test_a_process_that_was_killed_is_known_to_be_dead_at_once(study):
     with claims_of(study) as claims:
         assert claims.alone
         assert claims.take(0)
-    assert not is_run(study.directory)
+    assert not is_running(study.directory)
 
 
 @pytest.fixture

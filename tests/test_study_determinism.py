@@ -5,9 +5,8 @@ import shutil
 import pytest
 from studies import SERIAL, lead, run_small, search_of, table
 
-from nndl_exp.study.proposing.pruners import PRUNERS
-from nndl_exp.study.proposing.samplers import SAMPLERS
-from nndl_exp.study.running.report import Ended
+from nndl_exp.study.proposing.algorithms import PRUNERS, SAMPLERS
+from nndl_exp.study.running.stop import Ended
 
 SHORT = ("pruner.n_startup_trials=2", "pruner.n_warmup_steps=2")
 CASES = [

@@ -12,7 +12,6 @@ import yaml
 from needs import needs
 from studies import SERIAL, SMALL, run_small, search_of, table
 
-from nndl_exp.study import proposals
 from nndl_exp.study.running.coordinator import Coordinator
 
 JOINED = ("training.epochs=40", "dataset.training_size=1000", "training.stopping.name=none",
@@ -112,12 +111,12 @@ def test_a_trial_that_was_proposed_unseen_is_taken_up(tmp_path, alone):
     coordinator = Coordinator(study)
     trials = iter(coordinator)
     next(trials)
-    there = [proposals.recorded(study, number) for number in range(len(coordinator.proposed))]
+    there = [slot.proposal for slot in coordinator.slots]
     settled = [study.settled(trial) for trial in study.trials()]
     proposer = study.proposer()
     proposer.restore(there, settled)
     unseen = proposer.ask(settled)
-    assert proposals.record(study, unseen)
+    assert study.record(unseen)
     assert unseen.number == len(there)
     assert [trial.number for trial in trials][-1] == len(alone) - 1
     assert table(study).equals(alone)

@@ -1,6 +1,7 @@
 """The joint search after the stages: ranges around what was found, which grow at their edges."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import optuna
@@ -10,6 +11,7 @@ from studies import search_of, study_of
 
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import RunConfig, TrainingConfig
+from nndl_exp.database import url_below
 from nndl_exp.study.proposing.entries import centred
 from nndl_exp.study.proposing.proposer import Proposal, Settled
 from nndl_exp.study.proposing.ranges import contains
@@ -17,7 +19,7 @@ from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening, widened
 from nndl_exp.study.stages.joint import Sampled
 from nndl_exp.study.study import facts_of
-from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView, sqlite_url
+from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView
 
 SPACE = compose("sweep").settings["search_space"]
 FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))
@@ -183,13 +185,11 @@ def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
     _, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
     study = search_of(tmp_path, "study.name=joint")
     names, space = study.objective_names, plan().space.distributions
-    view = OptunaView(study.config, "joint", "id", study.directions, names, space)
-    view.write(
-        len(proposals),
-        lambda n: OptunaTrial(True, proposals[n].params, (0.5,), (), {}, 0.0, 1.0),
-    )
-    view.close()
-    shown = optuna.load_study(study_name="joint", storage=sqlite_url(tmp_path)).trials
+    view = OptunaView(study.config, "joint", "id", study.directions, names, lambda: space)
+    for proposal in proposals:
+        view.log(partial(OptunaTrial, True, proposal.params, (0.5,), (), {}, 0.0, 1.0))
+    assert view.close() is None
+    shown = optuna.load_study(study_name="joint", storage=url_below(tmp_path, "optuna")).trials
     assert [trial.params for trial in shown] == [p.params for p in proposals]
     ranges = [trial.distributions["training.eta"].high for trial in shown]
     assert min(ranges) == space["training.eta"].high < max(ranges)

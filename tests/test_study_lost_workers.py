@@ -17,7 +17,7 @@ from studies import search_of, study_of
 from nndl_exp.errors import LostTrialError, UserError
 from nndl_exp.study.executors import EXECUTORS, Pool, SerialExecutor
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.report import Ended
+from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.study import Study
 from nndl_exp.study.trial import run_trial
 

@@ -14,9 +14,8 @@ from scipy.stats import qmc
 
 from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
+from nndl_exp.study.proposing.algorithms import PRUNERS, SAMPLERS, make_pruner, sampler_for
 from nndl_exp.study.proposing.proposer import Judge, OptunaProposer, Plan, Settled
-from nndl_exp.study.proposing.pruners import PRUNERS, make_pruner
-from nndl_exp.study.proposing.samplers import SAMPLERS, sampler_for
 from nndl_exp.study.proposing.search_space import SearchSpace
 
 SPACE = SearchSpace.parse(

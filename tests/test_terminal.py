@@ -43,6 +43,7 @@ from nndl_exp.report.pace import Pace
 from nndl_exp.report.screen import SECONDS_BETWEEN_DRAWINGS, Screen, Verbosity
 from nndl_exp.report.sparkline import sparkline
 from nndl_exp.report.watch import Watch
+from nndl_exp.study.running.trials import Slot
 from nndl_exp.training import Epoch
 
 SMALL = [
@@ -604,12 +605,12 @@ def test_trials_that_train_are_found_in_the_folder_of_the_study(tmp_path):
     study = search_of(tmp_path)
     view = study.proposer()
     proposals = [view.ask([]) for _ in range(4)]
-    watch = Watch(study, proposals)
+    configs = [study.space.apply(study.config.run, p.params) for p in proposals]
+    watch = Watch(study, [Slot(p, c) for p, c in zip(proposals, configs, strict=True)])
     assert watch.look(0) == []
     for number in (0, 1, 3):
         directory = study.run_directory(number)
-        config = study.space.apply(study.config.run, proposals[number].params)
-        directory.create(config, study.dataset)
+        directory.create(configs[number], study.dataset)
         directory.append(epoch(1, 0.5))
     (study.run_directory(1).path / "result.json").write_text("{}")
     training = watch.look(0)

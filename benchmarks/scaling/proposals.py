@@ -19,9 +19,8 @@ import optuna
 
 from benchmarks.scaling.sweeps import table
 from nndl_exp.api import load_study
-from nndl_exp.study import proposals
+from nndl_exp.study.proposing.algorithms import sampler_for
 from nndl_exp.study.proposing.proposer import OptunaProposer, Proposal, Settled
-from nndl_exp.study.proposing.samplers import sampler_for
 from nndl_exp.study.search import Search
 
 TRIALS = 5000
@@ -119,8 +118,8 @@ def _recorded(search: Search, past: Past) -> Callable[[], None]:
 
     def recorded() -> None:
         nonlocal number
-        assert proposals.recorded(search, number) is None
-        assert proposals.record(search, propose())
+        assert search.proposal(number) is None
+        assert search.record(propose())
         number += 1
 
     return recorded

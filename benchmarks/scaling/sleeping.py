@@ -126,9 +126,9 @@ def lead(case: Case, output: Path, *words: str) -> Night:
 def _counts(search: "Search") -> dict[str, int]:
     import optuna
 
-    from nndl_exp.tracking.optuna_view import url_of
+    from nndl_exp import database
 
-    storage = optuna.storages.RDBStorage(url_of(search.config))
+    storage = optuna.storages.RDBStorage(database.url_of(search.config, "optuna"))
     name = stored_name(search, storage)
     trials = optuna.load_study(study_name=name, storage=storage).trials
     states = [trial.state.name for trial in trials]

@@ -11,11 +11,10 @@ from typing import Protocol
 from nndl_exp.cli.runs import Found, find_run
 from nndl_exp.config import TrackingConfig
 from nndl_exp.errors import UserError
-from nndl_exp.records.looks import Look, Register, read, register_of
+from nndl_exp.records.looks import Look, Register, read, read_all, register_of
 from nndl_exp.run import measure_of
-from nndl_exp.study.finished import how_to_continue, is_finished
-from nndl_exp.study.looks import looks_at, looks_at_network
-from nndl_exp.study.settings import is_readable
+from nndl_exp.study.looks import looks_at
+from nndl_exp.study.settings import how_to_continue, is_readable
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking import TrackingOutage
 from nndl_exp.tracking.client import database_file
@@ -74,14 +73,16 @@ class FolderLooks:
 
     def at_network(self, weights: str) -> list[Look]:
         """See ``Keeper``."""
-        return looks_at_network(self._register, weights)
+        output, path = self._register.output, self._register.path
+        found = read_all(output) if output else read(path)
+        return [look for look in found if look.weights == weights]
 
     def check_finished(self) -> None:
         """See ``Keeper``."""
         folder = self._register.folder
         if folder is None or not is_readable(folder):  # a run that started from an older study
             return
-        if not is_finished(summary(folder.parent.parent, folder.name)):
+        if not summary(folder.parent.parent, folder.name).is_finished:
             raise UserError(_unfinished(self.name, how_to_continue(folder)))
 
     def add(self, look: Look) -> None:

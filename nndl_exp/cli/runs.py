@@ -169,7 +169,7 @@ def _recommended(reference: str, output: str) -> "RunDirectory | None":
     folder, name = found
     best = Path(folder) / "studies" / name / "best.yaml"
     if not best.is_file():
-        from nndl_exp.study.finished import how_to_continue
+        from nndl_exp.study.settings import how_to_continue
 
         raise UserError(f"{name} has no winner yet; {how_to_continue(best.parent)}")
     if read_yaml(best).get("origin", {}).get("run") is None:

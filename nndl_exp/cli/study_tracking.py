@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from nndl_exp.cli.optuna_tracking import SearchInOptuna
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
+from nndl_exp.errors import UserError
 from nndl_exp.report.analysis import Analysis, analyse
 from nndl_exp.report.captions import (
     champion_caption,
@@ -21,13 +22,14 @@ from nndl_exp.report.study_files import report_stage, write_tables
 from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
-from nndl_exp.study.ending import ending
-from nndl_exp.study.leadership import Leadership
-from nndl_exp.study.search import Trial, ranked
+from nndl_exp.study.running.members import Leadership
+from nndl_exp.study.search import PROPOSAL, Search, Trial, ranked
 from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import BEST as BEST_FILE
+from nndl_exp.study.summary import ending
 from nndl_exp.tracking.entities import BEST
+from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView
 from nndl_exp.tracking.study_view import StudyView
 
 _FILES = (settings.FILE, BEST_FILE, "report.html")
@@ -49,7 +51,7 @@ class StudyViews:
         self._root: StudyView | None = None
         self._views: dict[str, StudyView] = {}
         self._led: dict[str, Stage] = {}
-        self._optuna: dict[str, SearchInOptuna] = {}
+        self._optuna: dict[str, OptunaView] = {}
         self.missed: str | None = None
         self._story: list[str] = []
         self._table = ""
@@ -64,15 +66,17 @@ class StudyViews:
     @property
     def outage(self) -> str | None:
         """Why MLflow does not show all of the study, if so."""
-        return next((view.outage for view in self._all() if view.outage), None)
+        views = [*self._views.values(), *([self._root] if self._root else [])]
+        return next((view.outage for view in views if view.outage), None)
 
     def log(self, stage: Stage, trial: Trial) -> None:
         """Show a finished trial of the stage."""
-        if self._leads:
-            if stage.key not in self._optuna:
-                self._optuna[stage.key] = SearchInOptuna(stage.search)
-            self._optuna[stage.key].log(trial)
-        if self._leads and self._tracking.name != "none":
+        if not self._leads:
+            return
+        if stage.key not in self._optuna:
+            self._optuna[stage.key] = optuna_view(stage.search)
+        self._optuna[stage.key].log(partial(optuna_trial, stage.search, trial))
+        if self._tracking.name != "none":
             search, view = stage.search, self._stage(stage)
             directory = search.run_directory(trial.number)
             view.log(trial.number, directory, search.dataset, trial_caption(search, trial))
@@ -118,9 +122,8 @@ class StudyViews:
         metrics = best_metrics(ended[1] if ended else None)
         self._root.close(complete=complete, caption=caption, metrics=metrics)
 
-    def succeed(self, trials: int) -> None:
+    def succeed(self, leadership: Leadership, trials: int) -> None:
         """The study is complete with so many trials: show it if the process that led has not."""
-        leadership = Leadership(self._study.directory)
         if not self._leads and leadership.succeeds(trials):
             self._leads = True
             self.show_all()
@@ -137,10 +140,10 @@ class StudyViews:
                 self.log(stage, trial)
             decision = stage.decision(time_is_up=(self._study.directory / BEST_FILE).is_file())
             self.end(stage, trials, decision)
-        finished = decision is not None and not decision.stop
-        finished = finished and shown[-1].key == self._study.config.strategy.stages[-1]
-        ended = ending(decision.config, shown) if decision and finished else None
-        self.close(ended, complete=finished)
+        ended, complete = None, False
+        if decision is not None and not decision.stop and not shown[-1].facts.later:
+            ended, complete = ending(decision.config, shown), True
+        self.close(ended, complete=complete)
 
     def _crown(self, stage: Stage, trial: Trial) -> None:
         view, search = self._stage(stage), stage.search
@@ -151,9 +154,6 @@ class StudyViews:
         view.log_pictures(trial.number, pictures)
         caption = champion_caption(self._study, name, trial)
         view.log_model(trial.number, directory, caption)
-
-    def _all(self) -> list[StudyView]:
-        return [*self._views.values(), *([self._root] if self._root else [])]
 
     def _stage(self, stage: Stage) -> StudyView:
         if stage.key not in self._views:
@@ -191,6 +191,36 @@ def _settings(stage: Stage) -> dict[str, object]:
         if f"study.{key}" not in settings.EXTENDABLE  # MLflow's params can't change, these may
     }
     return {"stage": stage.title, **dict(flatten({**how, "study": study}))}
+
+
+def optuna_view(search: Search) -> OptunaView:
+    """A search in Optuna's database."""
+    return OptunaView(
+        search.config, search.name, str(search.id), search.directions, search.objective_names,
+        lambda: search.space.distributions,
+    )  # fmt: skip
+
+
+def optuna_trial(search: Search, trial: Trial) -> OptunaTrial:
+    """A finished trial as Optuna's database takes it.
+
+    Raises:
+        UserError: its record is not whole.
+    """
+    proposal, settled = search.proposal(trial.number), search.settled(trial)
+    if proposal is None:
+        path = search.run_directory(trial.number).path / PROPOSAL
+        raise UserError(f"{path} is missing; repeat the command of the study")
+    result = trial.result
+    return OptunaTrial(
+        complete=settled.complete,
+        params=proposal.params,
+        values=settled.values,
+        scores=settled.scores,
+        outcome={"state": result.state, "reason": result.reason},
+        started=result.started,
+        ended=result.ended,
+    )
 
 
 def best_metrics(best: Trial | None) -> dict[str, float]:

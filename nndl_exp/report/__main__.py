@@ -40,7 +40,7 @@ def command(study: str, formats: tuple[str, ...], output: str, tracking_uri: str
     trials.parquet and the figures into the study's folder, and keeps the page with the study in
     MLflow. A study that is still running is shown as far as it is settled.
     """
-    from nndl_exp.study.names import no_such_study
+    from nndl_exp.study.settings import no_such_study
 
     found = find_study(study, output)
     if found is None:

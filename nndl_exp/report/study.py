@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from nndl_exp.config import RunConfig, output_words, tracking_words
+from nndl_exp.config import RunConfig, command_of, output_words, tracking_words
 from nndl_exp.report.analysis import Analysis
 from nndl_exp.report.live import Watched
 from nndl_exp.report.screen import WARNING, Screen
@@ -11,16 +11,15 @@ from nndl_exp.report.study_text import importance_line
 from nndl_exp.report.text import TrialLines, limits_text, run_text, seconds_text, show_dataset
 from nndl_exp.report.watch import Watch
 from nndl_exp.run import measure_of
-from nndl_exp.study.dashboard import dashboard_command
-from nndl_exp.study.finished import command_of
 from nndl_exp.study.forecast import Forecast
 from nndl_exp.study.looks import looks_at_study
-from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study.running.trials import Slot
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study, title_of
 from nndl_exp.study.summary import BEST
 from nndl_exp.tracking.client import is_server, ui_command
+from nndl_exp.tracking.optuna_view import dashboard_command
 from nndl_exp.training.statistics import resolution
 
 _MUCH = 1.5
@@ -76,13 +75,13 @@ class Presentation:
         self._lines = TrialLines(search)
         self._screen.print(self._lines.header(), style="dim")
 
-    def watched(self, position: int, stage: Stage, proposed: Sequence[Proposal]) -> Watched:
+    def watched(self, position: int, stage: Stage, slots: Sequence[Slot]) -> Watched:
         """What the region below the lines shows of a stage that has begun."""
         assert self._lines is not None
         counts, search = stage.facts.share == inf, stage.search
         return Watched(
             search=search,
-            watch=Watch(search, proposed),
+            watch=Watch(search, slots),
             lines=self._lines,
             heading=self._heading(position, stage),
             total=search.total(0) if counts else stage.facts.share,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nndl_exp.config import RunConfig
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.tail import EpochTail
-from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study.running.trials import Slot
 from nndl_exp.study.search import Search
 
 _AHEAD = 64
@@ -25,11 +25,11 @@ class Training:
 class Watch:
     """Looks for the trials that are being trained, by whatever process on whatever machine.
 
-    ``proposed`` are the trials that there are; it may grow meanwhile.
+    ``slots`` are the trials that there are; it may grow meanwhile.
     """
 
-    def __init__(self, search: Search, proposed: Sequence[Proposal]) -> None:
-        self._search, self._proposed = search, proposed
+    def __init__(self, search: Search, slots: Sequence[Slot]) -> None:
+        self._search, self._slots = search, slots
         self._known: dict[int, Training] = {}
         self._ended: set[int] = set()
 
@@ -40,7 +40,7 @@ class Watch:
         return list(self._training(settled))
 
     def _training(self, settled: int) -> Iterator[Training]:
-        for number in range(settled, min(len(self._proposed), settled + _AHEAD)):
+        for number in range(settled, min(len(self._slots), settled + _AHEAD)):
             directory = self._search.run_directory(number)
             if number in self._ended or (directory.path / "result.json").exists():
                 self._ended.add(number)
@@ -52,8 +52,7 @@ class Watch:
                 yield training
 
     def _meet(self, number: int, directory: RunDirectory) -> Training:
-        search, params = self._search, self._proposed[number].params
-        config = search.space.apply(search.config.run, params)
+        config = self._slots[number].config
         tail = EpochTail(directory, config.training.judged_by)
         training = self._known[number] = Training(number, config, tail)
         return training

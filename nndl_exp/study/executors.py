@@ -129,7 +129,8 @@ def check(config: SweepConfig) -> None:
     """Refuse what this machine can't run, before anything is made.
 
     Raises:
-        UserError: an extra is not installed, or there are too many worker processes.
+        UserError: an extra is not installed, an address is given to executors that have none, or
+            there are too many worker processes.
     """
     if config.storage.name == "postgresql":
         from nndl_exp.database import check_driver
@@ -139,6 +140,10 @@ def check(config: SweepConfig) -> None:
         from nndl_exp.study.dask_executor import import_distributed
 
         import_distributed()
+    elif config.executor.address is not None:
+        raise UserError(
+            f"executor.address goes with executor=dask: got executor={config.executor.name}"
+        )
     here = config.executor.name != "serial" and config.executor.address is None
     most = max(64, 8 * _cpus())
     if here and config.workers != "auto" and config.workers > most:

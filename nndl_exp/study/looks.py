@@ -31,9 +31,3 @@ def looks_at(register: Register, data: str) -> list[Look]:
         config = settings.load(register.folder, register.folder.parent.parent).config
         found = looks_at_study(config, register.name, data)
     return [look for look in found if look.data in ("", data)]
-
-
-def looks_at_network(register: Register, weights: str) -> list[Look]:
-    """The looks around a register at the very network with this SHA-256, whatever run left it."""
-    found = looks.read_all(register.output) if register.output else looks.read(register.path)
-    return [look for look in found if look.weights == weights]

@@ -1,8 +1,9 @@
 """One search: a set of trials over a space, as a value and as a folder."""
 
+import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -13,13 +14,15 @@ from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import sizes_of
 from nndl_exp.study import settings
 from nndl_exp.study.proposing import objectives
-from nndl_exp.study.proposing.proposer import Plan, Proposer, Settled
+from nndl_exp.study.proposing.proposer import Plan, Proposal, Proposer, Settled
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.training.epoch import JudgedBy
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PROPOSAL = "proposal.json"
+"""The file in a trial's folder with its proposal: a trial that is proposed will be trained."""
 _FILE = "stage.yaml"
 _BARRIER = 10**9
 """A lag that no search reaches: a script says itself what may be asked for."""
@@ -141,7 +144,12 @@ class Search:
         }
         with settings.creating(self.directory):
             if path.is_file():
-                self._check_same(read_yaml(path), now)
+                saved = read_yaml(path)
+                for key in (key for key, value in now.items() if saved.get(key) != value):
+                    raise UserError(
+                        f"{self.name} was begun with another {key} than the stages before decide "
+                        "on now: the program or a record has changed; give another study.name"
+                    )
                 return
             header = f"# {self.name}: the run that its trials vary, and over what\n"
             text = header + to_yaml({**now, "id": uuid.uuid4().hex})
@@ -165,6 +173,34 @@ class Search:
     def run_directory(self, number: int) -> RunDirectory:
         """The record of a trial."""
         return RunDirectory(self.directory / "trials" / str(number))
+
+    def record(self, proposal: Proposal) -> bool:
+        """Record a proposal, for good; returns False if another one is recorded, which counts."""
+        path = self.run_directory(proposal.number).path / PROPOSAL
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = json.dumps({"search": self.identity, **asdict(proposal)}).encode()
+        return atomic.create(path, data) or path.read_bytes() == data
+
+    def proposal(self, number: int) -> Proposal | None:
+        """The recorded proposal of a trial, None if there is none.
+
+        Raises:
+            UserError: the file is damaged, or that of another search.
+        """
+        path = self.run_directory(number).path / PROPOSAL
+        try:
+            found = json.loads(path.read_bytes())
+            identity, proposal = found.pop("search"), Proposal(**found)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, LookupError, AttributeError):
+            raise UserError(f"{path} is damaged; delete it, and it is made again") from None
+        if identity != self.identity or proposal.number != number:
+            raise UserError(
+                f"{path.parent} must hold the trial that {self.name} proposes: got one of another "
+                "search; delete the folder, or give another study.name"
+            )
+        return proposal
 
     def trials(self) -> list[Trial]:
         """The finished trials 0, 1, ... up to the first that has not finished.
@@ -206,14 +242,6 @@ class Search:
         """The settings of a run that the search varies, by dotted name."""
         values = dict(flatten(to_mapping(config)))
         return {name: values[name] for name in self.declared.settings}
-
-    def _check_same(self, saved: dict[str, Any], now: dict[str, Any]) -> None:
-        for key, value in now.items():
-            if saved.get(key) != value:
-                raise UserError(
-                    f"{self.name} was begun with another {key} than the stages before decide on "
-                    "now: the program or a record has changed; give another study.name"
-                )
 
 
 def table(searches: Sequence[Search]) -> "pd.DataFrame":

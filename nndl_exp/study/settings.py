@@ -1,19 +1,23 @@
-"""study.yaml: what identifies a study, written once, and compared with what is asked for later."""
+"""What a study's folder says of it: study.yaml, which identifies it, and the command that began it.
+
+study.yaml is written once, and compared with what is asked for later. Error lines need this file,
+so it imports nothing heavy.
+"""
 
 import re
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from nndl_exp.config import SweepConfig, flatten, parse, read_yaml, to_mapping, to_yaml
-from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
-from nndl_exp.records import atomic
+
+if TYPE_CHECKING:
+    from nndl_exp.datasets import Dataset
 
 FILE = "study.yaml"
 FORMAT = 2
@@ -26,6 +30,7 @@ EXTENDABLE = {
     "study.dry_run",
 }  # fmt: skip
 """Settings that may differ from one start of a study to the next."""
+_COMMAND = "command.txt"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MOST_CHANGES = 3
 _LONGEST_VALUE = 23
@@ -35,14 +40,41 @@ _LONGEST_VALUE = 23
 class Saved:
     """The contents of a study.yaml.
 
-    ``identity`` is the digest of all that decides the trials, ``data`` the SHA-256 of the dataset,
-    ``id`` a random id, which tells the study from any other that had or will have its name.
+    ``identity`` is the digest of all that decides the trials, ``data`` the SHA-256 of the dataset.
     """
 
     config: SweepConfig
     identity: str
     data: str
-    id: str
+
+
+def study_names(output: Path | str) -> list[str]:
+    """The studies of an output folder, in the order of their names."""
+    return sorted(path.parent.name for path in Path(output).glob(f"studies/*/{FILE}"))
+
+
+def no_such_study(output: Path | str, name: str) -> str:
+    """The error line for a study that is not there, with those that are."""
+    names = study_names(output)
+    folder = Path(output) / "studies"
+    there = f"there are {', '.join(names)}" if names else f"{folder} has none"
+    return f"no such study: {name} ({there})"
+
+
+def keep_command(folder: Path, command: str) -> None:
+    """Keep the command that leads a study, for those who want to continue it."""
+    from nndl_exp.records import atomic
+
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write(folder / _COMMAND, f"{command}\n".encode())
+
+
+def how_to_continue(folder: Path) -> str:
+    """What continues the study in a folder, as part of an error line."""
+    try:
+        return f"continue it with: {(folder / _COMMAND).read_text().strip()}"
+    except OSError:  # led from Python
+        return "continue it with the command that began it"
 
 
 def load(folder: Path, output: Path | str) -> Saved:
@@ -53,8 +85,9 @@ def load(folder: Path, output: Path | str) -> Saved:
     """
     path = folder / FILE
     settings = read_yaml(path)
-    check_format(folder.name, settings)
-    facts = {key: str(settings.pop(key, "")) for key in ("identity", "data", "id")}
+    _check_format(folder.name, settings.pop("format", None))
+    facts = {key: str(settings.pop(key, "")) for key in ("identity", "data")}
+    settings.pop("id", None)  # which an earlier version wrote
     try:
         return Saved(parse(SweepConfig, {**settings, "output": str(output)}), **facts)
     except UserError as e:
@@ -72,16 +105,10 @@ def check_readable(folder: Path) -> None:
     Raises:
         UserError: the study has another format.
     """
-    check_format(folder.name, read_yaml(folder / FILE))
+    _check_format(folder.name, read_yaml(folder / FILE).get("format"))
 
 
-def check_format(name: str, settings: dict[str, Any]) -> None:
-    """Remove the format from a study's settings, and check it.
-
-    Raises:
-        UserError: this version can't read it.
-    """
-    found = settings.pop("format", None)
+def _check_format(name: str, found: Any) -> None:
     if found == FORMAT:
         return
     if found in _LAST_TO_READ:
@@ -93,16 +120,17 @@ def check_format(name: str, settings: dict[str, Any]) -> None:
 
 
 def save(folder: Path, config: SweepConfig, identity: str, data: str) -> None:
-    """Write study.yaml, to be called inside ``creating``; a random id that is there stays."""
-    everything, path = to_mapping(config), folder / FILE
+    """Write study.yaml, to be called inside ``creating``."""
+    from nndl_exp.records import atomic
+
+    everything = to_mapping(config)
     settings = {"format": FORMAT, **{key: everything[key] for key in IDENTIFYING}}
     settings["study"] |= {"name": folder.name, "dry_run": False}
     settings |= {"identity": identity, "data": data}
-    settings["id"] = read_yaml(path)["id"] if path.is_file() else uuid.uuid4().hex
     if config.tracking.experiment is not None:
         settings["tracking"] = {"experiment": config.tracking.experiment}
     header = f"# the study {folder.name}: what identifies it, and its total of trials\n"
-    atomic.write(path, (header + to_yaml(settings)).encode(), durable=True)
+    atomic.write(folder / FILE, (header + to_yaml(settings)).encode(), durable=True)
 
 
 @contextmanager
@@ -134,7 +162,7 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def check_same_data(name: str, then: str, dataset: Dataset) -> None:
+def check_same_data(name: str, then: str, dataset: "Dataset") -> None:
     """Check that a study's dataset is the one with the SHA-256 ``then``.
 
     Raises:

@@ -21,16 +21,15 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.run import check_parts, data_of, sizes_of
 from nndl_exp.study import executors, settings, warm_start
-from nndl_exp.study.ending import conclude, forget
 from nndl_exp.study.executors import Pool
-from nndl_exp.study.names import no_such_study
 from nndl_exp.study.running.coordinator import Coordinator
-from nndl_exp.study.running.report import Ended
+from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.search import Search, Trial, table
 from nndl_exp.study.stages.chapter3 import STAGES
 from nndl_exp.study.stages.joint import Sampled
 from nndl_exp.study.stages.script import Scripted, stage_options
 from nndl_exp.study.stages.stage import Facts, Stage, StageSource, epoch_work
+from nndl_exp.study.summary import conclude, forget
 from nndl_exp.study.trial import Original
 from nndl_exp.training.update_time import CONSTANTS
 
@@ -75,7 +74,7 @@ class Study:
         """
         folder = Path(output) / "studies" / name
         if not settings.is_name(name) or not (folder / settings.FILE).is_file():
-            raise UserError(no_such_study(output, name))
+            raise UserError(settings.no_such_study(output, name))
         saved = settings.load(folder, output)
         config = replace(saved.config, storage=storage or saved.config.storage)
         if tracking is not None:
@@ -286,19 +285,16 @@ def title_of(key: str) -> str:
     return STAGES[key].TITLE if key in STAGES else Sampled.title
 
 
-def work(study: Study) -> float:
-    """The multiply-adds of training that a whole study may take, where its stages have shares."""
-    sizes = (study.dataset.n_in, REFERENCE_WIDTH, study.dataset.n_out)
-    return study.config.strategy.epochs * epoch_work(sizes, len(study.dataset.training))
-
-
 def share(study: Study, key: str) -> float:
-    """A stage's part of the work; infinite for a search that nothing but study.n_trials limits."""
-    strategy = study.config.strategy
+    """A stage's part of the study's work, in multiply-adds of training; infinite for a search that
+    nothing but study.n_trials limits."""
+    strategy, dataset = study.config.strategy, study.dataset
     if key not in strategy.shares:
         return inf
+    sizes = (dataset.n_in, REFERENCE_WIDTH, dataset.n_out)
+    work = strategy.epochs * epoch_work(sizes, len(dataset.training))
     total = sum(strategy.shares.get(other, 0.0) for other in strategy.stages)
-    return work(study) * strategy.shares[key] / total
+    return work * strategy.shares[key] / total
 
 
 def expected_trials(study: Study) -> int:
@@ -308,7 +304,7 @@ def expected_trials(study: Study) -> int:
     shares = [share(study, key) for key in config.strategy.stages]
     if inf in shares:
         return config.study.n_trials
-    return max(len(shares), round(work(study) / (epoch * config.run.training.epochs)))
+    return max(len(shares), round(sum(shares) / (epoch * config.run.training.epochs)))
 
 
 def _check_strategy(config: SweepConfig) -> None:

@@ -1,18 +1,21 @@
-"""What there is to say of a study without its data: from its settings and records alone."""
+"""How a study stands, and how it ends: with a run, in best.yaml, and the trial that trained it.
 
-from collections.abc import Iterator
+A summary needs no data: it is made from a study's settings and records alone.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from nndl_exp.config import SweepConfig, read_yaml
+from nndl_exp.config import RunConfig, SweepConfig, read_yaml, to_mapping, to_yaml
 from nndl_exp.errors import UserError
-from nndl_exp.records import Result, RunDirectory
+from nndl_exp.records import Result, RunDirectory, atomic
+from nndl_exp.run import measure_of
 from nndl_exp.study import settings
-from nndl_exp.study.leadership import is_running
-from nndl_exp.study.names import no_such_study, study_names
+from nndl_exp.study.running.members import is_running
 from nndl_exp.study.search import Trial, ranked
-from nndl_exp.study.stages.stage import DECISION
+from nndl_exp.study.stages.stage import DECISION, Decision, Stage
 
 BEST = "best.yaml"
 """The file in a study's folder with the run that it recommends; there only if it has a winner."""
@@ -46,6 +49,11 @@ class Summary:
         return Path(self.config.output) / "studies" / self.name
 
     @property
+    def is_finished(self) -> bool:
+        """Whether it has ended with a winner: complete, or as its budget was spent."""
+        return (self.folder / BEST).is_file() and self.state != "running"
+
+    @property
     def trials(self) -> int:
         """How many trials have finished."""
         return len(self.finished)
@@ -77,8 +85,8 @@ def summary(output: Path | str, name: str) -> Summary:
     Raises:
         UserError: there is none of that name, or its settings or a record are damaged.
     """
-    if name not in study_names(output):
-        raise UserError(no_such_study(output, name))
+    if name not in settings.study_names(output):
+        raise UserError(settings.no_such_study(output, name))
     folder = Path(output) / "studies" / name
     config = settings.load(folder, output).config
     parts = [folder / "stages" / key for key in config.strategy.stages]
@@ -123,3 +131,46 @@ def _state(folder: Path, parts: list[Path]) -> State:
     stopped = any(decision.get("stop") for decision in decided)
     whole = len(decided) == len(parts) and all(decision.get("complete") for decision in decided)
     return "complete" if stopped or whole else "not complete"
+
+
+def conclude(folder: Path, stages: Sequence[Stage], decision: Decision) -> bool:
+    """Write best.yaml into a study's folder if its last stage has decided on a run; whether it has.
+
+    Args:
+        folder: the study's folder.
+        stages: the stages that have decided, in order.
+        decision: that of the last of them.
+    """
+    if decision.stop or stages[-1].facts.later:
+        return False
+    origin: dict[str, Any] = {"study": folder.name, "run": None}  # where no trial trained it
+    if ended := ending(decision.config, stages):
+        stage, trial = ended
+        accuracy = measure_of(trial.config).renamed("validation_accuracy")
+        origin |= {
+            "run": f"{stage.search.name}/{trial.number}",
+            "epochs": trial.result.epochs,
+            accuracy: trial.result.validation_accuracy,
+            "weights_sha256": trial.result.weights["best"],
+        }
+    head = f"# the winner of {folder.name}: {origin['run'] or 'not trained yet'}\n"
+    head += "# train it:  python -m nndl_exp.train from=THIS_FILE [SETTING=VALUE ...]\n"
+    text = head + to_yaml({**to_mapping(decision.config), "origin": origin})
+    atomic.write(folder / BEST, text.encode())
+    return True
+
+
+def ending(config: RunConfig, stages: Sequence[Stage]) -> tuple[Stage, Trial] | None:
+    """The trial that a study ended with; one of another seed if only such completed."""
+    for exactly in (True, False):
+        for stage in reversed(stages):
+            if trial := stage.search.trained(config, exactly=exactly):
+                return stage, trial
+    return None
+
+
+def forget(folder: Path, first: Stage) -> None:
+    """Delete what a stage and those after it had decided, as trials are missing now."""
+    for key in (first.key, *first.facts.later):
+        (folder / "stages" / key / DECISION).unlink(missing_ok=True)
+    (folder / BEST).unlink(missing_ok=True)

@@ -61,7 +61,6 @@ class Outcome:
     ``elsewhere`` says that another process, which had claimed the trial before, still trains it.
     """
 
-    number: int
     result: Result | None
     started: float
     ended: float
@@ -84,10 +83,10 @@ def run_trial(task: Task) -> Outcome:
     try:
         result = _result(task)
     except Timeout:
-        return Outcome(task.number, None, started, time.time(), elsewhere=True)
+        return Outcome(None, started, time.time(), elsewhere=True)
     finally:
         mark.unlink(missing_ok=True)
-    return Outcome(task.number, result, started, time.time())
+    return Outcome(result, started, time.time())
 
 
 def mark_of(directory: Path) -> Path:
@@ -132,12 +131,11 @@ def _train(task: Task, run: Run) -> None:
     if _must_stop(task):
         return
     for _ in run:
+        prunes = judge and judge.prunes(scores(run.history, task.config.training.judged_by))
         if run.is_over():
             if judge:
-                judge.prunes(scores(run.history, task.config.training.judged_by))
                 run.note(judge.attrs())
-            continue
-        if judge and judge.prunes(scores(run.history, task.config.training.judged_by)):
+        elif judge and prunes:
             run.prune(judge.reason(), judge.attrs())
         elif _must_stop(task):
             run.suspend()

@@ -16,10 +16,10 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory, atomic
 from nndl_exp.run import sizes_of
-from nndl_exp.study.names import no_such_study, study_names
 from nndl_exp.study.proposing import objectives
 from nndl_exp.study.proposing.proposer import Settled
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
+from nndl_exp.study.settings import no_such_study, study_names
 
 FILE = "warm_start.json"
 _DURATION = ("seed", "training.epochs", "training.max_seconds", "training.target_accuracy")

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from nndl_exp.nn.network import count_multiply_adds, count_parameters
+from nndl_exp.nn.network import count_parameters
 from nndl_exp.records import Result
 from nndl_exp.run import measure_of, sizes_of
+from nndl_exp.study.proposing import objectives
 from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.search import Search, Trial, ranked
 from nndl_exp.training.statistics import wilson_interval
@@ -36,9 +37,8 @@ def pareto_front(search: Search, trials: Sequence[Trial]) -> list[Trial]:
 
 def size(search: Search, trial: Trial) -> int:
     """The second objective of a trial: parameters, unless the study counts multiply-adds."""
-    sizes = sizes_of(trial.config, search.dataset)
-    by_work = search.config.study.second_objective == "multiply_adds"
-    return count_multiply_adds(sizes) if by_work else count_parameters(sizes)
+    second = objectives.SECOND.get(search.config.study.second_objective, count_parameters)
+    return second(sizes_of(trial.config, search.dataset))
 
 
 def not_distinguishable(search: Search, trials: Sequence[Trial], best: Trial) -> list[int]:
@@ -48,14 +48,12 @@ def not_distinguishable(search: Search, trials: Sequence[Trial], best: Trial) ->
     """
     if not measure_of(search.config.run).is_fraction:
         return []
-    assert best.result.validation_accuracy is not None
-    low, _ = wilson_interval(best.result.validation_accuracy, len(search.dataset.validation))
     return [
         trial.number
         for trial in trials
         if trial.number != best.number
         and trial.result.state == "complete"
-        and (trial.result.validation_accuracy or 0.0) >= low
+        and _inside_interval(search, trial.result, best.result)
     ]
 
 
@@ -79,12 +77,17 @@ def rule(search: Search) -> str:
 def _nearly_as_good(search: Search, result: Result, best: Result) -> bool:
     if rule(search) == "cost":
         return (result.validation_cost or 0.0) <= 1.05 * (best.validation_cost or 0.0)
-    assert best.validation_accuracy is not None
-    accuracy = result.validation_accuracy or 0.0
     if rule(search) == "error":  # 1 - R² is proportional to the squared error
-        return 1 - accuracy <= 1.05 * (1 - best.validation_accuracy)
+        assert best.validation_accuracy is not None
+        return 1 - (result.validation_accuracy or 0.0) <= 1.05 * (1 - best.validation_accuracy)
+    return _inside_interval(search, result, best)
+
+
+def _inside_interval(search: Search, result: Result, best: Result) -> bool:
+    """Whether an accuracy reaches into the 95 % interval of the best."""
+    assert best.validation_accuracy is not None
     low, _ = wilson_interval(best.validation_accuracy, len(search.dataset.validation))
-    return accuracy >= low
+    return (result.validation_accuracy or 0.0) >= low
 
 
 def verdict(search: Search, trials: Sequence[Trial], best: Trial) -> list[str]:

@@ -44,7 +44,7 @@ _ADDRESSES = {"artifact_location", "artifact_uri", "storage_location", "source"}
 
 def database_file(output: Path | str) -> Path:
     """MLflow's own database below an output folder."""
-    return Path(output) / "mlflow.db"
+    return Path(output) / database.FILES["mlflow"]
 
 
 def tracking_uri(output: Path | str, tracking: TrackingConfig) -> str:
@@ -139,10 +139,7 @@ def _connect(uri: str, output: Path | str, tracking: TrackingConfig) -> "MlflowC
 
 def _no_answer(output: Path | str, tracking: TrackingConfig, error: Exception) -> str:
     if tracking.uri is None:
-        return (
-            f"{database_file(output)} is not a database that MLflow can use "
-            f"({type(error).__name__}); {_remedy(output)}"
-        )
+        return database.not_usable(database_file(output), "MLflow", error, _remedy(output))
     start = "" if tracking.uri.startswith("sqlite") else "start the server, or "
     return (
         f"tracking.uri {masked(tracking.uri)} does not answer ({type(error).__name__}); "
@@ -294,7 +291,5 @@ def _check_file(output: Path | str) -> None:
     try:
         relocate(output)
     except (SQLAlchemyError, OSError) as e:
-        raise UserError(
-            f"{database_file(output)} is not a database that MLflow can use ({type(e).__name__}); "
-            f"{_remedy(output)}"
-        ) from None
+        file = database_file(output)
+        raise UserError(database.not_usable(file, "MLflow", e, _remedy(output))) from None

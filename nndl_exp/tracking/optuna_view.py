@@ -5,17 +5,20 @@ on: what is missing, or was written by somebody else, is put right the next time
 """
 
 import datetime
+import importlib.util
 import shlex
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import optuna
-import sqlalchemy as sa
 from filelock import FileLock
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
@@ -24,12 +27,15 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from nndl_exp import database
-from nndl_exp.config import SweepConfig
+from nndl_exp.config import SweepConfig, output_words
 from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 
+_DASHBOARD = "http://127.0.0.1:8080/"
+"""Where it listens unless it is told otherwise."""
 POINTS = 20
 """The most points of a learning curve: each is a row of the database."""
+_SECONDS_BETWEEN_BATCHES = 2.0
 _ID = ".id"
 _SEARCH, _OUTCOME = "id", "outcome"
 _REMEDY = "move it away and repeat the command: the trials' folders are the record"
@@ -53,6 +59,9 @@ class OptunaView:
     """A search of the id ``search`` by its name in Optuna's database.
 
     A study of that name and another id is that of a search whose folder was deleted: it is deleted.
+    Trials are written by a thread of its own and in batches; ``distributions`` is asked for the
+    ranges with the first one. When the database fails the search goes on, and the next batch brings
+    what is missing.
     """
 
     def __init__(
@@ -62,42 +71,72 @@ class OptunaView:
         search: str,
         directions: Sequence[StudyDirection],
         metric_names: Sequence[str],
-        distributions: Mapping[str, BaseDistribution],
+        distributions: Callable[[], Mapping[str, BaseDistribution]],
     ) -> None:
-        self._url, self._search = url_of(config), search
-        server = database.is_postgresql(self._url)  # a database may serve several output folders
-        self._name = f"{name} {_id_of(Path(config.output))}" if server else name
+        self._config, self._name, self._search = config, name, search
         self._directions, self._metric_names = directions, metric_names
-        self._distributions = distributions
-        self._file = None if server else _file(self._url)
+        self._ask_distributions = distributions
+        self._trials: list[Callable[[], OptunaTrial]] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="optuna")
+        self._batch: Future[str | None] | None = None
+        self._begun = 0.0
         self._inode: int | None = None
         self._storage: RDBStorage | None = None
         self._study: optuna.Study | None = None
 
-    def write(self, total: int, trial: Callable[[int], OptunaTrial]) -> None:
-        """Write the first ``total`` trials, given by their numbers, unless they are there.
+    def log(self, trial: Callable[[], OptunaTrial]) -> None:
+        """Show the next finished trial, soon; ``trial`` is called by the thread."""
+        self._trials.append(trial)
+        is_idle = self._batch is None or self._batch.done()
+        if is_idle and time.monotonic() - self._begun > _SECONDS_BETWEEN_BATCHES:
+            self._begun = time.monotonic()
+            self._batch = self._thread.submit(self._write)
 
-        Raises:
-            UserError: the database does not answer, or is not one that Optuna can use.
-        """
-        for _ in range(2):  # the second time it looks whether all of it has arrived
-            with self._one_line():
-                study, there = self._open()
-            made = [self._frozen(trial(number)) for number in range(there, total)]
-            with self._one_line():
-                for each in made:
-                    study.add_trial(each)
+    def close(self) -> str | None:
+        """Show all that is missing; returns a line if the database does not take it."""
+        outage = self._thread.submit(self._write).result() if self._trials else None
+        self._thread.shutdown()
+        self._disconnect()
+        return outage
+
+    @cached_property
+    def _url(self) -> str:
+        return database.url_of(self._config, "optuna")
+
+    @cached_property
+    def _study_name(self) -> str:
+        if database.file_of(self._url) is not None:
+            return self._name
+        return f"{self._name} {_id_of(Path(self._config.output))}"  # it may serve several folders
+
+    @cached_property
+    def _distributions(self) -> Mapping[str, BaseDistribution]:
+        return self._ask_distributions()
+
+    def _write(self) -> str | None:
+        """Write the trials that are not there; returns a line if the database is behind."""
+        try:
+            for _ in range(2):  # the second time it looks whether all of it has arrived
+                with self._one_line():
+                    study, there = self._open()
+                made = [self._frozen(trial()) for trial in self._trials[there:]]
+                with self._one_line():
+                    for each in made:
+                        study.add_trial(each)
+        except UserError as e:
+            again = f"python -m nndl_exp.sync{output_words(self._config.output)}"
+            return f"Optuna's database is behind ({e}); nothing is lost: {again} writes it"
+        return None
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, optuna.exceptions.OptunaError, KeyError, OSError) as e:
-            self.close()  # KeyError: somebody has deleted the study at this very moment
-            raise UserError(f"{_shown(self._url)} must take the trials: got {_said(e)}") from None
+            self._disconnect()  # KeyError: somebody has deleted the study at this very moment
+            raise UserError(database.refusal(self._url, e, "take the trials")) from None
 
-    def close(self) -> None:
-        """Give the database's connections back."""
+    def _disconnect(self) -> None:
         if self._storage is not None:
             self._storage.remove_session()
             self._storage.engine.dispose()
@@ -105,11 +144,12 @@ class OptunaView:
 
     def _open(self) -> tuple[optuna.Study, int]:
         """The study, and how many trials it has; made again unless all of it is ours."""
-        if _inode(self._file) != self._inode:
-            self.close()
+        file = database.file_of(self._url)
+        if database.inode(file) != self._inode:
+            self._disconnect()
         if self._storage is None or self._study is None:
             self._storage = create_tables(self._url)
-            self._inode = _inode(self._file)
+            self._inode = database.inode(file)
             self._study = self._make(self._storage)
         try:
             there = self._study.get_trials(deepcopy=False)
@@ -118,7 +158,7 @@ class OptunaView:
             whole = [trial.number for trial in there] == list(range(len(there)))
             if ours and whole and all(_OUTCOME in trial.user_attrs for trial in there):
                 return self._study, len(there)
-            optuna.delete_study(study_name=self._name, storage=self._storage)
+            optuna.delete_study(study_name=self._study_name, storage=self._storage)
         except KeyError:  # somebody has deleted it
             pass
         self._study = self._make(self._storage)
@@ -130,7 +170,7 @@ class OptunaView:
 
     def _make(self, storage: RDBStorage) -> optuna.Study:
         return optuna.create_study(
-            study_name=self._name,
+            study_name=self._study_name,
             storage=storage,
             directions=list(self._directions),
             load_if_exists=True,
@@ -155,22 +195,15 @@ class OptunaView:
         return made
 
 
-def url_of(config: SweepConfig) -> str:
-    """The address of Optuna's database; it holds no password.
-
-    Raises:
-        UserError: it is not given, or can't be one.
-    """
-    if config.storage.name == "postgresql":
-        return database.schema_url(database.address(config.storage.url), "optuna")
-    return sqlite_url(config.output)
-
-
-def sqlite_url(output: Path | str) -> str:
-    """The database below an output folder, which is made if need be."""
-    folder = Path(output).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return database.file_url(folder / "optuna.db")
+def dashboard_command(config: SweepConfig) -> str | None:
+    """What to type to look at a study in Optuna's dashboard; None where that is not installed."""
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        return None
+    if config.storage.name == "sqlite":
+        url = database.file_url(Path(config.output) / database.FILES["optuna"])  # as it was given
+    else:
+        url = database.url_of(config, "optuna")
+    return f"optuna-dashboard {shlex.quote(url)}    # then open {_DASHBOARD}"
 
 
 def create_tables(url: str) -> RDBStorage:
@@ -179,28 +212,24 @@ def create_tables(url: str) -> RDBStorage:
     Raises:
         UserError: it can't be reached, or is not a database that Optuna can use.
     """
-    server = database.is_postgresql(url)
-    if not server:
-        database.check_file(_file(url), "studies", "Optuna", _REMEDY)
+    if (file := database.file_of(url)) is not None:
+        database.check_file(file, "studies", "Optuna", _REMEDY)
     # A connection that the server has closed meanwhile is made anew; SQLite's writers wait.
-    how = {"pool_pre_ping": True} if server else {"connect_args": {"timeout": 5.0}}
-    with _creating(url):
+    how = {"connect_args": {"timeout": 5.0}} if file else {"pool_pre_ping": True}
+    with database.creating(url) if file is None else _creating(file):
         try:
             storage = RDBStorage(url, engine_kwargs=how)
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
-            if server:
-                raise UserError(database.refusal(url, e.__cause__ or e)) from None
-            raise UserError(
-                f"{_shown(url)} is not a database that Optuna can use ({type(e).__name__}); "
-                f"{_REMEDY}"
-            ) from None
+            if file is None:
+                raise UserError(database.refusal(url, e)) from None
+            raise UserError(database.not_usable(file, "Optuna", e, _REMEDY)) from None
         except RuntimeError:  # Optuna's answer to tables of another version
             raise UserError(
-                f"{_shown(url)} must have the tables of Optuna {optuna.__version__}: got those of "
-                f"another version; run optuna storage upgrade --storage {shlex.quote(url)}, or "
-                f"{_REMEDY}"
+                f"{database.shown(url)} must have the tables of Optuna {optuna.__version__}: got "
+                "those of another version; run optuna storage upgrade --storage "
+                f"{shlex.quote(url)}, or {_REMEDY}"
             ) from None
-    if not server:
+    if file:
         database.fast_sqlite(storage.engine)
     return storage
 
@@ -211,15 +240,15 @@ def check_storage(config: SweepConfig) -> None:
     Raises:
         UserError: it is no database, that of another program, or of another version of Optuna.
     """
-    if config.storage.name == "sqlite" and _is_there(url := sqlite_url(config.output)):
-        create_tables(url).engine.dispose()
+    if config.storage.name == "sqlite" and _is_there(_file_below(config.output)):
+        create_tables(database.url_of(config, "optuna")).engine.dispose()
 
 
 def forget_study(output: Path | str, name: str) -> None:
     """Delete a study and its stages from the database below an output folder, if there is one."""
-    if not (Path(output) / "optuna.db").exists():
+    if not _file_below(output).exists():
         return
-    storage = create_tables(sqlite_url(output))
+    storage = create_tables(database.url_below(output, "optuna"))
     for found in optuna.get_all_study_names(storage):
         if found == name or found.startswith(f"{name}/"):
             optuna.delete_study(study_name=found, storage=storage)
@@ -236,36 +265,16 @@ def _reaching(distribution: BaseDistribution, value: Any) -> BaseDistribution:
     return FloatDistribution(low, high, distribution.log, distribution.step)
 
 
-def _creating(url: str) -> AbstractContextManager[Any]:
-    if database.is_postgresql(url):
-        return database.creating(url)
-    return nullcontext() if _is_there(url) else FileLock(f"{_file(url)}.lock")
+def _creating(file: Path) -> AbstractContextManager[Any]:
+    return nullcontext() if _is_there(file) else FileLock(f"{file}.lock")
 
 
-def _is_there(url: str) -> bool:
-    file = _file(url)
+def _file_below(output: Path | str) -> Path:
+    return Path(output) / database.FILES["optuna"]
+
+
+def _is_there(file: Path) -> bool:
     return file.exists() and file.stat().st_size > 0
-
-
-def _file(url: str) -> Path:
-    return Path(str(sa.make_url(url).database))
-
-
-def _inode(file: Path | None) -> int | None:
-    """What tells a file from another one that has taken its place."""
-    return file.stat().st_ino if file is not None and file.exists() else None
-
-
-def _shown(url: str) -> str:
-    """What a database is called in an error line."""
-    if database.is_postgresql(url):
-        return f"the database {sa.make_url(url).set(query={}).render_as_string()}"
-    return str(_file(url))
-
-
-def _said(error: BaseException) -> str:
-    origin = getattr(error.__cause__ or error, "orig", None) or error
-    return (str(origin).splitlines() or [type(error).__name__])[0]
 
 
 def _id_of(output: Path) -> str:

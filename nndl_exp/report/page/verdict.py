@@ -18,7 +18,6 @@ from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory
 from nndl_exp.report.text import noun, plain, plain_accuracy
 from nndl_exp.run import measure_of
-from nndl_exp.study.finished import is_finished
 from nndl_exp.study.scores import scores
 from nndl_exp.study.summary import Summary
 from nndl_exp.study.verdict import mean_interval
@@ -148,7 +147,7 @@ def commands(found: Summary, run: str | None, tracking: TrackingConfig | None) -
         lines = [
             Command("Train it again and compare every bit", f"nndl_exp.reproduce {run}{options}"),
         ]
-        if is_finished(found):
+        if found.is_finished:
             evaluate = f"nndl_exp.evaluate {run}{options}{shown}"
             lines.append(Command("Look at the test set, once", evaluate))
         if (found.folder / "best.yaml").is_file():

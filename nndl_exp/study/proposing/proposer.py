@@ -18,8 +18,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nndl_exp.study.proposing.pruners import describe, make_pruner
-from nndl_exp.study.proposing.samplers import first_tried, sampler_for
+from nndl_exp.study.proposing.algorithms import describe, first_tried, make_pruner, sampler_for
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
 
 # Every proposer is a study "created in memory"; Optuna would say so for each trial.

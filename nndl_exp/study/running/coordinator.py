@@ -6,6 +6,7 @@ others how it ended.
 """
 
 import logging
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
@@ -14,12 +15,10 @@ from nndl_exp.config import RunConfig
 from nndl_exp.database import DatabaseGoneError
 from nndl_exp.errors import UserError
 from nndl_exp.nn.blas import blas_threads
-from nndl_exp.study import executors, proposals
-from nndl_exp.study.proposing.proposer import Proposal
+from nndl_exp.study import executors
 from nndl_exp.study.running.claims import Claims
-from nndl_exp.study.running.report import Ended, Report
-from nndl_exp.study.running.stop import Stop
-from nndl_exp.study.running.trials import Status, Trials
+from nndl_exp.study.running.stop import Ended, Report, Stop
+from nndl_exp.study.running.trials import Slot, Status, Trials
 from nndl_exp.study.running.workers import OF_THE_MACHINE, Workers
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.trial import Original, Outcome, Task, mark_of
@@ -32,11 +31,10 @@ class Coordinator:
     """Runs a search to its end, or to where it is stopped, alone or with other processes.
 
     ``earlier`` are runs that completed before, which are not trained again. ``budget`` is what it
-    may take, in seconds. Iterating yields every
-    finished trial in the order of the numbers, those of earlier starts first, so that what is shown
-    does not depend on which worker was faster. ``proposed`` are the trials that there are so
-    far; it grows. ``say`` gets a line for what else is to be known; ``stopping`` is whether a
-    signal has asked it to end.
+    may take, in seconds. Iterating yields every finished trial in the order of the numbers, those
+    of earlier starts first, so that what is shown does not depend on which worker was faster.
+    ``slots`` are the trials that there are so far; it grows. ``say`` gets a line for what else is
+    to be known; ``report`` is how it goes.
     """
 
     def __init__(
@@ -48,38 +46,32 @@ class Coordinator:
     ) -> None:
         config = search.config
         self.search = search
-        self.workers = executors.workers_of(config)
+        self.report = Report(executors.workers_of(config))
         self.say: Callable[[str], None] = lambda line: None
-        self.stopping = False
-        self._budget = budget
+        self._stop = Stop(search.directory, budget, self.report, self._stopping)
         self._own_pool = pool is None
         self._pool = pool or executors.pool_of(config)
         self._proposer = search.proposer()
         self._trials = Trials(search, earlier or {})
-        self.proposed: Sequence[Proposal] = self._trials.proposals
+        self.slots: Sequence[Slot] = self._trials.slots
         retries = config.study.max_retries
-        self._workers = Workers(self._pool, retries, lambda line: self.say(line))
-        self.report = Report(spans=self._workers.spans)
+        self._workers = Workers(self._pool, retries, self._stop, lambda line: self.say(line))
         self._looked = 0.0
 
     def __iter__(self) -> Iterator[Trial]:
-        search = self.search
-        search.create()
-        stop = Stop(search.directory, self._budget, self._stopping)
+        self.search.create()
         self._claims = Claims(
-            search,
+            self.search,
             lambda: self._trials.having(Status.RUNNING),
             self._lose,
             lambda line: self.say(line),
         )
         try:
-            with stop as self._stop, blas_threads(1), self._claims:
+            with self._stop, blas_threads(1), self._claims:
                 yield from self._run()
         finally:
             if self._own_pool:
                 self._pool.close()
-            self.report.signal = stop.signal
-            self.report.account(self.workers)
 
     def raise_what_stopped(self) -> None:
         """Raise what ended the iteration early, for a caller that does not read ``report``.
@@ -88,25 +80,25 @@ class Coordinator:
             KeyboardInterrupt: it was an interrupt.
             UserError: workers died again and again, or the database or the disk failed.
         """
-        self._stop.raise_again()
+        if self.report.signal is not None:
+            signal.raise_signal(self.report.signal)
+        if self.report.signal == signal.SIGINT:  # and its handler has returned
+            raise KeyboardInterrupt
         if self.report.ended is Ended.STUCK:
             raise UserError(f"{self.search.name} has stopped: {self.report.why}")
 
     def _stopping(self) -> None:
-        self.stopping = True
         self._claims.wait_no_more()
         self.say("stopping after the epochs that run ...")
 
     def _run(self) -> Iterator[Trial]:
         try:
             self._trials.adopt()
-            self.report.resumed = sum(bool(slot.finished) for slot in self._trials.slots)
             yield from self._trials.fresh()
             while self._advance():
                 yield from self._trials.fresh()
         except DatabaseGoneError as e:
-            self.report.end(Ended.STUCK, str(e))
-            self._stop.request()
+            self._stop.end(Ended.STUCK, str(e))
             self._workers.drain()
 
     def _advance(self) -> bool:
@@ -115,19 +107,14 @@ class Coordinator:
         self._propose()
         self._submit()
         self._wait()
-        report, trials = self.report, self._trials
+        trials, stop = self._trials, self._stop
         self._claims.keep(trials.having(Status.RUNNING))
-        if self._stop.signal is not None:
-            report.end(Ended.STOPPED, Ended.STOPPED.value)
-        elif self._stop.requested:
-            report.end(Ended.TIME_IS_UP, Ended.TIME_IS_UP.value)
+        stop.look()
         if trials.hopeless:
-            report.end(Ended.HOPELESS, trials.hopeless)
+            stop.end(Ended.HOPELESS, trials.hopeless)
         if trials.are_complete:
-            report.end(Ended.COMPLETE)
-        if report.ended not in (None, Ended.COMPLETE) and not self._stop.flag.exists():
-            self._stop.request()
-        return bool(self._workers or trials.has_fresh or report.ended is None)
+            stop.end(Ended.COMPLETE)
+        return bool(self._workers or trials.has_fresh or self.report.ended is None)
 
     def _look(self) -> None:
         """Take up what other processes have proposed, finished or left."""
@@ -141,7 +128,7 @@ class Coordinator:
             trials.read_result(number)
         elsewhere = trials.having(Status.ELSEWHERE)
         for number in filter(self._workers.__contains__, elsewhere):
-            self._stop.request(number)  # its claim was lost, perhaps its flag, too
+            self._stop.flag_of(number).touch()  # its claim was lost, perhaps its flag, too
         for number in self._claims.free(elsewhere):
             trials.slots[number].status = Status.PROPOSED
 
@@ -150,22 +137,23 @@ class Coordinator:
         while trials.may_grow and not self.report.ended:
             if trials.adopt():
                 continue
-            if len(self._proposer) < len(trials.proposals):
-                self._proposer.restore(trials.proposals, trials.settled)
+            if len(self._proposer) < len(trials.slots):
+                self._proposer.restore([slot.proposal for slot in trials.slots], trials.settled)
             proposal = self._proposer.ask(trials.settled)
             try:
-                if proposals.record(search, proposal):
+                if search.record(proposal):
                     _log.debug("trial %d is proposed: %s", proposal.number, proposal.params)
                     trials.add(proposal)
                 else:  # another process proposes otherwise: what is recorded decides
                     self._proposer = search.proposer()
             except OSError as e:
-                self.report.end(Ended.STUCK, str(e))
+                self._stop.end(Ended.STUCK, str(e))
 
     def _submit(self) -> None:
         trials, lag = self._trials, self.search.lag
         # Alone it may claim all that the lag allows, so that no worker waits for this process.
-        room = self.workers + (lag if self._claims.alone else 1) if self.workers > 1 else 1
+        workers = self.report.workers
+        room = workers + (lag if self._claims.alone else 1) if workers > 1 else 1
         for number in self._workers.take_back(room):  # others could begin them
             _log.debug("trial %d is given back", number)
             trials.slots[number].status = Status.PROPOSED
@@ -191,13 +179,11 @@ class Coordinator:
             _log.debug("trial %d is claimed, and handed to the workers", number)
             return True
         slot.status = Status.PROPOSED
-        if self._workers.stuck:
-            self.report.end(Ended.STUCK, self._workers.stuck)
         return False
 
     def _task(self, number: int) -> Task:
         self._stop.start_clock()  # the workers are up
-        self._stop.withdraw(number)
+        self._stop.flag_of(number).unlink(missing_ok=True)
         pruning, trials = self.search.pruning, self._trials
         return Task(
             number=number,
@@ -215,28 +201,28 @@ class Coordinator:
     def _lose(self, number: int) -> None:
         """Stop training a trial that another process has claimed since: this one was silent."""
         self._trials.slots[number].status = Status.ELSEWHERE
-        self._stop.request(number)
+        self._stop.flag_of(number).touch()
 
     def _wait(self) -> None:
         """Until a trial of this process ends; for a moment where others may give it work."""
         if self._trials.has_fresh:
             return
-        elsewhere = bool(self._trials.having(Status.ELSEWHERE))
         if self._workers:
-            spare = len(self._workers) < self.workers and not self.report.ended
-            timeout = _SECONDS_BETWEEN_LOOKS if spare or elsewhere else 1.0
-            for number, outcome in self._workers.ended(timeout):
+            for number, outcome in self._workers.ended(_SECONDS_BETWEEN_LOOKS):
                 self._collect(number, outcome)
-        elif elsewhere and not self.report.ended:
+        elif self._trials.having(Status.ELSEWHERE) and not self.report.ended:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _collect(self, number: int, outcome: Outcome | BaseException) -> None:
         slot = self._trials.slots[number]
         if isinstance(outcome, OF_THE_MACHINE):
             self._retry(number, outcome)
-        elif isinstance(outcome, BaseException):
+            return
+        if isinstance(outcome, BaseException):
             raise outcome
-        elif outcome.result is not None:
+        if not outcome.elsewhere:
+            self.report.spans.append((outcome.started, outcome.ended))
+        if outcome.result is not None:
             self._trials.finish(number, outcome.result)
         elif slot.status is Status.RUNNING:
             slot.status = Status.ELSEWHERE if outcome.elsewhere else Status.PROPOSED
@@ -253,8 +239,6 @@ class Coordinator:
         _log.debug("trial %d: broken by the machine, time %d (%s)", number, slot.attempts, said)
         if slot.attempts > self.search.config.study.max_retries:
             why = f"trial {number} was broken by the machine {slot.attempts} times ({said})"
-            self.report.end(Ended.STUCK, why)
-        elif self._workers.stuck:
-            self.report.end(Ended.STUCK, self._workers.stuck)
+            self._stop.end(Ended.STUCK, why)
         elif begun and not self.report.ended:
             self.say(f"trial {number} was broken by the machine ({said}); it is run again")

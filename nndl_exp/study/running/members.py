@@ -1,4 +1,7 @@
-"""The processes that run a search: each holds a locked file in its folder while it lives."""
+"""Which processes run a search or a study, and which of them leads.
+
+Each holds a locked file in the folder while it lives.
+"""
 
 import socket
 import uuid
@@ -6,7 +9,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from nndl_exp.records import atomic
+
 FOLDER = ".members"
+_SHOWN = ".shown"
 
 
 class Member:
@@ -41,9 +47,51 @@ class Member:
         (self._folder / name).unlink(missing_ok=True)
 
 
-def is_run(directory: Path) -> bool:
-    """Whether any process runs the search in a folder, as far as this host can tell."""
-    return any(_is_locked(path) for path in (directory / FOLDER).glob("*"))
+class Leadership:
+    """Held by one process of a study, the leader: it writes what they share, views and report."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock, self._member = FileLock(folder / ".lock"), Member(folder)
+
+    def take(self, seconds: float = 0.0) -> bool:
+        """Whether this process leads; it waits so long for another one to end, -1 for ever."""
+        if not self._lock.is_locked:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(seconds)
+            except Timeout:
+                return False
+            self._member.arrive()  # others look at this file, not at the lock, which they may want
+        return True
+
+    def release(self) -> None:
+        """Let another process lead."""
+        if self._lock.is_locked:
+            self._lock.release()
+            self._member.leave()
+            self._member.remove(self._member.name)
+
+    def succeeds(self, trials: int) -> bool:
+        """Whether this process is to show a study that is complete with so many trials.
+
+        It waits for the leader to end, which shows the study unless it was stopped.
+        """
+        self.take(-1)
+        try:
+            return (self._folder / _SHOWN).read_text() != str(trials)
+        except OSError:
+            return True
+
+    def shown(self, trials: int) -> None:
+        """Remember that the study has been shown, with so many trials."""
+        atomic.write(self._folder / _SHOWN, str(trials).encode())
+
+
+def is_running(folder: Path) -> bool:
+    """Whether any process runs the study or search in a folder, as far as this host can tell."""
+    there = (*folder.glob(f"{FOLDER}/*"), *folder.glob(f"stages/*/{FOLDER}/*"))
+    return any(map(_is_locked, there))
 
 
 def _is_locked(path: Path) -> bool:

@@ -45,11 +45,7 @@ def url_of(config: SweepConfig) -> str:
     Raises:
         UserError: it is not given, or can't be one.
     """
-    if config.storage.name == "postgresql":
-        return database.schema_url(database.address(config.storage.url), "nndl_exp")
-    folder = Path(config.output).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return database.file_url(folder / "claims.db")
+    return database.url_of(config, "nndl_exp")
 
 
 def create_tables(url: str) -> None:
@@ -68,7 +64,7 @@ class Table:
     """The rows of one search, as its process ``owner`` uses them."""
 
     def __init__(self, url: str, search: str, owner: str, silence: float) -> None:
-        self._file = None if database.is_postgresql(url) else sa.make_url(url).database
+        self._file = database.file_of(url)
         self._url, self._search, self._owner = url, search, owner
         how: dict[str, Any] = {"connect_args": {"timeout": 60.0}}
         self._engine = sa.create_engine(
@@ -93,9 +89,9 @@ class Table:
             if _code(e) not in _DAMAGED:
                 raise
             for suffix in ("", "-wal", "-shm"):
-                Path(self._file + suffix).unlink(missing_ok=True)
+                Path(f"{self._file}{suffix}").unlink(missing_ok=True)
             _create_in_file(self._engine)
-        self._inode = _inode(self._file)
+        self._inode = database.inode(self._file)
 
     def take(self, trial: int) -> bool:
         """Claim a trial; False where another process has it."""
@@ -159,7 +155,7 @@ class Table:
 
     def _run(self, statement: Any) -> tuple[int, list[Any]]:
         """How many rows a statement has touched, and those that it returns."""
-        if self._file and _inode(self._file) != self._inode:
+        if self._file and database.inode(self._file) != self._inode:
             self.create()
         try:
             return self._once(statement)
@@ -184,10 +180,3 @@ def _create_in_file(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         for table in _TABLES.sorted_tables:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-
-
-def _inode(file: str) -> int | None:
-    try:
-        return Path(file).stat().st_ino
-    except FileNotFoundError:
-        return None

@@ -7,7 +7,6 @@ from enum import Enum, auto
 from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result
-from nndl_exp.study import proposals
 from nndl_exp.study.proposing.proposer import Proposal, Settled
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.trial import Original
@@ -26,8 +25,9 @@ class Status(Enum):
 
 @dataclass
 class Slot:
-    """A trial: its config, how often the machine broke it, and the trial once it is finished."""
+    """A trial: as it was proposed, how often the machine broke it, and how it finished."""
 
+    proposal: Proposal
     config: RunConfig
     status: Status = Status.PROPOSED
     attempts: int = 0
@@ -37,8 +37,8 @@ class Slot:
 class Trials:
     """All trials that are proposed, and of these the finished prefix 0, 1, ...: the search's table.
 
-    ``slots`` and ``proposals`` have an entry for each; ``settled`` is the prefix as samplers and
-    pruners see it. ``earlier`` are runs that completed before the search.
+    ``slots`` has an entry for each; ``settled`` is the prefix as samplers and pruners see it.
+    ``earlier`` are runs that completed before the search.
     """
 
     def __init__(self, search: Search, earlier: Mapping[RunConfig, Original]) -> None:
@@ -46,14 +46,12 @@ class Trials:
         self.slots: list[Slot] = []
         self._first: dict[RunConfig, int] = {}
         self._told, self._succeeded = 0, False
-        self.proposals: list[Proposal] = []
         self.settled: list[Settled] = []
 
     def add(self, proposal: Proposal) -> None:
         """Add the next proposed trial, and its result if that is recorded."""
         config = self._search.space.apply(self._search.config.run, proposal.params)
-        self.slots.append(Slot(config))
-        self.proposals.append(proposal)
+        self.slots.append(Slot(proposal, config))
         self.read_result(proposal.number)
 
     def adopt(self) -> bool:
@@ -63,7 +61,7 @@ class Trials:
             UserError: a record is damaged, or not that of its proposal.
         """
         before = len(self.slots)
-        while proposal := proposals.recorded(self._search, len(self.slots)):
+        while proposal := self._search.proposal(len(self.slots)):
             self.add(proposal)
         return len(self.slots) > before
 
@@ -141,7 +139,7 @@ class Trials:
     @property
     def may_grow(self) -> bool:
         """Whether the next trial can be proposed: it is asked for, and enough are finished."""
-        number = len(self.proposals)
+        number = len(self.slots)
         return number < self.total and len(self.settled) > number - self._search.lag
 
     def original(self, number: int) -> Original | None:

@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 
 from nndl_exp.errors import LostTrialError
 from nndl_exp.study.executors import Pool
+from nndl_exp.study.running.stop import Ended, Stop
 from nndl_exp.study.trial import Outcome, Task, mark_of, run_trial
 
 OF_THE_MACHINE = (BrokenExecutor, LostTrialError, MemoryError, OSError)
@@ -14,17 +15,16 @@ OF_THE_MACHINE = (BrokenExecutor, LostTrialError, MemoryError, OSError)
 class Workers:
     """Trials that were handed to a pool's workers and have not ended.
 
-    ``spans`` are when a worker began and ended with a trial, in seconds since 1970. ``stuck`` says
-    why there are no workers, once they died as they started more than ``max_retries`` times;
+    Where workers died as they started more than ``max_retries`` times, ``stop`` ends the search;
     ``say`` gets a line each time before.
     """
 
-    def __init__(self, pool: Pool, max_retries: int, say: Callable[[str], None]) -> None:
-        self._pool, self._max_retries, self._say = pool, max_retries, say
+    def __init__(
+        self, pool: Pool, max_retries: int, stop: Stop, say: Callable[[str], None]
+    ) -> None:
+        self._pool, self._max_retries, self._stop, self._say = pool, max_retries, stop, say
         self._tasks: dict[Future[Outcome], Task] = {}
         self._broken_starts = 0
-        self.spans: list[tuple[float, float]] = []
-        self.stuck: str | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -50,7 +50,7 @@ class Workers:
         self._broken_starts += 1
         said = f"{type(error).__name__}: {error}"
         if self._broken_starts > self._max_retries:
-            self.stuck = f"workers die as they start ({said})"
+            self._stop.end(Ended.STUCK, f"workers die as they start ({said})")
         else:
             self._say(f"workers died as they started ({said}); others are started")
 
@@ -75,10 +75,8 @@ class Workers:
             if error is not None:
                 yield number, error
                 continue
-            outcome, self._broken_starts = future.result(), 0
-            if not outcome.elsewhere:
-                self.spans.append((outcome.started, outcome.ended))
-            yield number, outcome
+            self._broken_starts = 0
+            yield number, future.result()
 
     def drain(self) -> None:
         """Wait for all of them; what they say is in their records."""

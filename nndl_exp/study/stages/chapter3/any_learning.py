@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from optuna.distributions import BaseDistribution, IntDistribution
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, RunConfig, ScheduleConfig, Size
+from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import judged, number
@@ -49,13 +49,10 @@ class Options:
 def start(facts: Facts, options: Options) -> RunConfig:
     """The start cut down: few images, no hidden layer, λ/n as it was."""
     fewer = settings.fewer_images(facts, options.images)
-    return settings.without_stopping(
+    return settings.plain(
         settings.network(fewer, hidden=()),
         math.ceil(options.epochs * options.images / min(options.images, facts.n)),
         monitor_every=options.monitor_every,
-        schedule=ScheduleConfig(),
-        dropout=0.0,
-        input_dropout=0.0,
     )
 
 

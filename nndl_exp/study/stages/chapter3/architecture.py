@@ -37,17 +37,11 @@ def start(facts: Facts, options: Options) -> RunConfig:
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
     """The hidden layers, and η."""
-    widths = [
-        hidden[0]
-        for hidden in (
-            facts.base.network.hidden,
-            *_wider(facts, options, facts.base.network.hidden),
-        )
-        if hidden
-    ]
+    hidden = facts.base.network.hidden
+    widths = [*hidden[:1], *(width for (width,) in _wider(options, hidden))]
     deeper = [[width] * layers for width in widths for layers in range(1, options.layers + 1)]
     return {
-        "network.hidden": settings.architectures([facts.base.network.hidden, *deeper]),
+        "network.hidden": settings.architectures([hidden, *deeper]),
         "training.eta": settings.eta(),
     }
 
@@ -56,11 +50,11 @@ def script(facts: Facts, options: Options) -> Script:
     """Go wider while that is no worse, but for noise, then deeper likewise; what is larger has to
     be better by half a standard error."""
     narrow, eta = facts.base.network.hidden, facts.base.training.eta
-    first = [pair for wider in _wider(facts, options, narrow)[:1] for pair in _pair(wider, eta)]
+    first = [pair for wider in _wider(options, narrow)[:1] for pair in _pair(wider, eta)]
     *ahead, best = yield [*first, _params(narrow, eta)]
     seen, tried = [best], [f"{_layers(best)} {judged(best)}"]
     for direction in (_wider, _deeper):
-        for hidden in direction(facts, options, best.config.network.hidden):
+        for hidden in direction(options, best.config.network.hidden):
             trials = ahead or (yield _pair(hidden, best.config.training.eta))
             ahead = []
             candidate, seen = best_of(trials), [*seen, *trials]
@@ -83,14 +77,14 @@ def script(facts: Facts, options: Options) -> Script:
     return Decision(config, words, {"hidden": list(best.config.network.hidden)})
 
 
-def _wider(facts: Facts, options: Options, hidden: Sequence[int]) -> list[list[int]]:
+def _wider(options: Options, hidden: Sequence[int]) -> list[list[int]]:
     width, ladder = hidden[0] if hidden else 10, []
     while (width := round(width * options.factor)) <= options.widest:
         ladder.append([width])
     return ladder
 
 
-def _deeper(facts: Facts, options: Options, hidden: Sequence[int]) -> list[list[int]]:
+def _deeper(options: Options, hidden: Sequence[int]) -> list[list[int]]:
     return [[width] * layers for width in hidden[:1] for layers in range(2, options.layers + 1)]
 
 

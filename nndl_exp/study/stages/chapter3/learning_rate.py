@@ -9,11 +9,12 @@ by the training cost alone, without regularization, with several seeds of which 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import median
 
 from optuna.distributions import BaseDistribution
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, RunConfig, ScheduleConfig, Size
+from nndl_exp.config import STRICT, RunConfig, Size
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import number
@@ -41,15 +42,12 @@ _BETWEEN = (1.5, 2.0, 3.0, 5.0, 7.0)
 def start(facts: Facts, options: Options) -> RunConfig:
     """The network without regularization, on some of its images; the first cost is looked at."""
     fewer = settings.fewer_images(facts, options.images)
-    return settings.without_stopping(
+    return settings.plain(
         fewer,
         options.epochs,
         lmbda=0.0,
         monitor_size="all",
         monitor_every=fewer.dataset.training_size,  # once, before the first update
-        schedule=ScheduleConfig(),
-        dropout=0.0,
-        input_dropout=0.0,
     )
 
 
@@ -85,7 +83,7 @@ def script(facts: Facts, options: Options) -> Script:
 
 def _decision(facts: Facts, thresholds: Sequence[float]) -> Decision:
     """Half of the median of the seeds' thresholds."""
-    threshold = 10 ** _median([math.log10(value) for value in thresholds])
+    threshold = 10 ** median(math.log10(value) for value in thresholds)
     # Where a stage is to choose lambda, those before it had better not have one that is far off.
     lmbda = 0.0 if "regularization" in facts.later else facts.base.training.lmbda
     config = settings.training(facts.base, eta=threshold / 2, lmbda=lmbda)
@@ -142,8 +140,3 @@ def _threshold(falls: dict[float, list[bool]], low: float, seed: int) -> float:
             break
         threshold = eta
     return threshold
-
-
-def _median(values: Sequence[float]) -> float:
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2

@@ -40,8 +40,7 @@ class Options:
 
 def start(facts: Facts, options: Options) -> RunConfig:
     """The run as found so far, as long as it takes to tell the sizes apart."""
-    fewer = settings.fewer_images(facts, options.images)
-    return settings.training(fewer, epochs=min(options.epochs, fewer.training.epochs))
+    return settings.shorter(facts, options.images, options.epochs)
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from nndl_exp.config import RunConfig, StoppingConfig, flatten, to_mapping
+from nndl_exp.config import RunConfig, ScheduleConfig, StoppingConfig, flatten, to_mapping
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.search import Trial, ranked
@@ -26,9 +26,15 @@ def network(config: RunConfig, **settings: Any) -> RunConfig:
     return replace(config, network=replace(config.network, **settings))
 
 
-def without_stopping(config: RunConfig, epochs: int, **settings: Any) -> RunConfig:
+def without_stopping(config: RunConfig, epochs: int) -> RunConfig:
     """The config trained for exactly so many epochs."""
-    return training(config, epochs=epochs, stopping=StoppingConfig("none"), **settings)
+    return training(config, epochs=epochs, stopping=StoppingConfig("none"))
+
+
+def plain(config: RunConfig, epochs: int, **settings: Any) -> RunConfig:
+    """The config for exactly so many epochs at one η, with no dropout."""
+    exactly = without_stopping(config, epochs)
+    return training(exactly, schedule=ScheduleConfig(), dropout=0.0, input_dropout=0.0, **settings)
 
 
 def fewer_images(facts: Facts, images: int) -> RunConfig:
@@ -44,6 +50,12 @@ def fewer_images(facts: Facts, images: int) -> RunConfig:
         lmbda=base.training.lmbda * n / facts.n,
         mini_batch_size=min(base.training.mini_batch_size, n),
     )
+
+
+def shorter(facts: Facts, images: int, epochs: int) -> RunConfig:
+    """What was found so far on at most so many training images, for at most so many epochs."""
+    fewer = fewer_images(facts, images)
+    return training(fewer, epochs=min(epochs, fewer.training.epochs))
 
 
 def on_all_images(lmbda: float, facts: Facts, images: int) -> float:
