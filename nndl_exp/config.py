@@ -259,7 +259,7 @@ class StudyConfig:
     """The total of one search, not of one start of it."""
     budget: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?[smh]$")] | None = None
     """What ends this start by the clock: 60s, 10m, 2h."""
-    lag: Size = 8
+    lag: Size = 4
     """L: trial k is proposed from the results of the trials up to k - L."""
     seed: Seed = 0
     """Of the proposals."""
@@ -487,6 +487,12 @@ def flatten(mapping: Setting, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flatten(value, f"{name}.")
         else:
             yield name, value
+
+
+def short_name(name: str) -> str:
+    """A setting or parameter as a column is headed: training.eta is eta, training.schedule.name is
+    schedule."""
+    return name.removesuffix(".name").rpartition(".")[2]
 
 
 def no_such_setting(name: str, known: Iterable[str]) -> str:

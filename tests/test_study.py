@@ -1,5 +1,7 @@
 """A study as a value: its identity, what it refuses, its winner."""
 
+from dataclasses import replace
+
 import pytest
 from studies import SERIAL, lead, run_small, search_of, study_of, table
 
@@ -9,7 +11,7 @@ from nndl_exp.records import Result
 from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.study import Study
-from nndl_exp.study.winner import not_distinguishable, pareto_front, size, winner
+from nndl_exp.study.winner import not_distinguishable, pareto_front, size, verdict, winner
 
 
 def test_the_name_carries_the_identity(tmp_path):
@@ -163,3 +165,18 @@ def test_trials_are_ranked_by_the_objective_and_of_equals_the_first_leads(judged
     best_first = [0, 2, 1, 3] if judged_by == "validation_accuracy" else [1, 3, 0, 2]
     assert [t.number for t in ranked(reversed(trials))] == best_first
     assert trials[4].goodness == float("-inf")
+
+
+def test_a_better_trial_that_was_pruned_and_the_luck_of_the_best_are_said(tmp_path):
+    search = search_of(tmp_path, *SERIAL, "study.n_trials=4")
+    lead(search)
+    trials = search.trials()
+    best = winner(search, trials)
+    pruned = replace(best, number=9, result=replace(best.result, state="pruned",
+                                                    validation_accuracy=0.999))  # fmt: skip
+    said = verdict(search, [*trials, pruned], best)
+    assert "trial 9 was pruned although it had reached more: 99.9 %" in said
+    assert not any("pruned" in words for words in verdict(search, trials, best))
+    decision = study_of(tmp_path, *SERIAL, "study.n_trials=4").stages()
+    words = next(decision).decision().words[0]
+    assert words.endswith("chosen as the best of 4, so expect less of other seeds")

@@ -205,3 +205,32 @@ def test_the_work_ends_a_search_a_lag_after_it_is_spent(tmp_path, finished, tota
     some = SimpleNamespace(first=lambda count: [result] * count)
     source = Sampled(study.config, study.identity, facts, ())
     assert source.total(some, finished) == total
+
+
+def sampled_after(start, found):
+    """The joint search after the stages of chapter 3, which found a run."""
+    from nndl_exp.study.study import Study
+    from nndl_exp.sweep import sweep_config
+
+    study = Study(replace(sweep_config(compose("sweep", ["tracking=none"])), run=start))
+    return Sampled(study.config, "x", facts_of(study, "joint", found), ())
+
+
+def test_the_point_found_and_the_start_are_tried_first():
+    start = RunConfig(training=TrainingConfig(eta=0.25))
+    first = sampled_after(start, FOUND).plan.enqueue
+    assert [point["training.eta"] for point in first] == [0.5], "lmbda 0 lies outside of the range"
+    inside = replace(start, training=replace(start.training, lmbda=1.0))
+    first = sampled_after(inside, FOUND).plan.enqueue
+    assert [point["training.eta"] for point in first] == [0.5, 0.25]
+    first = sampled_after(FOUND, FOUND).plan.enqueue
+    assert len(first) == 1
+
+
+def test_techniques_that_were_kept_have_ranges():
+    kept = replace(FOUND, training=replace(FOUND.training, momentum=0.9))
+    space = sampled_after(FOUND, kept).declared.distributions
+    assert (space["training.momentum"].low, space["training.momentum"].high) == (0.0, 0.99)
+    assert "training.dropout" not in space
+    typed = sampled_after(kept, kept).declared.distributions
+    assert "training.momentum" not in typed, "it was typed, not found"

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import RunConfig, SweepConfig, output_words
+from nndl_exp.config import RunConfig, SweepConfig, output_words, short_name
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.report.study_text import BEST
 from nndl_exp.report.text import plain, result_text, run_text
 from nndl_exp.run import measure_of
-from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.search import Search, Trial, ranked
 from nndl_exp.tracking.caption import IDENTITY, Caption
 from nndl_exp.tracking.client import serve_command

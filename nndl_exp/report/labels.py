@@ -1,5 +1,7 @@
 """How settings and objectives are called in figures: the field's terms and the book's symbols."""
 
+from nndl_exp.config import short_name
+
 _TERMS = {
     "training.eta": ("learning rate", "η"),
     "training.lmbda": ("regularization", "λ"),
@@ -21,7 +23,7 @@ def label(name: str) -> str:
     """What an axis says: learning rate η; a setting without a term of its own keeps its name."""
     if name.startswith(_WIDTH):
         return f"neurons in hidden layer {name.removeprefix(_WIDTH)}"
-    term, symbol = _TERMS.get(name, (name.rpartition(".")[2].replace("_", " "), ""))
+    term, symbol = _TERMS.get(name, (short_name(name).replace("_", " "), ""))
     return f"{term} {symbol}".rstrip()
 
 
@@ -30,7 +32,7 @@ def symbol(name: str) -> str:
     if name.startswith(_WIDTH):
         return f"layer {name.removeprefix(_WIDTH)}"
     _, short = _TERMS.get(name, ("", ""))
-    return short or name.rpartition(".")[2].replace("_", " ")
+    return short or short_name(name).replace("_", " ")
 
 
 def objective(by_cost: bool, accuracy: str = "accuracy") -> str:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from nndl_exp.config import RunConfig, SweepConfig
+from nndl_exp.config import RunConfig, SweepConfig, short_name
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result
 from nndl_exp.records.looks import Look
 from nndl_exp.report.screen import WARNING, Screen
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.entries import largest
-from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment
@@ -204,6 +203,12 @@ def run_text(config: RunConfig) -> tuple[str, str]:
     network = f"hidden {plain(n.hidden)} · {n.activation} · {n.output} outputs · {n.cost} cost"
     training = f"eta {t.eta:g} · lmbda {t.lmbda:g} ({t.regularizer}) · mini-batches of "
     training += f"{t.mini_batch_size} · up to {t.epochs} epochs"
+    for said, value in (
+        ("momentum", t.momentum),
+        ("dropout", t.dropout),
+        ("expanded by", "" if t.expansion.name == "none" else t.expansion.name),
+    ):
+        training += f" · {said} {plain(value)}" if value else ""
     return network.replace("_", "-"), training
 
 

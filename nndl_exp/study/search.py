@@ -47,12 +47,17 @@ class Trial:
         return self.result.state == "complete" and self.result.best is not None
 
     @property
-    def goodness(self) -> float:
-        """The objective, larger is better; -inf if the trial did not complete."""
+    def reached(self) -> float:
+        """The objective at its best epoch, larger is better, however it ended; -inf without one."""
         value = getattr(self.result, self.judged_by)
-        if not self.ok or value is None:
+        if value is None:
             return float("-inf")
         return float(value if self.judged_by == "validation_accuracy" else -value)
+
+    @property
+    def goodness(self) -> float:
+        """The objective, larger is better; -inf if the trial did not complete."""
+        return self.reached if self.ok else float("-inf")
 
 
 AnyTrial = TypeVar("AnyTrial", bound=Trial)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from nndl_exp.config import short_name
 from nndl_exp.nn.network import count_parameters
 from nndl_exp.records import Result
 from nndl_exp.run import measure_of, sizes_of
 from nndl_exp.study.proposing import objectives
-from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.search import Search, Trial, ranked
 from nndl_exp.training.statistics import wilson_interval
 
@@ -92,18 +92,20 @@ def _inside_interval(search: Search, result: Result, best: Result) -> bool:
 
 def verdict(search: Search, trials: Sequence[Trial], best: Trial) -> list[str]:
     """How the winner of a search compares with the other trials, and where it lies, in words."""
-    words, measure = [], measure_of(best.config)
+    words, unit = list[str](), " %" if measure_of(best.config).is_fraction else ""
     if others := not_distinguishable(search, trials, best):
         several = f"{len(others)} other trials lie" if len(others) > 1 else "1 other trial lies"
         shown = ", ".join(map(str, others[:_FEW])) + (", ..." if len(others) > _FEW else "")
         words.append(f"{several} within its 95 % interval ({shown})")
+    pruned = [t for t in trials if t.result.state == "pruned" and t.reached > best.goodness]
+    words += [f"trial {t.number} was pruned although it had reached more: {_plain(t)}{unit}"
+              for t in pruned[:_FEW]]  # fmt: skip
     edges = search.space.at_edges(search.space.params_of(search.varied(best.config)))
     words.append(
         f"at the edge of the search space in {', '.join(map(short_name, edges))}: a wider one may "
         "hold a better trial" if edges else "inside the search space on every side"
     )  # fmt: skip
     if search.config.study.second_objective != "none":
-        unit = " %" if measure.is_fraction else ""
         shown = ", ".join(
             f"{t.number} ({size(search, t):,}: {_plain(t)}{unit})"
             for t in pareto_front(search, trials)

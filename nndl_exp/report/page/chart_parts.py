@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from nndl_exp.config import short_name
 from nndl_exp.report.analysis import Analysis, Parameter, Point
 from nndl_exp.report.labels import objective
 from nndl_exp.report.marks import log_ticks
 from nndl_exp.report.scale import Scale
 from nndl_exp.report.text import plain
-from nndl_exp.study.proposing.search_space import short_name
 
 STEP, LAST = "step", "last"
 """The points of a trace that the arrow keys go through: all of them, or only the last."""

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nndl_exp.config import short_name
 from nndl_exp.report.analysis import Analysis
 from nndl_exp.report.page.pictures import Picture, image, pictures_below
 from nndl_exp.report.stage_figures import PICTURES
 from nndl_exp.report.text import accuracy_text, plain, seconds_text
 from nndl_exp.run import measure_of
-from nndl_exp.study.proposing.search_space import short_name
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.chapter3 import STAGES
 from nndl_exp.study.stages.stage import Decision

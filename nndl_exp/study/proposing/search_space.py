@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from nndl_exp.config import RunConfig, flatten, no_such_setting, run_config, to_mapping
+from nndl_exp.config import RunConfig, flatten, no_such_setting, run_config, short_name, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.study.proposing.ranges import (
     contains,
@@ -246,8 +246,3 @@ def _distributions(name: str, entry: Any, current: Any) -> dict[str, BaseDistrib
         widths = {f"{name}.width_{i}": width for i in range(1, layers.high + 1)}
         return {f"{name}.layers": layers, **widths}
     return {name: distribution_of(name, entry, current)}
-
-
-def short_name(name: str) -> str:
-    """A parameter or setting as a column is headed: training.eta is eta."""
-    return name.rpartition(".")[2]

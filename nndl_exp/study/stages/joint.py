@@ -121,6 +121,8 @@ class Sampled:
             why = f"no trial trained to its end ({states})"
             return Decision(self.config.run, (why,), stop=True)
         baseline = "" if self._facts.later else settings.baseline(self._facts)
+        if not self._facts.later and (tried := len(ranked(trials))) > 1:
+            baseline += f"; chosen as the best of {tried}, so expect less of other seeds"
         words = [
             f"{judged(best)} by trial {best.number} of {len(trials)}: "
             f"{settings.in_words(search.varied(best.config))}{baseline}",
@@ -183,10 +185,16 @@ def _most(config: SweepConfig, space: SearchSpace) -> int:
 def _first(
     space: SearchSpace, config: SweepConfig, facts: Facts
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """What is tried first: a point found earlier, then what the user asked for; and notes."""
+    """What is tried first: the point found earlier, the study's start where it lies inside, then
+    what the user asked for; and notes."""
     if not facts.earlier:
         return list(config.study.enqueue), []
     first, notes = list(_inside(space, facts.base)), []
+    values = dict(flatten(to_mapping(facts.start)))
+    first += [
+        point for point in _inside(space, facts.start)
+        if point not in first and all(values[name] == value for name, value in point.items())
+    ]  # fmt: skip
     for asked in config.study.enqueue:
         try:
             space.params_of(asked)

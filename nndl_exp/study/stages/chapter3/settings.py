@@ -8,7 +8,14 @@ from typing import Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from nndl_exp.config import RunConfig, ScheduleConfig, StoppingConfig, flatten, to_mapping
+from nndl_exp.config import (
+    RunConfig,
+    ScheduleConfig,
+    StoppingConfig,
+    flatten,
+    short_name,
+    to_mapping,
+)
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.search import Trial, ranked
@@ -114,7 +121,7 @@ def differences(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
 def in_words(values: Mapping[str, Any]) -> str:
     """Settings as they are read: eta 0.27, lmbda 0.8, hidden [140]."""
     return ", ".join(
-        f"{name.rpartition('.')[2]} {number(value) if isinstance(value, float) else value}"
+        f"{short_name(name)} {number(value) if isinstance(value, float) else value}"
         for name, value in values.items()
     )
 
