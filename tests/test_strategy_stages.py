@@ -455,7 +455,8 @@ def test_a_race_ends_when_one_is_better_than_all_others():
     assert len(seen) == 9, "three seeds each were enough"
     assert {t.config.seed for t in seen} == {1001, 1003, 1004}, "none that the search has used"
     first, *others = decision.words
-    assert first.startswith("hidden [100] (97.")
+    assert first.startswith("hidden [100]: 9")
+    assert " % (95 % interval 9" in first
     assert "in the mean of 3 new seeds on 10,000 examples (always naming the commonest" in first
     assert all(words.startswith("better than ") for words in others)
     assert len(others) == 2
@@ -464,7 +465,9 @@ def test_a_race_ends_when_one_is_better_than_all_others():
 def test_where_the_start_is_as_good_it_is_kept_and_said_first():
     decision, seen = race({100: 0.95, 30: 0.95, 50: 0.95}, spread=0.003)
     assert decision.config.network.hidden == (50,)
-    assert decision.words[0].startswith("tuning brought nothing that can be told; keep the start: ")
+    assert decision.words[0].startswith(
+        "tuning brought nothing that can be told; keep the start: 9"
+    )
     assert len(seen) == 15
     assert sum("not distinguishable from" in words for words in decision.words) == 2
     assert "tell differences from" in decision.words[-1]
@@ -502,7 +505,7 @@ def test_a_training_that_failed_counts_as_a_constant_prediction():
     assert decision.config.network.hidden == (50,)
     decision, _ = race({100: 0.97, 50: 0.95}, failing={(50, seed) for seed in range(1000, 1010)})
     assert decision.config.network.hidden == (100,)
-    assert decision.words[1] == "no training of the start, hidden [50] (0.0 %) came to its end"
+    assert decision.words[1] == "no training of the start (0.0 %) came to its end"
 
 
 def test_a_study_that_found_nothing_else_has_one_finalist():

@@ -187,14 +187,14 @@ def _decision(race: Race, options: Options, varied: dict[str, list[Any]]) -> Dec
     """Recommend a finalist, and say how it compares with the others."""
     means = [race.mean(i) for i in range(len(race.finalists))]
     chosen, how = _chosen(race, options, means)
-    names = [_name(race, i, varied, mean) for i, mean in enumerate(means)]
+    names = [_name(race, i, varied) for i in range(len(means))]
+    values = [settings.accuracy_text(race.finalists[i], mean) for i, mean in enumerate(means)]
     others = sorted((i for i in range(len(means)) if i != chosen), key=lambda i: -means[i])
     seeds, facts = [len(group) for group in race.trials], race.facts
-    first = (
-        f"{how}{names[chosen]}{_interval(race, chosen)} in the mean of {seeds[chosen]} new seeds"
-    )
-    words = [f"{first} on {facts.n_validation:,} examples{settings.baseline(facts)}"]
-    words += [_compared(race, chosen, i, names[i]) for i in others]
+    first = f"{how}{names[chosen]}: {values[chosen]}{_interval(race, chosen)}"
+    judged = f"in the mean of {seeds[chosen]} new seeds on {facts.n_validation:,} examples"
+    words = [f"{first} {judged}{settings.baseline(facts)}"]
+    words += [_compared(race, chosen, i, f"{names[i]} ({values[i]})") for i in others]
     words += _told_apart(race, chosen, options.margin / 100)
     differences = {
         f"difference_{pair.a}_{pair.b}": [pair.low, pair.difference, pair.high]
@@ -213,7 +213,7 @@ def _chosen(race: Race, options: Options, means: Sequence[float]) -> tuple[int, 
     begin, usable = race.begin, [i for i in race.racing if race.completed(i)]
     if begin in usable:
         tuned = len(race.finalists) > 1
-        return begin, "tuning brought nothing that can be told; keep the start: " if tuned else ""
+        return begin, "tuning brought nothing that can be told; keep " if tuned else ""
     # Where only those are left that never came to their end, the best one that did.
     completed = usable or [i for i in range(len(means)) if race.completed(i)]
     best = max(completed, key=lambda i: (means[i], -i))
@@ -229,12 +229,11 @@ def _chosen(race: Race, options: Options, means: Sequence[float]) -> tuple[int, 
     return best, ""
 
 
-def _name(race: Race, i: int, varied: dict[str, list[Any]], mean: float) -> str:
-    """A finalist by the settings in which they differ, with its accuracy."""
-    config = race.finalists[i]
-    name = settings.in_words(settings.point(config, *(varied or ["training.eta"])))
-    start = "the start, " if i == race.begin and varied else ""
-    return f"{start}{name} ({settings.accuracy_text(config, mean)})"
+def _name(race: Race, i: int, varied: dict[str, list[Any]]) -> str:
+    """A finalist by the settings in which they differ."""
+    if i == race.begin:
+        return "the start"
+    return settings.in_words(settings.point(race.finalists[i], *varied))
 
 
 def _compared(race: Race, chosen: int, other: int, name: str) -> str:
@@ -263,12 +262,12 @@ def _told_apart(race: Race, chosen: int, margin: float) -> list[str]:
 
 
 def _interval(race: Race, i: int) -> str:
-    """The interval of a finalist's accuracy, in brackets."""
+    """The interval of a finalist's accuracy, in words; nothing where it has none."""
     found = mean_interval(race.scores(i)) if measure_of(race.facts.base).is_fraction else None
     if found is None:
         return ""
-    low, high = (settings.accuracy_text(race.facts.base, end) for end in found)
-    return f", 95 % interval {low} to {high},"
+    low, high = (100 * end for end in found)
+    return f" (95 % interval {low:.1f} to {high:.1f} %)"
 
 
 def _plain(facts: Facts, difference: float) -> str:
