@@ -37,8 +37,9 @@ _SHOWN = 20
 def command(context: click.Context, output: str) -> None:
     """List the studies and the single runs of an output folder, or look at a study.
 
-    Of each study: how many trials have finished, its best run's validation accuracy, whether it is
-    complete, and when its last trial ended.
+    Of each study: how many trials have finished, the validation accuracy of its best configuration
+    (the mean of new seeds, where it has them), whether it is complete, and when its last trial
+    ended.
     """
     context.obj = output
     if context.invoked_subcommand is None:
@@ -65,8 +66,9 @@ def show(output: str, study: str) -> None:
         console.print("best     none: no trial trained to its end")
         return
     name, where = found.best.name, found.config.output
-    options = output_words(where)
-    console.print(f"best     {name} · {_accuracy(found)} · after epoch {result.best}")
+    options, runs = output_words(where), found.replicates()
+    how = f"in the mean of {len(runs)} new seeds" if len(runs) > 1 else f"after epoch {result.best}"
+    console.print(f"best     {name} · {_accuracy(found)} · {how}")
     console.print(f"\nreport     python -m nndl_exp.report {found.name}{options}")
     console.print(f"reproduce  python -m nndl_exp.reproduce {name}{options}")
     if found.is_finished:
@@ -270,7 +272,8 @@ def _find(output: str, study: str) -> "Summary":
 
 
 def _accuracy(study: "Summary") -> str:
-    return _accuracy_of([study.best] if study.best else [])
+    """The accuracy of its best configuration: the mean of new seeds where it has them."""
+    return _accuracy_of(study.replicates())
 
 
 def _accuracy_of(runs: "list[RunDirectory]") -> str:

@@ -273,6 +273,12 @@ def test_a_start_from_which_nothing_learns_ends_with_words(tmp_path):
     assert "resume" not in after, "the same command would end the same way"
 
 
+def _same_but_seed(run, other):
+    """Whether two runs in MLflow have the same settings but for their seeds."""
+    params = [{**one.data.params, "seed": ""} for one in (run, other)]
+    return params[0] == params[1]
+
+
 @pytest.mark.long
 def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
     from mlflow.tracking import MlflowClient
@@ -313,6 +319,14 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         assert trial.info.run_name.startswith(name)
         (best,) = [run for run in by_name.values() if "best" in run.data.tags]
         assert best.data.tags["nndl.run"] == root.data.tags["nndl.winner"]
+        new = [
+            run.data.metrics["best/validation_accuracy"]
+            for name, run in by_name.items()
+            if name.startswith("small/winner/") and _same_but_seed(run, best)
+        ]
+        assert len(new) >= 3
+        mean = root.data.metrics["best/validation_accuracy"]
+        assert mean == pytest.approx(sum(new) / len(new)), "no best of many, which is partly luck"
         champion = client.get_model_version_by_alias("small", "champion")
         assert (champion.run_id, int(champion.version)) == (best.info.run_id, 1)
         pictures = {file.path for file in client.list_artifacts(best.info.run_id)}

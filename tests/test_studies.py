@@ -71,6 +71,19 @@ def test_the_list_has_a_line_for_each_study_the_last_one_first(output, capsys):
     assert f" 5  {100 * best:.1f} %" in rows["plain"]
 
 
+def test_the_accuracy_of_a_study_is_the_mean_of_new_seeds(output, capsys):
+    found = summary(output, "small")
+    runs = [run.result().validation_accuracy for run in found.replicates()]
+    assert len(runs) >= 3
+    mean = f"{100 * sum(runs) / len(runs):.1f} %"
+    (row,) = (
+        line for line in said(capsys, "--output", str(output)).splitlines() if "small" in line
+    )
+    assert mean in row
+    shown = said(capsys, "--output", str(output), "show", "small")
+    assert f"best     {found.best.name} · {mean} · in the mean of {len(runs)} new seeds" in shown
+
+
 def test_a_folder_without_studies_says_what_makes_one(tmp_path, capsys):
     assert "python -m nndl_exp.sweep makes one" in said(capsys, "--output", str(tmp_path))
 

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
@@ -97,10 +99,11 @@ class StudyViews:
         if stage.search.is_sampled or not self._table:
             self._table = table(stage.search, trials)
         if self._tracking.name != "none":
-            view, best = self._stage(stage), next(iter(ranked(trials)), None)
+            view, best = self._stage(stage), ranked(trials)[:1]
             view.log_files(stage.search.directory, files)
             caption = stage_caption(stage, trials, decision)
-            view.close(complete=decision is not None, caption=caption, metrics=best_metrics(best))
+            metrics = best_metrics(best)
+            view.close(complete=decision is not None, caption=caption, metrics=metrics)
         return analysis
 
     def close(self, ended: tuple[Stage, Trial] | None, *, complete: bool) -> None:
@@ -119,7 +122,7 @@ class StudyViews:
         own = [path for name in _FILES if (path := self._study.directory / name).is_file()]
         self._root.log_files(self._study.directory, [*tables, *own])
         caption = study_caption(self._study, self._story, self._table, ended)
-        metrics = best_metrics(ended[1] if ended else None)
+        metrics = best_metrics(self._replicates(ended[1]) if ended else [])
         self._root.close(complete=complete, caption=caption, metrics=metrics)
 
     def succeed(self, leadership: Leadership, trials: int) -> None:
@@ -144,6 +147,13 @@ class StudyViews:
         if decision is not None and not decision.stop and not shown[-1].facts.later:
             ended, complete = ending(decision.config, shown), True
         self.close(ended, complete=complete)
+
+    def _replicates(self, ended: Trial) -> list[Trial]:
+        """The trials of the winner with new seeds, where the study has them; else the winner."""
+        trials = self._led["winner"].search.trials() if "winner" in self._led else []
+        config = ended.config
+        same = [t for t in trials if t.ok and replace(t.config, seed=config.seed) == config]
+        return same or [ended]
 
     def _crown(self, stage: Stage, trial: Trial) -> None:
         view, search = self._stage(stage), stage.search
@@ -223,12 +233,12 @@ def optuna_trial(search: Search, trial: Trial) -> OptunaTrial:
     )
 
 
-def best_metrics(best: Trial | None) -> dict[str, float]:
-    """What a study's own run is sorted by: what its best trial reached."""
-    if best is None:
+def best_metrics(trials: Sequence[Trial]) -> dict[str, float]:
+    """What the runs of a study and of its stages are sorted by: the mean of some trials."""
+    if not trials:
         return {}
-    shown = measure_of(best.config).renamed(BEST)
+    shown = measure_of(trials[0].config).renamed(BEST)
     return {
-        shown: best.result.validation_accuracy or 0.0,
-        "best/validation_cost": best.result.validation_cost or 0.0,
+        shown: fmean(trial.result.validation_accuracy or 0.0 for trial in trials),
+        "best/validation_cost": fmean(trial.result.validation_cost or 0.0 for trial in trials),
     }

@@ -79,7 +79,7 @@ def script(facts: Facts, options: Options) -> Script:
         trials = yield [_params(finalists[i], varied, seed) for i, seed in runs]
         for (i, _), trial in zip(runs, trials, strict=True):
             race.trials[i].append(trial)
-        if race.is_over(level, options.margin / 100):
+        if race.look(level, options.margin / 100):
             break
         begun = look
     if not any(map(race.completed, range(len(finalists)))):
@@ -117,10 +117,10 @@ class Race:
         """The accuracy of finalist i, in the mean of its seeds."""
         return float(self.scores(i).mean())
 
-    def is_over(self, level: float, margin: float) -> bool:
-        """Compare those that are left, and drop the clearly worse; whether nothing is left to ask.
+    def look(self, level: float, margin: float) -> bool:
+        """Compare those that are left, and drop the clearly worse; whether the race is over.
 
-        That is so when one is left, or when all differ by less than the margin.
+        It is when one is left, or when all differ by less than the margin.
         """
         if len(self.racing) == 1:
             return True
