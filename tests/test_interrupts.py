@@ -15,6 +15,7 @@ import pytest
 from nndl_exp import interrupts, reproduce, sweep
 from nndl_exp.api import Study, load_study
 from nndl_exp.records import RunDirectory
+from nndl_exp.study.running.coordinator import Coordinator
 
 SMALL = ("tracking=none", "dataset=digits_8x8", "dataset.training_size=100",
          "training.stopping.name=none")  # fmt: skip
@@ -239,19 +240,19 @@ def test_sigterm_goes_to_its_handler_after_the_last_trial_was_kept(tmp_path):
 
 
 def test_an_interrupt_at_the_end_of_a_stage_stops_the_study(tmp_path, monkeypatch, capsys):
-    said, first = sweep._said, lead(STAGED, tmp_path / "whole", None, 0)
+    iterated, first = Coordinator.__iter__, lead(STAGED, tmp_path / "whole", None, 0)
     stage = next(first.stages())
     last = len(stage.search.trials()) - 1
     begun = []
 
-    def interrupted_lead(coordinator, *others):
+    def interrupted(coordinator):
         begun.append(coordinator)
-        for trial in said(coordinator, *others):
+        for trial in iterated(coordinator):
             if len(begun) == 1 and trial.number == last:
                 signal.raise_signal(signal.SIGINT)
             yield trial
 
-    monkeypatch.setattr(sweep, "_said", interrupted_lead)
+    monkeypatch.setattr(Coordinator, "__iter__", interrupted)
     with pytest.raises(SystemExit) as end:
         sweep.main([*STAGED, f"output={tmp_path}/out"])
     gc.unfreeze()  # what the sweep froze; Hypothesis looks for who refers to its objects

@@ -249,10 +249,10 @@ def test_the_charts_are_the_trials(seen, staged):
     }
     lines = page.charts["parallel_coordinates"]["views"][0]["data"]
     assert len(lines) == len(complete)
-    # The star is the run that the study ended with, which need not be the best of the search.
-    config = yaml.safe_load((won(staged.directory) / "config.yaml").read_text())
+    # The star is the best of this search: the study may have ended with another run.
+    best = max(complete, key=lambda trial: (trial.goodness, -trial.number))
     (star,) = (trace for trace in view["data"] if trace["name"] == "winner")
-    assert star["x"] == [config["training"]["eta"]]
+    assert star["x"] == [best.config.training.eta]
 
 
 def test_the_learning_curves_are_the_mean_of_the_replicates(seen):
@@ -436,9 +436,9 @@ def test_arrow_keys_go_from_trial_to_trial_and_say_what_it_is(shown, staged):
     shown.run("arguments[0].focus()", chart)
     shown.press(Keys.END)
     joint = sum(len(stage.search.trials()) for stage in staged.stages())
-    assert re.fullmatch(rf"{joint} of {joint}: pages/joint/\d+, [\d.]+ %, complete", said.text)
+    assert re.fullmatch(rf"{joint} of {joint}: pages/\w+/\d+, [\d.]+ %, complete", said.text)
     hover = "return document.querySelector('[data-chart=history] .hoverlayer').textContent"
-    assert "pages/joint" in shown.run(hover)
+    assert said.text.split(": ")[1].split(",")[0] in shown.run(hover)
     shown.press(Keys.HOME)
     assert said.text.startswith(f"1 of {joint}: ")
     shown.press(Keys.ARROW_LEFT)

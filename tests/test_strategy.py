@@ -193,8 +193,8 @@ def test_no_decision_depends_on_measured_seconds(tmp_path):
     lead(study_of(tmp_path, *words))
     (stage,) = study_of(tmp_path, *words).stages()
     before = stage.decision()
-    assert before.config.training.mini_batch_size in (5, 10, 20, 50, 100)
-    slowest = before.config.training.mini_batch_size
+    times = {m: time for m, time in before.numbers["estimated"].items() if time is not None}
+    slowest = min(times, key=times.get)
     for trial in stage.search.trials():
         path = stage.search.run_directory(trial.number).path / "epochs.jsonl"
         lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -474,7 +474,8 @@ def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
     assert axes.get_xlabel() == "estimated training time (s)"
     assert axes.get_ylabel() == "best validation accuracy (%) so far"
     assert [line.get_label() for line in axes.lines] == [f"m = {m}" for m in (5, 10, 20, 50, 100)]
-    for line, trial in zip(axes.lines, trials, strict=True):
+    assert len(trials) > 5, "the fastest is trained again with other seeds"
+    for line, trial in zip(axes.lines, trials[:5], strict=True):
         assert line.get_ydata()[-1] == pytest.approx(100 * trial.result.validation_accuracy)
         epoch = epoch_seconds((784, 8, 10), trial.config.training.mini_batch_size, 300)
         assert line.get_xdata()[-1] == pytest.approx(epoch * trial.result.epochs)
@@ -484,7 +485,7 @@ def test_a_joint_search_whose_ranges_grow_is_reproduced(tmp_path):
     """From a start so small that the best trials lie at the upper edge of η."""
     from nndl_exp.study.running.coordinator import Coordinator
 
-    words = ("training.eta=0.002", "training.lmbda=0.01", "study.n_trials=26",
+    words = ("training.eta=0.002", "training.lmbda=0.01", "study.n_trials=46",
              "strategy.epochs=4000", *NO_TRACKING)  # fmt: skip
     study = study_of(tmp_path, *words)
     study.create()

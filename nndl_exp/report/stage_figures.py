@@ -28,9 +28,11 @@ _LINES = (
 
 
 def against_time(search: Search, trials: Sequence[Trial]) -> Figure:
-    """The best validation accuracy so far of each trial against its estimated training time."""
+    """The best validation accuracy so far against the estimated training time, for each mini-batch
+    size with the first of the seeds."""
     figure, axes = _figure(f"{search.name}: accuracy against estimated time")
-    for trial, style in zip(trials, _styles(len(trials)), strict=True):
+    first = _of_first_seed(trials)
+    for trial, style in zip(first, _styles(len(first)), strict=True):
         best = _best_so_far(search, trial)
         sizes, m = sizes_of(trial.config, search.dataset), trial.config.training.mini_batch_size
         epoch = epoch_seconds(sizes, m, len(search.dataset.training))
@@ -58,11 +60,7 @@ def against_epoch(search: Search, trials: Sequence[Trial]) -> Figure:
 def training_costs(search: Search, trials: Sequence[Trial]) -> Figure:
     """The training cost from before the first epoch on, for each η with the first of the seeds."""
     figure, axes = _figure(f"{search.name}: where the training cost falls")
-    seed = min((trial.config.seed for trial in trials), default=0)
-    first = sorted(
-        (trial for trial in trials if trial.config.seed == seed),
-        key=lambda trial: trial.config.training.eta,
-    )
+    first = sorted(_of_first_seed(trials), key=lambda trial: trial.config.training.eta)
     for trial, style in zip(first, _ordered_styles(len(first)), strict=True):
         epochs = search.run_directory(trial.number).epochs()
         costs = [moment.training_cost for moment in epochs[0].within[:1]] if epochs else []
@@ -127,6 +125,11 @@ def draw_picture(search: Search, trials: Sequence[Trial], formats: Sequence[str]
     folder = search.directory / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     return save_drawing(lambda: picture(search, trials), picture.__name__, folder, formats)
+
+
+def _of_first_seed(trials: Sequence[Trial]) -> list[Trial]:
+    seed = min((trial.config.seed for trial in trials), default=0)
+    return [trial for trial in trials if trial.config.seed == seed]
 
 
 def _figure(title: str) -> tuple[Figure, Axes]:

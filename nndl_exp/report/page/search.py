@@ -99,7 +99,7 @@ _OF_SEARCH: dict[str, tuple[str, str, Callable[[Analysis], charts.Chart] | None]
     "slices": (
         "Each hyper-parameter",
         "Every trial against one hyper-parameter at a time. Where the good ones crowd is where "
-        "the search stayed.",
+        "the search stayed. The star is the best trial of this search.",
         charts.slices,
     ),
     "landscape": (
@@ -109,7 +109,8 @@ _OF_SEARCH: dict[str, tuple[str, str, Callable[[Analysis], charts.Chart] | None]
     ),
     "parallel_coordinates": (
         "All completed trials",
-        "A line for each trial through its hyper-parameters to its objective; the winner is thick.",
+        "A line for each trial through its hyper-parameters to its objective; the search's "
+        "best is thick.",
         charts.parallel_coordinates,
     ),
     "pareto_front": (
