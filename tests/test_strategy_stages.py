@@ -10,8 +10,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nndl_exp.config import DatasetConfig, NetworkConfig, RunConfig, TrainingConfig
+from nndl_exp.config import (
+    DatasetConfig,
+    ExpansionConfig,
+    NetworkConfig,
+    RunConfig,
+    TrainingConfig,
+)
 from nndl_exp.records import Result
+from nndl_exp.report.page.verdict import network_text
+from nndl_exp.report.text import run_text
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.stages.chapter3 import STAGES
 from nndl_exp.study.stages.script import Seen, play
@@ -595,3 +603,12 @@ def test_techniques_are_left_out_once_the_share_is_spent():
     decision, seen = try_techniques({}, base, share=5.5 * one)
     assert len(seen) == 6, "three as it is, three with shifts"
     assert decision.words[-1] == "dropout was not tried: the stage's share of the work is spent"
+
+
+def test_a_run_in_words_has_its_techniques():
+    training = TrainingConfig(momentum=0.9, dropout=(0.2,), expansion=ExpansionConfig("shifts"))
+    run = RunConfig(training=training)
+    added = ("momentum 0.9", "dropout 0.2", "pictures with shifts")
+    assert run_text(run)[1].endswith(" · ".join(added))
+    assert network_text(run).endswith(f"mini-batches of 10, {', '.join(added)})")
+    assert "momentum" not in run_text(RunConfig())[1]

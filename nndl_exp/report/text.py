@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from nndl_exp.config import RunConfig, SweepConfig, short_name
+from nndl_exp.config import RunConfig, SweepConfig, TrainingConfig, short_name
 from nndl_exp.datasets import Dataset
 from nndl_exp.records import Result
 from nndl_exp.records.looks import Look
@@ -203,13 +203,14 @@ def run_text(config: RunConfig) -> tuple[str, str]:
     network = f"hidden {plain(n.hidden)} · {n.activation} · {n.output} outputs · {n.cost} cost"
     training = f"eta {t.eta:g} · lmbda {t.lmbda:g} ({t.regularizer}) · mini-batches of "
     training += f"{t.mini_batch_size} · up to {t.epochs} epochs"
-    for said, value in (
-        ("momentum", t.momentum),
-        ("dropout", t.dropout),
-        ("expanded by", "" if t.expansion.name == "none" else t.expansion.name),
-    ):
-        training += f" · {said} {plain(value)}" if value else ""
-    return network.replace("_", "-"), training
+    return network.replace("_", "-"), " · ".join([training, *techniques_text(t)])
+
+
+def techniques_text(t: TrainingConfig) -> list[str]:
+    """What a training has besides η, λ and mini-batches: momentum, dropout, expanded pictures."""
+    expansion = "" if t.expansion.name == "none" else t.expansion.name
+    having = (("momentum", t.momentum), ("dropout", t.dropout), ("pictures with", expansion))
+    return [f"{said} {plain(value)}" for said, value in having if value]
 
 
 def headings_text(measure: Measure, monitor: str = "validation") -> str:

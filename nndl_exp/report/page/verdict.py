@@ -16,7 +16,7 @@ from nndl_exp.config import (
 from nndl_exp.datasets import Dataset
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.text import noun, plain, plain_accuracy
+from nndl_exp.report.text import noun, plain, plain_accuracy, techniques_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.scores import scores
 from nndl_exp.study.summary import Summary
@@ -113,7 +113,7 @@ def network_text(config: RunConfig) -> str:
     else:
         layers = f"with hidden layers of {' and '.join(f'{n:,}' for n in hidden)} neurons"
     numbers = f"η {plain(t.eta)}, λ {plain(t.lmbda)}, mini-batches of {t.mini_batch_size}"
-    return f"A network {layers} ({numbers})"
+    return f"A network {layers} ({', '.join([numbers, *techniques_text(t)])})"
 
 
 def _shown(config: RunConfig, accuracy: float) -> str:
