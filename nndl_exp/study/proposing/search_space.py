@@ -102,7 +102,7 @@ class SearchSpace:
         """
         params = self.named(settings)
         for name, value in params.items():
-            self._check_inside(name, value)
+            _check_inside(self, name, value)
         return params
 
     def named(self, settings: Mapping[str, Any]) -> Params:
@@ -182,19 +182,6 @@ class SearchSpace:
         is_json = isinstance(distribution, CategoricalDistribution) and isinstance(value, str)
         return json.loads(value) if is_json and value[:1] in "[{" else value
 
-    def _check_inside(self, name: str, value: Any) -> None:
-        if name not in self.distributions:
-            raise UserError(
-                f"study.enqueue may only set what is searched ({', '.join(self.settings)}): "
-                f"got {name}"
-            )
-        distribution = self.distributions[name]
-        if not contains(distribution, value):
-            raise UserError(
-                f"study.enqueue: {name} must lie inside the search space "
-                f"({describe(distribution)}): got {value}"
-            )
-
     def _check_ends(self, base: RunConfig) -> None:
         for name, distribution in self.distributions.items():
             if name.startswith(f"{_HIDDEN}."):
@@ -208,6 +195,19 @@ class SearchSpace:
                     self.apply(base, {name: value})
                 except UserError as e:
                     raise UserError(f"search_space: {e}") from None
+
+
+def _check_inside(space: SearchSpace, name: str, value: Any) -> None:
+    if name not in space.distributions:
+        raise UserError(
+            f"study.enqueue may only set what is searched ({', '.join(space.settings)}): got {name}"
+        )
+    distribution = space.distributions[name]
+    if not contains(distribution, value):
+        raise UserError(
+            f"study.enqueue: {name} must lie inside the search space "
+            f"({describe(distribution)}): got {value}"
+        )
 
 
 def _entries(entries: Mapping[str, Any], settings: Any) -> Iterator[tuple[str, Any]]:

@@ -74,10 +74,8 @@ def script(facts: Facts, options: Options) -> Script:
         again = yield [
             _params(facts, size, i) for size in (fastest, own) for i in range(1, options.seeds)
         ]
-        ours, theirs = (
-            [t for t in (*trials, *again) if _size(t) == size] for size in (fastest, own)
-        )
-        if why_not := _why_not(facts, ours, theirs, common):
+        both = [[t for t in (*trials, *again) if _size(t) == s] for s in (fastest, own)]
+        if why_not := _why_not(facts, both[0], both[1], common):
             chosen = own
     trial = next(trial for trial in trials if _size(trial) == chosen)
     stays = f", but {why_not}: it stays {own}" if why_not else ""
