@@ -10,7 +10,7 @@ splits of each set, and drawn from for each study.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -37,14 +37,16 @@ SPLITS, TRAINED = 10, 50
 
 
 def simulated(
-    rng: np.random.Generator, c: int, seeds: int, n: int, spread: float, ahead: float = 0.0
+    rng: np.random.Generator, accuracies: Sequence[float], *, spread: float, seeds: int, n: int
 ) -> list[Array]:
-    """The scores of c candidates, of which the first is ``ahead``; ``spread`` is in points."""
+    """The scores of candidates of these accuracies, whose seeds have the deviation ``spread``.
+
+    All are fractions. Examples are easy or hard for all, and a little for each by itself.
+    """
     easy = np.sqrt(0.6) * rng.standard_normal(n)
     found = []
-    for i in range(c):
-        accuracy = ACCURACY - DIFFERENCE * bool(ahead) + (ahead if i == 0 else 0.0)
-        each = np.clip(accuracy + spread / 100 * rng.standard_normal(seeds), 0.01, 0.999)
+    for accuracy in accuracies:
+        each = np.clip(accuracy + spread * rng.standard_normal(seeds), 0.01, 0.999)
         its = np.sqrt(0.1) * rng.standard_normal(n)
         noise = np.sqrt(0.3) * rng.standard_normal((seeds, n))
         found.append((norm.ppf(each)[:, None] + easy + its + noise > 0).astype(float))
@@ -75,21 +77,24 @@ def rates(c: int, studies: int) -> list[list[str]]:
     rows = []
     for n in EXAMPLES:
         for spread in SPREADS:
-            rng = np.random.default_rng(0)
-            draw = partial(simulated, rng, c, n=n, spread=spread)
-            false = [_percent(is_false_winner, draw, s, studies) for s in SEEDS]
-            lost = _percent(is_race_lost, draw, 10, studies)
-            power = [
-                _percent(is_found, partial(draw, ahead=DIFFERENCE), s, studies) for s in SEEDS[1:3]
+            draw = partial(simulated, np.random.default_rng(0), spread=spread / 100, n=n)
+            equal, ahead = (ACCURACY,) * c, (ACCURACY, *(ACCURACY - DIFFERENCE,) * (c - 1))
+            cells = [
+                *((is_false_winner, equal, seeds) for seeds in SEEDS),
+                (is_race_lost, equal, 10),
+                *((is_found, ahead, seeds) for seeds in SEEDS[1:3]),
             ]
-            rows.append([str(c), f"{n:,}", f"{spread:g}", *false, lost, *power])
+            measured = [
+                percent(judge(draw(accuracies, seeds=seeds)) for _ in range(studies))
+                for judge, accuracies, seeds in cells
+            ]
+            rows.append([str(c), f"{n:,}", f"{spread:g}", *measured])
     return rows
 
 
-def _percent(
-    judge: Callable[[list[Array]], bool], draw: Callable[..., list[Array]], seeds: int, studies: int
-) -> str:
-    return f"{100 * sum(judge(draw(seeds=seeds)) for _ in range(studies)) / studies:.1f}"
+def percent(judgements: Iterable[bool]) -> str:
+    """How many are true, in percent."""
+    return f"{100 * np.mean(list(judgements)):.1f}"
 
 
 def problems() -> dict[str, tuple[RunConfig, Array, Array]]:
@@ -152,10 +157,6 @@ def entered_several_times(
         yield list(pool[rng.permutation(len(pool))[: c * seeds]].reshape(c, seeds, -1))
 
 
-def _percent_of(studies: Iterator[list[Array]]) -> str:
-    return f"{100 * np.mean([is_false_winner(scores) for scores in studies]):.1f}"
-
-
 def real(studies: int) -> list[list[str]]:
     """The part with real networks, a row for each set."""
     jobs = [(name, number) for name in problems() for number in range(SPLITS)]
@@ -166,7 +167,9 @@ def real(studies: int) -> list[list[str]]:
         pools = [found[name, number] for number in range(SPLITS)]
         spread = np.mean([pool.mean(axis=1).std(ddof=1) for pool in pools])
         cells = [
-            _percent_of(entered_several_times(pools, c, n, studies)) for c in (3, 5) for n in SEEDS
+            percent(map(is_false_winner, entered_several_times(pools, c, n, studies)))
+            for c in (3, 5)
+            for n in SEEDS
         ]
         rows.append([name, f"{pools[0].shape[1]:,}", f"{100 * spread:.2f}", *cells])
     return rows

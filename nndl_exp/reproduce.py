@@ -213,7 +213,7 @@ def _tasks(search: "Search", again: Path) -> "list[Task]":
             data=search.dataset.sha256,
             directory=again / str(trial.number),
             pruning=search.pruning if trial.result.seconds else None,  # a copy was not judged
-            settled=settled[: max(0, trial.number - search.lag + 1)],
+            settled=settled[: search.visible(trial.number)],
             stop_flag=again / ".stop",
             lost_flag=again / ".lost",
             deadline=float("inf"),

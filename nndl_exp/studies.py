@@ -95,18 +95,17 @@ def compare(output: str, first: str, second: str) -> None:
         console.print(f"{study.name}  {_accuracy_of(several)} · {_which(several)}")
     scores = paired_scores(*runs)
     (seeds, examples), (found,) = scores[0].shape, compare_scores(scores)
-    scale, unit = (100, " points") if _measure(studies[0]).is_fraction else (1, "")
-    interval = "no interval"
+    measure, interval = _measure(studies[0]), "no interval"
     if seeds > 1:
-        interval = f"95 % interval {scale * found.low:+.3g} to {scale * found.high:+.3g}"
+        interval = f"95 % interval {measure.difference(found.low, found.high)}"
     console.print(
-        f"difference  {scale * found.difference:+.3g}{unit} · {interval} · "
+        f"difference  {measure.difference(found.difference)} · {interval} · "
         f"{f'{seeds} seeds' if seeds > 1 else 'one seed'}, {examples:,} validation examples"
     )
     console.print(f"verdict     {_verdict([study.name for study in studies], found, seeds)}")
     if seeds == 2:
-        least = scale * (found.high - found.low) / 2
-        console.print(f"            two seeds can't tell less than {least:.2g}{unit}")
+        least = measure.difference((found.high - found.low) / 2, form=".2g")
+        console.print(f"            with two seeds, differences below {least} cannot be detected")
 
 
 @command.command()
@@ -309,7 +308,7 @@ def _verdict(names: list[str], found: "Comparison", seeds: int) -> str:
     if seeds == 1:
         return "none: one seed says nothing about other seeds"
     if found.better is None:
-        return f"{names[0]} and {names[1]} are not distinguishable"
+        return f"{names[0]} and {names[1]} are statistically tied"
     return f"{names[0]} is {'better' if found.better == 0 else 'worse'} than {names[1]}"
 
 

@@ -184,8 +184,8 @@ def test_seconds_dates_and_processors_may_differ(one, other):
         ("     1          0.8473     87.10            0.9211     86.40    0.02",
          "     1          0.8473     87.10            0.9211     86.41    0.02"),
         ("trials   42 in 50 s", "trials   41 in 50 s"),
-        ("so many seeds and examples tell differences from 1.4 points on",
-         "so many seeds and examples tell differences from 1.5 points on"),
+        ("with 5 seeds and 1,000 examples, differences below 1.4 points cannot be detected",
+         "with 5 seeds and 1,000 examples, differences below 1.5 points cannot be detected"),
     ],
 )  # fmt: skip
 def test_nothing_else_may_differ(one, other):

@@ -180,8 +180,8 @@ def test_studies_are_compared_over_the_seeds_that_both_have(output, capsys, monk
     monkeypatch.setattr("nndl_exp.study.summary.Summary.replicates", lambda study: runs)
     text = said(capsys, "--output", str(output), "compare", "small", "small")
     assert f"{seeds} seeds, 100 validation examples" in text
-    assert "small and small are not distinguishable" in text
-    assert ("two seeds can't tell less than" in text) == (seeds == 2)
+    assert "small and small are statistically tied" in text
+    assert ("with two seeds, differences below" in text) == (seeds == 2)
 
 
 def test_a_winner_that_was_trained_again_is_compared_with_all_its_seeds(output):

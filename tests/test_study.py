@@ -179,4 +179,4 @@ def test_a_better_trial_that_was_pruned_and_the_luck_of_the_best_are_said(tmp_pa
     assert not any("pruned" in words for words in verdict(search, trials, best))
     decision = study_of(tmp_path, *SERIAL, "study.n_trials=4").stages()
     words = next(decision).decision().words[0]
-    assert words.endswith("chosen as the best of 4, so expect less of other seeds")
+    assert words.endswith("chosen as the best of 4: expect less with other seeds")

@@ -4,32 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm, t
+from scipy.stats import t
 
+from benchmarks.verdict import simulated
 from nndl_exp.api import compare
 from nndl_exp.errors import UserError
 from nndl_exp.study.stages.chapter3.winner import ERROR, looks
 from nndl_exp.study.verdict import mean_interval
 
 
-def studied(rng, accuracies, *, spread, seeds, n):
-    """What each example adds to candidates of these accuracies, whose seeds spread (a fraction).
-
-    Examples are easy or hard for all of them, and a little for each by itself.
-    """
-    easy = np.sqrt(0.6) * rng.standard_normal(n)
-    found = []
-    for accuracy in accuracies:
-        of_each = np.clip(accuracy + spread * rng.standard_normal(seeds), 0.01, 0.999)
-        its = np.sqrt(0.1) * rng.standard_normal(n)
-        noise = np.sqrt(0.3) * rng.standard_normal((seeds, n))
-        found.append((norm.ppf(of_each)[:, None] + easy + its + noise > 0).astype(float))
-    return found
-
-
 def test_the_interval_of_two_candidates_is_that_of_the_formulas():
     """Written out for two candidates, as in Hillis (2007) with seeds as readers."""
-    a, b = studied(np.random.default_rng(0), (0.9, 0.93), spread=0.01, seeds=4, n=300)
+    a, b = simulated(np.random.default_rng(0), (0.9, 0.93), spread=0.01, seeds=4, n=300)
     (found,) = compare([a, b])
     d, (seeds, n) = a - b, a.shape
     cases = seeds * sum((d[:, i].mean() - d.mean()) ** 2 for i in range(n)) / (n - 1)
@@ -59,7 +45,7 @@ def test_of_equal_candidates_few_are_called_better(seeds, spread, n):
     wrong = sum(
         any(pair.better is not None for pair in compare(found))
         for found in (
-            studied(rng, (0.95,) * 3, spread=spread, seeds=seeds, n=n) for _ in range(studies)
+            simulated(rng, (0.95,) * 3, spread=spread, seeds=seeds, n=n) for _ in range(studies)
         )
     )
     assert wrong <= 15, "at 5 %, more than 15 of 150 have a chance of 0.4 %"
@@ -68,7 +54,7 @@ def test_of_equal_candidates_few_are_called_better(seeds, spread, n):
 def test_a_difference_that_matters_is_found():
     rng, studies = np.random.default_rng(0), 100
     found = sum(
-        compare(studied(rng, (0.95, 0.93), spread=0.0075, seeds=5, n=1000))[0].better == 0
+        compare(simulated(rng, (0.95, 0.93), spread=0.0075, seeds=5, n=1000))[0].better == 0
         for _ in range(studies)
     )
     assert found >= 60
@@ -79,7 +65,7 @@ def test_one_seed_gives_no_verdict_and_two_a_wide_one():
     good, bad = np.ones((1, 500)), np.zeros((1, 500))
     (found,) = compare([good, bad])
     assert (found.difference, found.better, found.high) == (1.0, None, np.inf)
-    three = studied(rng, (0.9, 0.9), spread=0.01, seeds=3, n=500)
+    three = simulated(rng, (0.9, 0.9), spread=0.01, seeds=3, n=500)
     assert compare([one[:2] for one in three])[0].high > compare(three)[0].high
 
 
@@ -132,7 +118,7 @@ def test_what_can_not_be_compared_is_refused(scores, level, message):
 def test_the_interval_of_a_mean_covers_seeds_and_examples():
     rng, inside = np.random.default_rng(0), 0
     for _ in range(200):
-        (scores,) = studied(rng, (0.93,), spread=0.01, seeds=5, n=500)
+        (scores,) = simulated(rng, (0.93,), spread=0.01, seeds=5, n=500)
         low, high = mean_interval(scores)
         inside += low <= 0.93 <= high
     assert inside >= 180
@@ -140,6 +126,8 @@ def test_the_interval_of_a_mean_covers_seeds_and_examples():
     perfect = np.ones((3, 500))
     perfect[0, :5] = 0
     assert mean_interval(perfect) is None, "5 mistakes"
+    perfect[0, :6] = 0
+    assert mean_interval(perfect) is not None
 
 
 @pytest.mark.parametrize("seeds", [3, 4, 5, 7, 10])

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -151,9 +150,7 @@ class StudyViews:
     def _replicates(self, ended: Trial) -> list[Trial]:
         """The trials of the winner with new seeds, where the study has them; else the winner."""
         trials = self._led["winner"].search.trials() if "winner" in self._led else []
-        config = ended.config
-        same = [t for t in trials if t.ok and replace(t.config, seed=config.seed) == config]
-        return same or [ended]
+        return [trial for trial in trials if trial.replicates(ended.config)] or [ended]
 
     def _crown(self, stage: Stage, trial: Trial) -> None:
         view, search = self._stage(stage), stage.search

@@ -59,6 +59,10 @@ class Trial:
         """The objective, larger is better; -inf if the trial did not complete."""
         return self.reached if self.ok else float("-inf")
 
+    def replicates(self, config: RunConfig) -> bool:
+        """Whether it completed this run, whatever its seed."""
+        return self.ok and replace(self.config, seed=config.seed) == config
+
 
 AnyTrial = TypeVar("AnyTrial", bound=Trial)
 
@@ -237,11 +241,12 @@ class Search:
 
     def trained(self, config: RunConfig, *, exactly: bool = False) -> Trial | None:
         """The first trial that completed this run, whatever its seed unless ``exactly``."""
-        for trial in self.trials():
-            same = trial.config if exactly else replace(trial.config, seed=config.seed)
-            if same == config and trial.ok:
-                return trial
-        return None
+        replicates = (trial for trial in self.trials() if trial.replicates(config))
+        return next((t for t in replicates if t.config == config or not exactly), None)
+
+    def visible(self, number: int) -> int:
+        """How many of the first trials a trial may look at."""
+        return max(0, number - self.lag + 1)
 
     def varied(self, config: RunConfig) -> dict[str, Any]:
         """The settings of a run that the search varies, by dotted name."""

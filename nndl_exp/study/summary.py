@@ -4,7 +4,7 @@ A summary needs no data: it is made from a study's settings and records alone.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,7 +74,7 @@ class Summary:
         found = [
             run
             for trial, run in _finished(self.folder / "stages" / "winner")
-            if trial.ok and replace(trial.config, seed=config.seed) == config
+            if trial.replicates(config)
         ]
         return found or [self.best]
 

@@ -29,6 +29,11 @@ class Measure:
         """The name of a metric as it is shown: ``validation_accuracy`` is ``validation_r2``."""
         return metric.replace("accuracy", self.metric)
 
+    def difference(self, *values: float, form: str = "+.3g") -> str:
+        """Differences of accuracies in words: +0.3 to +1.9 points; of R² without a unit."""
+        scale, unit = (100, " points") if self.is_fraction else (1, "")
+        return " to ".join(f"{scale * value:{form}}" for value in values) + unit
+
     def accuracy(self, got: float, possible: float) -> float:
         """The accuracy on a set, from the sums over its examples.
 

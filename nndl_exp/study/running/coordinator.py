@@ -191,7 +191,7 @@ class Coordinator:
             data=self.search.dataset.sha256,
             directory=self.search.run_directory(number).path.resolve(),
             pruning=pruning,
-            settled=tuple(trials.settled[: trials.visible(number)]) if pruning else (),
+            settled=tuple(trials.settled[: self.search.visible(number)]) if pruning else (),
             same_as=trials.original(number),
             stop_flag=self._stop.flag.resolve(),
             lost_flag=self._stop.flag_of(number).resolve(),

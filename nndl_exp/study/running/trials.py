@@ -132,10 +132,6 @@ class Trials:
             f"space, or go on with study.give_up_after={2 * few}"
         )
 
-    def visible(self, number: int) -> int:
-        """How many of the first trials a trial may look at."""
-        return max(0, number - self._search.lag + 1)
-
     @property
     def may_grow(self) -> bool:
         """Whether the next trial can be proposed: it is asked for, and enough are finished."""
@@ -145,7 +141,7 @@ class Trials:
     def original(self, number: int) -> Original | None:
         """The first run that completed with a trial's config, among those it may look at."""
         # Later trials may have finished by now, or not: that depends on who was faster.
-        config, visible = self.slots[number].config, self.visible(number)
+        config, visible = self.slots[number].config, self._search.visible(number)
         if (first := self._first.get(config, visible)) < visible:
             return Original(self._search.run_directory(first).path.resolve(), f"trial {first}")
         return self._earlier.get(config)

@@ -122,7 +122,7 @@ class Sampled:
             return Decision(self.config.run, (why,), stop=True)
         baseline = "" if self._facts.later else settings.baseline(self._facts)
         if not self._facts.later and (tried := len(ranked(trials))) > 1:
-            baseline += f"; chosen as the best of {tried}, so expect less of other seeds"
+            baseline += f"; chosen as the best of {tried}: expect less with other seeds"
         words = [
             f"{judged(best)} by trial {best.number} of {len(trials)}: "
             f"{settings.in_words(search.varied(best.config))}{baseline}",

@@ -63,28 +63,36 @@ def script(facts: Facts, options: Options) -> Script:
         return settings.nothing(facts, trials)
     common = _common(good)
     estimated = {_size(trial): _estimated_to(facts, trial, common) for trial in good}
-    measured = {_size(trial): _measured_to(trial, common) for trial in good}
-    fastest = _fastest(estimated)
-    said = (
-        f"{fastest} is the fastest to {settings.goodness_text(facts.base, common)} in estimated "
-        f"time ({_each(estimated)})"
-    )
-    chosen, why_not = fastest, None
-    if fastest != own:
+    chosen, why_not = _fastest(estimated), None
+    if chosen != own:
         again = yield [
-            _params(facts, size, i) for size in (fastest, own) for i in range(1, options.seeds)
+            _params(facts, size, i) for size in (chosen, own) for i in range(1, options.seeds)
         ]
-        both = [[t for t in (*trials, *again) if _size(t) == s] for s in (fastest, own)]
+        both = [[t for t in (*trials, *again) if _size(t) == size] for size in (chosen, own)]
         if why_not := _why_not(facts, both[0], both[1], common):
             chosen = own
     trial = next(trial for trial in trials if _size(trial) == chosen)
     stays = f", but {why_not}: it stays {own}" if why_not else ""
-    words = [f"{said}{stays}; {chosen} ends at {judged(trial)} with eta {number(_eta(trial))}"]
+    return _decision(facts, trial, good, common, stays, changes=chosen != own)
+
+
+def _decision(
+    facts: Facts, chosen: Seen, good: Sequence[Seen], common: float, stays: str, *, changes: bool
+) -> Decision:
+    """Go on with the size of a trial, or as typed: also where the stage had fewer images than that
+    mini-batch has."""
+    estimated = {_size(trial): _estimated_to(facts, trial, common) for trial in good}
+    measured = {_size(trial): _measured_to(trial, common) for trial in good}
+    size, eta, fastest = _size(chosen), chosen.config.training.eta, _fastest(estimated)
+    words = [
+        f"{fastest} is the fastest to {settings.goodness_text(facts.base, common)} in estimated "
+        f"time ({_each(estimated)}){stays}; {size} ends at {judged(chosen)} with eta {number(eta)}"
+    ]
     if (otherwise := _fastest(measured)) != fastest:
         words.append(f"measured time would choose {otherwise} ({_each(measured)})")
-    config = facts.base  # as typed, also where the stage had fewer images than a mini-batch has
-    if chosen != own:
-        config = settings.training(facts.base, mini_batch_size=chosen, eta=_eta(trial))
+    config = facts.base
+    if changes:
+        config = settings.training(facts.base, mini_batch_size=size, eta=eta)
     return Decision(config, tuple(words), {"estimated": estimated, "measured": measured})
 
 
@@ -116,10 +124,6 @@ def _common(trials: Sequence[Seen]) -> float:
 
 def _size(trial: Seen) -> int:
     return trial.config.training.mini_batch_size
-
-
-def _eta(trial: Seen) -> float:
-    return trial.config.training.eta
 
 
 def _estimated_to(facts: Facts, trial: Seen, goodness: float) -> float | None:

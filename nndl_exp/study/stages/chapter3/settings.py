@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from nndl_exp.config import (
@@ -16,6 +17,7 @@ from nndl_exp.config import (
     short_name,
     to_mapping,
 )
+from nndl_exp.nn.arrays import Array
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.search import Trial, ranked
@@ -124,6 +126,11 @@ def in_words(values: Mapping[str, Any]) -> str:
         f"{short_name(name)} {number(value) if isinstance(value, float) else value}"
         for name, value in values.items()
     )
+
+
+def scores(trials: Sequence[Seen]) -> Array:
+    """What each validation example adds to the accuracy of some trials, (trials, examples)."""
+    return np.array([trial.scores for trial in trials])
 
 
 def best_of(trials: Sequence[Seen]) -> Seen:

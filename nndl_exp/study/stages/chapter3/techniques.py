@@ -16,13 +16,11 @@ from dataclasses import dataclass as plain
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from nndl_exp.config import STRICT, RunConfig
-from nndl_exp.nn.arrays import Array
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
@@ -104,7 +102,7 @@ def script(facts: Facts, options: Options) -> Script:
     found = yield [_at(settings.point(facts.base, *names), facts, i) for i in range(options.seeds)]
     if not any(trial.ok for trial in found):
         return settings.nothing(facts, found)
-    before, kept, words, spent = _mean(found), list[str](), list[str](), facts.spent(found)
+    before, kept, words, spent = found, list[str](), list[str](), facts.spent(found)
     for name in _suitable(facts, options):
         if spent > facts.share:
             words.append(f"{name} was not tried: the stage's share of the work is spent")
@@ -115,13 +113,14 @@ def script(facts: Facts, options: Options) -> Script:
         words.append(f"{name}{said}")
         if better:
             found, kept = group, [*kept, name]
-    first = "nothing else is better" if not kept else f"kept {', '.join(kept)}"
-    value = settings.accuracy_text(facts.base, _mean(found))
-    if kept:
-        value = f"{settings.accuracy_text(facts.base, before)} becomes {value}"
-    first = f"{first}: {value} in the mean of {options.seeds} seeds"
+    values = [
+        settings.accuracy_text(facts.base, float(settings.scores(some).mean()))
+        for some in ([before, found] if kept else [found])
+    ]
+    first = f"kept {', '.join(kept)}" if kept else "nothing else is better"
+    first += f": {' becomes '.join(values)} in the mean of {options.seeds} seeds"
     config = replace(found[0].config, seed=facts.base.seed)
-    return Decision(config, (first, *words), {"kept": kept, "before": before})
+    return Decision(config, (first, *words), {"kept": kept})
 
 
 def _tried(
@@ -148,10 +147,10 @@ def _judged(facts: Facts, group: Sequence[Seen], found: Sequence[Seen]) -> tuple
     """Whether runs with a technique are better than those without, seed by seed; and in words."""
     if len(group) < len(found):
         return False, f" is behind with one seed: {settings.judged(group[0])}"
-    (pair,) = compare([_scores(group), _scores(found)], LEVEL)
-    scale, unit = (100, " points") if measure_of(facts.base).is_fraction else (1, "")
-    interval = f"{scale * pair.low:+.3g} to {scale * pair.high:+.3g}"
-    said = f" {scale * pair.difference:+.3g}{unit} ({100 * LEVEL:.0f} % interval {interval}): "
+    (pair,) = compare([settings.scores(group), settings.scores(found)], LEVEL)
+    measure = measure_of(facts.base)
+    interval = f"{100 * LEVEL:.0f} % interval {measure.difference(pair.low, pair.high)}"
+    said = f" {measure.difference(pair.difference)} ({interval}): "
     if pair.better != 0:
         return False, f"{said}not kept"
     return True, f"{said}kept, with eta {number(group[0].config.training.eta)}"
@@ -181,13 +180,3 @@ def _at(point: Params, facts: Facts, i: int) -> Params:
 
 def _without_seed(trial: Seen) -> Params:
     return {name: value for name, value in trial.params.items() if name != "seed"}
-
-
-def _scores(trials: Sequence[Seen]) -> Array:
-    """(seeds, examples): what each example adds."""
-    return np.array([trial.scores for trial in trials])
-
-
-def _mean(trials: Sequence[Seen]) -> float:
-    """The accuracy in the mean of some seeds."""
-    return float(_scores(trials).mean())

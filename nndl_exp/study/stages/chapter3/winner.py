@@ -15,7 +15,6 @@ from dataclasses import replace
 from itertools import count, islice
 from typing import Annotated, Any
 
-import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -102,7 +101,7 @@ class Race:
 
     def scores(self, i: int) -> Array:
         """What each example adds to the accuracy of finalist i, (seeds, examples)."""
-        return np.array([trial.scores for trial in self.trials[i]])
+        return settings.scores(self.trials[i])
 
     def completed(self, i: int) -> bool:
         """Whether any training of finalist i came to its end."""
@@ -195,7 +194,7 @@ def _decision(race: Race, options: Options, varied: dict[str, list[Any]]) -> Dec
     judged = f"in the mean of {seeds[chosen]} new seeds on {facts.n_validation:,} examples"
     words = [f"{first} {judged}{settings.baseline(facts)}"]
     words += [_compared(race, chosen, i, f"{names[i]} ({values[i]})") for i in others]
-    words += _told_apart(race, chosen, options.margin / 100)
+    words += _detectable(race, chosen, options.margin / 100)
     differences = {
         f"difference_{pair.a}_{pair.b}": [pair.low, pair.difference, pair.high]
         for pair in race.pairs.values()
@@ -213,15 +212,13 @@ def _chosen(race: Race, options: Options, means: Sequence[float]) -> tuple[int, 
     begin, usable = race.begin, [i for i in race.racing if race.completed(i)]
     if begin in usable:
         tuned = len(race.finalists) > 1
-        return begin, "tuning brought nothing that can be told; keep " if tuned else ""
+        return begin, "tuning brought no improvement that can be shown; keep " if tuned else ""
     # Where only those are left that never came to their end, the best one that did.
     completed = usable or [i for i in range(len(means)) if race.completed(i)]
     best = max(completed, key=lambda i: (means[i], -i))
     smaller = [i for i in usable if race.size(i) < race.size(best)]
-    if options.smaller:
-        smaller = [i for i in smaller if race.difference(best, i).low <= 0]
-        how = "the smallest network that is not shown to be worse: "
-    else:
+    how = "the smallest network that is not shown to be worse: "
+    if not options.smaller:
         smaller = [i for i in smaller if race.difference(best, i).high < options.margin / 100]
         how = f"a smaller network, at most {_plain(race.facts, options.margin / 100)} worse: "
     if smaller:
@@ -241,16 +238,16 @@ def _compared(race: Race, chosen: int, other: int, name: str) -> str:
     if not race.completed(other):
         return f"no training of {name} came to its end"
     pair, seeds = race.difference(chosen, other), len(race.trials[other])
-    verdict = "not distinguishable from"
+    verdict = "statistically tied with"
     if pair.better is not None:
         verdict = "better than" if pair.better == chosen else "worse than"
     dropped = f" (after {seeds} seeds)" if seeds < len(race.trials[chosen]) else ""
-    ends = f"{_scaled(race.facts, pair.low):+.3g} to {_scaled(race.facts, pair.high):+.3g}"
-    return f"{verdict} {name}: the difference is {ends}{_unit(race.facts)}{dropped}"
+    ends = measure_of(race.facts.base).difference(pair.low, pair.high)
+    return f"{verdict} {name}: the difference is {ends}{dropped}"
 
 
-def _told_apart(race: Race, chosen: int, margin: float) -> list[str]:
-    """What the race could tell, where it did not tell all from the recommended finalist."""
+def _detectable(race: Race, chosen: int, margin: float) -> list[str]:
+    """What the race could detect, where a finalist is tied with the recommended one."""
     tied = [race.difference(chosen, i) for i in race.racing if i != chosen]
     tied = [pair for pair in tied if pair.better is None]
     if not tied:
@@ -258,7 +255,10 @@ def _told_apart(race: Race, chosen: int, margin: float) -> list[str]:
     if all(-margin < pair.low and pair.high < margin for pair in tied):
         return [f"tied for practical purposes: within {_plain(race.facts, margin)}"]
     widest = max((pair.high - pair.low) / 2 for pair in tied)
-    return [f"so many seeds and examples tell differences from {_plain(race.facts, widest)} on"]
+    return [
+        f"with {len(race.trials[chosen])} seeds and {race.facts.n_validation:,} examples, "
+        f"differences below {_plain(race.facts, widest)} cannot be detected"
+    ]
 
 
 def _interval(race: Race, i: int) -> str:
@@ -271,12 +271,4 @@ def _interval(race: Race, i: int) -> str:
 
 
 def _plain(facts: Facts, difference: float) -> str:
-    return f"{_scaled(facts, difference):.2g}{_unit(facts)}"
-
-
-def _scaled(facts: Facts, difference: float) -> float:
-    return difference * (100 if measure_of(facts.base).is_fraction else 1)
-
-
-def _unit(facts: Facts) -> str:
-    return " points" if measure_of(facts.base).is_fraction else ""
+    return measure_of(facts.base).difference(difference, form=".2g")
