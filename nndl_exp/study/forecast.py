@@ -14,7 +14,7 @@ from nndl_exp.run import initial_network, settings_of, sizes_of
 from nndl_exp.study.proposing.proposer import OptunaProposer, Plan
 from nndl_exp.study.search import Search
 from nndl_exp.study.stages.stage import epoch_work
-from nndl_exp.study.study import REFERENCE_WIDTH, Study, share
+from nndl_exp.study.study import REFERENCE_WIDTH, Study, planned
 from nndl_exp.training import evaluate, train
 from nndl_exp.training.schedules import constant
 from nndl_exp.training.stopping import never
@@ -52,7 +52,7 @@ def forecast(study: Study, workers: int) -> Forecast:
     As if each trial of a search trained to its last epoch: what early stopping and pruning save is
     spent by the search, which comes to prefer larger networks and smaller mini-batches.
     """
-    amounts = {key: share(study, key) for key in study.config.strategy.stages}
+    amounts = planned(study)
     if inf not in amounts.values():
         return Forecast(amounts, speed_of(study.config.run, study.dataset) * workers)
     search = next(study.stages()).search

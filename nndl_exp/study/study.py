@@ -149,14 +149,16 @@ class Study:
         found = self.config.run
         candidates: Sequence[RunConfig] = ()
         used = {found.seed, *(row.config.seed for row in self.rows)}
+        spent = 0.0
         for key in self.config.strategy.stages:
-            stage = self.stage(key, facts_of(self, key, found, candidates, used))
+            stage = self.stage(key, facts_of(self, key, found, candidates, used, spent))
             yield stage
             decision = stage.decision()
             if decision is None or decision.stop:
                 return
             found, candidates = decision.config, decision.candidates
             used |= {trial.config.seed for trial in stage.search.trials()}
+            spent += stage.facts.spent(stage.search.trials())
 
     def lead(self, pool: Pool) -> Iterator[tuple[Stage, Coordinator]]:
         """Each stage with its coordinator, to be iterated to its end before the next is asked for.
@@ -241,10 +243,16 @@ def facts_of(
     found: RunConfig,
     candidates: Sequence[RunConfig] = (),
     used_seeds: Collection[int] = (),
+    spent: float = 0.0,
 ) -> Facts:
-    """What a stage is told: ``found`` is the run that the stages before decided on."""
+    """What a stage is told: ``found`` is the run that the stages before decided on, ``spent`` their
+    work."""
     dataset, stages = study.load(found), study.config.strategy.stages
     position = stages.index(key)
+    work = planned(study)
+    left = max(0.0, sum(work.values()) - spent)
+    # What a stage leaves, or takes too much of, is shared by those after it.
+    part = work[key] / sum(work[other] for other in stages[position:]) if left < inf else 1.0
     return Facts(
         base=found,
         start=study.config.run,
@@ -254,7 +262,8 @@ def facts_of(
         n_validation=len(dataset.validation),
         pictures=dataset.shape is not None,
         chance=dataset.baseline(dataset.validation) or 0.0,
-        share=share(study, key),
+        share=left * part,
+        left=left,
         earlier=stages[:position],
         later=stages[position + 1 :],
         seed=study.config.study.seed,
@@ -285,26 +294,25 @@ def title_of(key: str) -> str:
     return STAGES[key].TITLE if key in STAGES else Sampled.title
 
 
-def share(study: Study, key: str) -> float:
-    """A stage's part of the study's work, in multiply-adds of training; infinite for a search that
-    nothing but study.n_trials limits."""
+def planned(study: Study) -> dict[str, float]:
+    """The work of each stage if each takes its share, in multiply-adds of training; infinite for a
+    search that nothing but study.n_trials limits."""
     strategy, dataset = study.config.strategy, study.dataset
-    if key not in strategy.shares:
-        return inf
+    if strategy.stages == ("joint",) and not strategy.shares:
+        return {"joint": inf}
     sizes = (dataset.n_in, REFERENCE_WIDTH, dataset.n_out)
     work = strategy.epochs * epoch_work(sizes, len(dataset.training))
-    total = sum(strategy.shares.get(other, 0.0) for other in strategy.stages)
-    return work * strategy.shares[key] / total
+    total = sum(strategy.shares[key] for key in strategy.stages)
+    return {key: work * strategy.shares[key] / total for key in strategy.stages}
 
 
 def expected_trials(study: Study) -> int:
     """About how many trials the study has: as many as whole runs fit into its work."""
-    config = study.config
+    config, work = study.config, planned(study).values()
     epoch = epoch_work(sizes_of(config.run, study.dataset), len(study.dataset.training))
-    shares = [share(study, key) for key in config.strategy.stages]
-    if inf in shares:
+    if inf in work:
         return config.study.n_trials
-    return max(len(shares), round(sum(shares) / (epoch * config.run.training.epochs)))
+    return max(len(work), round(sum(work) / (epoch * config.run.training.epochs)))
 
 
 def _check_strategy(config: SweepConfig) -> None:

@@ -57,7 +57,7 @@ class Sampled:
             )
         self.notes = (*notes, *outside)
         self._facts, self._most = facts, _most(config, space)
-        self._spent: list[float] = []
+        self._work, self._expected = 0.0, list[float]()
         self._spaces: dict[int, SearchSpace] = {}
 
     def proposer(self, search: Search) -> Proposer:
@@ -67,14 +67,17 @@ class Sampled:
         return Widening(self.plan, self._facts.n)
 
     def total(self, search: Search, finished: int) -> int:
-        """Trials are proposed until those that a proposal may see have spent the share."""
+        """Trials are proposed until those that a proposal may see, and as many after them as it may
+        not see, have spent the share; these by the mean of those."""
         known = min(finished, self._most)
         if self._facts.share == inf:
             return self._most
-        for trial in search.first(known)[len(self._spent) :]:
-            before = self._spent[-1] if self._spent else 0.0
-            self._spent.append(before + self._facts.spent([trial]))
-        enough = bisect_left(self._spent, self._facts.share, hi=known)
+        for trial in search.first(known)[len(self._expected) :]:
+            self._work += self._facts.spent([trial])
+            unseen = (self.plan.lag - 1) * self._work / (trial.number + 1)
+            before = self._expected[-1] if self._expected else 0.0
+            self._expected.append(max(before, self._work + unseen))
+        enough = bisect_left(self._expected, self._facts.share, hi=known)
         return min(enough + self.plan.lag, self._most) if enough < known else self._most
 
     def space(self, search: Search) -> SearchSpace:

@@ -39,8 +39,8 @@ class Facts:
     with; ``later`` are the stages to come. ``n`` and ``n_validation`` are the sizes of the training
     and validation set, ``chance`` is the validation accuracy of always naming the commonest class,
     ``pictures`` whether the examples are pictures. ``share`` is the work that the stage may spend,
-    in multiply-adds; infinite if nothing limits it. ``used_seeds`` are the seeds of all earlier
-    trials.
+    ``left`` that which it and those after it may, in multiply-adds; infinite if nothing limits it.
+    ``used_seeds`` are the seeds of all earlier trials.
     """
 
     base: RunConfig
@@ -52,6 +52,7 @@ class Facts:
     chance: float
     pictures: bool
     share: float
+    left: float
     earlier: tuple[str, ...]
     later: tuple[str, ...]
     seed: int
@@ -61,6 +62,10 @@ class Facts:
     def work(self, config: RunConfig, epochs: int) -> float:
         """The multiply-adds of training for so many epochs."""
         return epochs * epoch_work(self._sizes(config), self._examples(config))
+
+    def likely_work(self, config: RunConfig) -> float:
+        """The multiply-adds of a training that early stopping is likely to end half-way."""
+        return self.work(config, config.training.epochs) / 2
 
     def seconds_an_epoch(self, config: RunConfig) -> float:
         """The estimated time of an epoch, in seconds."""

@@ -93,7 +93,7 @@ def script(facts: Facts, options: Options) -> Script:
         else:
             eta = deeper.config.training.eta
             words.append(f"with its hidden layers {judged(deeper)} at eta {number(eta)}")
-    return _decision(facts, eta, settings.on_all_images(lmbda, facts, options.images), words)
+    return _decision(facts, eta, settings.on_all_images(found, facts), words)
 
 
 def _as_typed(facts: Facts, few: int | None, tried: Sequence[Seen], reach: float) -> Script:
@@ -113,12 +113,12 @@ def _as_typed(facts: Facts, few: int | None, tried: Sequence[Seen], reach: float
     completed = [trial for trial in (*tried, *trials) if trial.ok]
     lowest = min(completed, key=lambda trial: _ratio(trial), default=None)
     if lowest is not None and _ratio(lowest) < 1:
-        t, n = lowest.config.training, lowest.config.dataset.training_size or facts.n
+        eta = lowest.config.training.eta
         words = (
             f"in doubt: the best training cost is hardly below that of a constant prediction "
-            f"({_costs(lowest)}); the study goes on from there, at eta {number(t.eta)}"
+            f"({_costs(lowest)}); the study goes on from there, at eta {number(eta)}"
         )
-        return _decision(facts, t.eta, t.lmbda * facts.n / n, [words])
+        return _decision(facts, eta, settings.on_all_images(lowest, facts), [words])
     return _nothing(facts, lowest, reach)
 
 

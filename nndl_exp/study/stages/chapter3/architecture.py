@@ -19,6 +19,9 @@ from nndl_exp.study.stages.script import Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "architecture"
+LATER = 16
+"""The least that the stages to come train: three seeds and a technique, four trials of the joint
+search, two finalists three times."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -50,11 +53,17 @@ def script(facts: Facts, options: Options) -> Script:
     """Go wider while that is no worse, but for noise, then deeper likewise; what is larger has to
     be better by half a standard error."""
     narrow, eta = facts.base.network.hidden, facts.base.training.eta
-    first = [pair for wider in _wider(options, narrow)[:1] for pair in _pair(wider, eta)]
+    first = [
+        pair for wider in _wider(options, narrow)[:1] if _is_paid(facts, wider, 0.0)
+        for pair in _pair(wider, eta)
+    ]  # fmt: skip
     *ahead, best = yield [*first, _params(narrow, eta)]
     seen, tried = [best], [f"{_layers(best)} {judged(best)}"]
     for direction in (_wider, _deeper):
         for hidden in direction(options, best.config.network.hidden):
+            if not ahead and not _is_paid(facts, hidden, facts.spent(seen)):
+                tried.append(f"{_named(hidden)} was not tried: {settings.NOT_PAID}")
+                break
             trials = ahead or (yield _pair(hidden, best.config.training.eta))
             ahead = []
             candidate, seen = best_of(trials), [*seen, *trials]
@@ -63,7 +72,7 @@ def script(facts: Facts, options: Options) -> Script:
             worse = candidate.goodness < best.goodness - noise
             if candidate.goodness > best.goodness + noise / 2:  # else the smaller one stays
                 best = candidate
-            if worse or not candidate.ok or facts.spent(seen) > 0.7 * facts.share:
+            if worse or not candidate.ok:
                 break
     if not best.ok:
         return settings.nothing(facts, seen)
@@ -75,6 +84,13 @@ def script(facts: Facts, options: Options) -> Script:
         f"{_layers(best)} is the best ({'; '.join(tried)}), with eta {number(config.training.eta)}",
     )
     return Decision(config, words, {"hidden": list(best.config.network.hidden)})
+
+
+def _is_paid(facts: Facts, hidden: Sequence[int], spent: float) -> bool:
+    """Whether the stage's share pays for two trainings of such a network as well, and what is left
+    after it for those of the stages to come."""
+    each = facts.likely_work(settings.network(facts.base, hidden=tuple(hidden)))
+    return spent + 2 * each <= facts.share and LATER * each <= facts.left - facts.share
 
 
 def _wider(options: Options, hidden: Sequence[int]) -> list[list[int]]:
@@ -98,4 +114,8 @@ def _params(hidden: Sequence[int], eta: float) -> Params:
 
 
 def _layers(trial: Seen) -> str:
-    return "-".join(map(str, trial.config.network.hidden)) or "no hidden layer"
+    return _named(trial.config.network.hidden)
+
+
+def _named(hidden: Sequence[int]) -> str:
+    return "-".join(map(str, hidden)) or "no hidden layer"

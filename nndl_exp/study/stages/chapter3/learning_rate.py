@@ -26,8 +26,8 @@ TITLE = "learning rate"
 
 @dataclass(frozen=True, config=STRICT)
 class Options:
-    """``seeds`` networks are trained on ``images`` for ``epochs`` at each η, ``decades`` away at
-    most from where the stage starts."""
+    """``seeds`` networks, fewer where the share does not pay for them, are trained on ``images``
+    for ``epochs`` at each η, ``decades`` away at most from where the stage starts."""
 
     seeds: Size = 3
     images: Size = 5_000
@@ -60,6 +60,7 @@ def script(facts: Facts, options: Options) -> Script:
     """Go by tens to where the cost falls and ten times that does not; then look in between."""
     falls: dict[float, list[bool]] = {}
     seen: list[Seen] = []
+    seeds = _affordable(facts, options)
 
     def look(trials: Sequence[Seen]) -> None:
         seen.extend(trials)
@@ -67,18 +68,18 @@ def script(facts: Facts, options: Options) -> Script:
             falls.setdefault(trial.params["training.eta"], []).append(cost_falls(trial))
 
     eta = facts.base.training.eta
-    look((yield _batch(facts, options, [eta])))
+    look((yield _batch(facts, seeds, [eta])))
     step = 10.0 if _most(falls[eta]) else 0.1
     for _ in range(options.decades):
         eta *= step
-        look((yield _batch(facts, options, [eta])))
+        look((yield _batch(facts, seeds, [eta])))
         if _most(falls[eta]) != (step > 1):
             break
     else:
         return _no_threshold(facts, seen, eta)
     low = eta / 10 if step > 1 else eta
-    look((yield _batch(facts, options, [low * factor for factor in _BETWEEN])))
-    return _decision(facts, [_threshold(falls, low, seed) for seed in range(options.seeds)])
+    look((yield _batch(facts, seeds, [low * factor for factor in _BETWEEN])))
+    return _decision(facts, [_threshold(falls, low, seed) for seed in range(seeds)])
 
 
 def _decision(facts: Facts, thresholds: Sequence[float]) -> Decision:
@@ -120,11 +121,16 @@ def cost_falls(trial: Seen) -> bool:
     return all(after < before for before, after in pairwise(costs))
 
 
-def _batch(facts: Facts, options: Options, etas: Sequence[float]) -> list[Params]:
+def _affordable(facts: Facts, options: Options) -> int:
+    """The number of seeds that the stage's share pays for, with as many looks as it takes as a
+    rule."""
+    each = (len(_BETWEEN) + 3) * facts.work(start(facts, options), options.epochs)
+    return int(max(1, min(options.seeds, facts.share / each)))
+
+
+def _batch(facts: Facts, seeds: int, etas: Sequence[float]) -> list[Params]:
     return [
-        {"training.eta": eta, "seed": facts.base.seed + i}
-        for eta in etas
-        for i in range(options.seeds)
+        {"training.eta": eta, "seed": facts.base.seed + i} for eta in etas for i in range(seeds)
     ]
 
 

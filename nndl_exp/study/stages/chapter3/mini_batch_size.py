@@ -40,7 +40,8 @@ class Options:
 
 def start(facts: Facts, options: Options) -> RunConfig:
     """The run as found so far, as long as it takes to tell the sizes apart."""
-    return settings.shorter(facts, options.images, options.epochs)
+    trials = len(options.sizes) + 2 * (options.seeds - 1)
+    return settings.shorter(facts, options.images, options.epochs, trials)
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
@@ -54,7 +55,8 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 
 def script(facts: Facts, options: Options) -> Script:
     """Train with each size, compare the time to a common accuracy, and confirm the fastest."""
-    m, most = facts.base.training.mini_batch_size, min(facts.n, options.images)
+    m = facts.base.training.mini_batch_size
+    most = start(facts, options).dataset.training_size or facts.n
     own = min(m, most)
     sizes = sorted({own, *(size for size in options.sizes if size <= most)})
     trials = yield [_params(facts, size, 0) for size in sizes]

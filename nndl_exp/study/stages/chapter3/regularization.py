@@ -23,6 +23,8 @@ from nndl_exp.study.stages.script import Batch, Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "regularization"
+TRIALS = 9
+"""What it takes as a rule."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -38,7 +40,7 @@ class Options:
 
 def start(facts: Facts, options: Options) -> RunConfig:
     """The run as found so far, on fewer images."""
-    return settings.shorter(facts, options.images, options.epochs)
+    return settings.shorter(facts, options.images, options.epochs, TRIALS)
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
@@ -63,7 +65,7 @@ def script(facts: Facts, options: Options) -> Script:
     best = best_of([best, *trials])
     if not best.ok:
         return settings.nothing(facts, [*seen.values(), *trials])
-    return _decision(facts, options, best, seen)
+    return _decision(facts, best, seen)
 
 
 def _walk(facts: Facts, options: Options) -> Generator[Batch, list[Seen], dict[float, Seen]]:
@@ -91,9 +93,9 @@ def _at(lmbda: float, eta: float) -> Params:
     return {"training.lmbda": lmbda, "training.eta": eta}
 
 
-def _decision(facts: Facts, options: Options, best: Seen, seen: dict[float, Seen]) -> Decision:
+def _decision(facts: Facts, best: Seen, seen: dict[float, Seen]) -> Decision:
     found, images = best.params["training.lmbda"], best.config.dataset.training_size
-    lmbda = settings.on_all_images(found, facts, options.images)
+    lmbda = settings.on_all_images(best, facts)
     config = settings.training(facts.base, lmbda=lmbda, eta=best.params["training.eta"])
     words = [
         f"{judged(best)} at lmbda {number(found)} and eta {number(config.training.eta)}, "

@@ -39,6 +39,9 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 
 def script(facts: Facts, options: Options) -> Script:
     """Constant, and halving with each n; the schedule that is better, constant if they are even."""
+    # Constant to the last epoch; halving comes to its end about half-way.
+    if (2 + len(options.patience)) * facts.likely_work(facts.base) > facts.share:
+        return Decision(facts.base, (f"halving was not tried: {settings.NOT_PAID}",))
     trials = yield [
         {
             "training.schedule.name": "constant",

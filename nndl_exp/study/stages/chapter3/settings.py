@@ -24,6 +24,11 @@ from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.script import Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
+LEAST_IMAGES = 1000
+"""The book tunes on so many; with fewer a stage would see little but noise."""
+
+NOT_PAID = "what is left of the work does not pay for it"
+
 
 def training(config: RunConfig, **settings: Any) -> RunConfig:
     """The config with some of its training settings changed."""
@@ -61,15 +66,19 @@ def fewer_images(facts: Facts, images: int) -> RunConfig:
     )
 
 
-def shorter(facts: Facts, images: int, epochs: int) -> RunConfig:
-    """What was found so far on at most so many training images, for at most so many epochs."""
-    fewer = fewer_images(facts, images)
-    return training(fewer, epochs=min(epochs, fewer.training.epochs))
+def shorter(facts: Facts, images: int, epochs: int, trials: int) -> RunConfig:
+    """What was found so far on at most so many training images, for at most so many epochs; on
+    fewer images, down to 1,000, where the stage's share does not pay for so many trials."""
+    epochs = min(epochs, facts.base.training.epochs)
+    few = fewer_images(facts, LEAST_IMAGES)
+    paid = facts.share / facts.work(few, trials * epochs) * LEAST_IMAGES
+    fewer = fewer_images(facts, int(min(images, max(LEAST_IMAGES, paid))))
+    return training(fewer, epochs=epochs)
 
 
-def on_all_images(lmbda: float, facts: Facts, images: int) -> float:
-    """The λ for the whole training set that goes with one for at most so many images."""
-    return lmbda * facts.n / min(facts.n, images)
+def on_all_images(trial: Trial, facts: Facts) -> float:
+    """The λ for the whole training set that goes with that of a trial on some of its images."""
+    return trial.config.training.lmbda * facts.n / (trial.config.dataset.training_size or facts.n)
 
 
 def eta() -> FloatDistribution:

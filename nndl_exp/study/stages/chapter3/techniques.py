@@ -98,14 +98,17 @@ def script(facts: Facts, options: Options) -> Script:
     """Train as it is, then with each technique; what is kept is there when the next is tried."""
     if not _suitable(facts, options):
         return Decision(facts.base, ("nothing to try: the run stays as it was",))
+    if (options.seeds + 1) * facts.likely_work(facts.base) > facts.share:
+        return Decision(facts.base, (f"none was tried: {settings.NOT_PAID}",))
     names = [name for name in space(facts, options) if name != "seed"]
     found = yield [_at(settings.point(facts.base, *names), facts, i) for i in range(options.seeds)]
     if not any(trial.ok for trial in found):
         return settings.nothing(facts, found)
     before, kept, words, spent = found, list[str](), list[str](), facts.spent(found)
     for name in _suitable(facts, options):
-        if spent > facts.share:
-            words.append(f"{name} was not tried: the stage's share of the work is spent")
+        each = facts.spent(found) / options.seeds
+        if spent + each * len(TECHNIQUES[name].factors) > facts.share:
+            words.append(f"{name} was not tried: {settings.NOT_PAID}")
             continue
         trials, group = yield from _tried(facts, TECHNIQUES[name], found, options.seeds)
         spent += facts.spent(trials)

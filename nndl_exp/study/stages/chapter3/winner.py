@@ -10,7 +10,7 @@ is better than all others. Each look at the results spends a part of the 5 % tha
 be wrong by.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from itertools import count, islice
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ from nndl_exp.nn.network import count_parameters
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.script import Script, Seen
+from nndl_exp.study.stages.script import Batch, Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.study.verdict import Comparison, compare, mean_interval
 
@@ -71,19 +71,30 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 def script(facts: Facts, options: Options) -> Script:
     """Train all finalists with 3 seeds, those that are left with 5, and so on; then recommend."""
     finalists = _finalists(facts, options)
-    race, seeds = Race(facts, finalists), new_seeds(facts, _affordable(facts, options, finalists))
-    varied, begun = settings.differences(finalists), 0
-    for look, level in looks(len(seeds)):
-        runs = [(i, seed) for i in race.racing for seed in seeds[begun:look]]
-        trials = yield [_params(finalists[i], varied, seed) for i, seed in runs]
-        for (i, _), trial in zip(runs, trials, strict=True):
-            race.trials[i].append(trial)
+    race, seeds = Race(facts, finalists), new_seeds(facts, options.seeds)
+    varied, begun = settings.differences(finalists), FEWEST
+    first = yield from _trained(race, varied, seeds[:FEWEST])
+    paid = FEWEST * facts.share / max(facts.spent(first), 1.0)
+    for look, level in looks(int(max(FEWEST, min(options.seeds, paid)))):
+        if look > begun:
+            yield from _trained(race, varied, seeds[begun:look])
+            begun = look
         if race.look(level, options.margin / 100):
             break
-        begun = look
     if not any(map(race.completed, range(len(finalists)))):
-        return settings.nothing(facts, [trial for group in race.trials for trial in group])
+        return settings.nothing(facts, first)
     return _decision(race, options, varied)
+
+
+def _trained(
+    race: "Race", varied: dict[str, list[Any]], seeds: Sequence[int]
+) -> Generator[Batch, list[Seen], list[Seen]]:
+    """Train the finalists that are left with these seeds."""
+    runs = [(i, seed) for i in race.racing for seed in seeds]
+    trials = yield [_params(race.finalists[i], varied, seed) for i, seed in runs]
+    for (i, _), trial in zip(runs, trials, strict=True):
+        race.trials[i].append(trial)
+    return trials
 
 
 class Race:
@@ -156,15 +167,15 @@ def looks(seeds: int) -> list[tuple[int, float]]:
 
 
 def _finalists(facts: Facts, options: Options) -> list[RunConfig]:
-    """The candidates and, last, the start: with one seed, since the race has seeds of its own."""
+    """The candidates and, last, the start: with one seed, since the race has seeds of its own.
+
+    Fewer candidates where the share is not likely to pay for so many: seeds tell more than they do.
+    """
     some = [*facts.candidates[: options.candidates], facts.start]
-    return list({replace(one, seed=facts.base.seed): None for one in reversed(some)})[::-1]
-
-
-def _affordable(facts: Facts, options: Options, finalists: Sequence[RunConfig]) -> int:
-    # Early stopping ends most trainings about half-way.
-    each = sum(facts.work(config, config.training.epochs) / 2 for config in finalists)
-    return int(min(options.seeds, max(FEWEST, facts.share / each)))
+    some = list({replace(one, seed=facts.base.seed): None for one in reversed(some)})[::-1]
+    while len(some) > 2 and options.seeds * sum(map(facts.likely_work, some)) > facts.share:
+        del some[-2]
+    return some
 
 
 def _params(config: RunConfig, varied: dict[str, list[Any]], seed: int) -> Params:
