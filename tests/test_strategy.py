@@ -1,6 +1,7 @@
 """A study in stages, led for real: determinism, kills, reproduction, MLflow, mistakes."""
 
 import json
+import math
 import os
 import random
 import re
@@ -19,6 +20,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.study import executors, forecast
 from nndl_exp.study.search import table
 from nndl_exp.study.study import Study, facts_of
+from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
 from nndl_exp.training.update_time import epoch_seconds
 
@@ -251,7 +253,9 @@ def test_the_terminal_tells_each_stage_and_what_to_type_next(tmp_path):
     words = ("strategy.stages=[learning_rate,winner]", "training.eta=0.5", "training.lmbda=0")
     done = run("nndl_exp.sweep", *SMALL, *words, *NO_TRACKING, f"output={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "[1/2] learning rate" in done.stdout
+    first, second = done.stdout.split("[1/2] learning rate")[1].split("[2/2] the winner")
+    assert "← best" in second
+    assert "best" not in first, "it goes by the training cost"
     assert "tell two networks of 95 % apart from 4.3 points on" in done.stdout  # 200 examples
     assert re.search(r"→ the training cost falls up to eta [\d.]+ \(.* over 3 seeds\)", done.stdout)
     assert f"saved    {tmp_path}/studies/small/best.yaml" in done.stdout
@@ -501,3 +505,43 @@ def test_a_joint_search_whose_ranges_grow_is_reproduced(tmp_path):
     proposed = [proposer.ask(settled).params for _ in settled]
     configs = [again.search.space.apply(study.config.run, params) for params in proposed]
     assert configs == [trial.config for trial in again.search.trials()]
+
+
+def test_what_a_stage_leaves_or_takes_too_much_of_is_shared_by_those_after_it(tmp_path):
+    study = study_of(tmp_path)
+    whole = facts_of(study, "any_learning", study.config.run).left
+    shares = study.config.strategy.shares
+    later = shares["joint"] + shares["winner"]
+    for spent, left in ((0.3 * whole, 0.7 * whole), (1.1 * whole, 0.0)):
+        facts = facts_of(study, "joint", study.config.run, spent=spent)
+        assert facts.left == pytest.approx(left)
+        assert facts.share == pytest.approx(left * shares["joint"] / later)
+    words = ["strategy=joint", *NO_TRACKING, f"output={tmp_path}"]
+    plain = Study(sweep_config(compose("sweep", words)))
+    assert facts_of(plain, "joint", plain.config.run, spent=whole).share == math.inf
+
+
+def test_the_plan_says_what_the_least_is_where_it_is_given_less(tmp_path, capsys):
+    def plan(*words):
+        with pytest.raises(SystemExit):
+            sweep(["study.dry_run=true", "tracking=none", f"output={tmp_path}", *words])
+        return capsys.readouterr().out
+
+    assert "it will take longer: the stages need strategy.epochs=210 or so" in plan(
+        "dataset=mnist_5k", "strategy.epochs=200"
+    )
+    assert "it will take longer" not in plan("dataset=mnist_5k", "strategy.epochs=220")
+    assert "it will take longer" not in plan("dataset=mnist_5k", "strategy=joint")
+
+
+def test_a_study_takes_no_more_work_than_it_is_given(tmp_path):
+    """Each stage that begins is told what those before it have left, at the default settings."""
+    words = ["dataset=digits_8x8", "study.name=s", *NO_TRACKING, *SERIAL, f"output={tmp_path}"]
+    study = Study(sweep_config(compose("sweep", words)))
+    given = facts_of(study, "any_learning", study.config.run).left
+    lead(study)
+    stages, spent = list(study.stages()), 0.0
+    for stage in stages:
+        assert stage.facts.left == pytest.approx(max(0.0, given - spent))
+        spent += stage.spent
+    assert 0.5 * given < spent < 1.2 * given

@@ -25,7 +25,7 @@ from nndl_exp.report.text import run_text
 from nndl_exp.run import data_of, run
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.scores import standard_error
-from nndl_exp.study.stages.chapter3 import STAGES, techniques
+from nndl_exp.study.stages.chapter3 import STAGES, settings, techniques
 from nndl_exp.study.stages.script import Seen, play
 from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training.epoch import Epoch, Moment
@@ -38,7 +38,7 @@ BASE = RunConfig(
 
 def facts(base=BASE, **more) -> Facts:
     values = {"base": base, "n": 50_000, "n_in": 784, "classes": 10, "n_validation": 10_000,
-              "chance": 0.1, "pictures": True, "share": 1e15,
+              "chance": 0.1, "pictures": True, "share": 1e15, "left": 1e17,
               "earlier": (), "later": ("regularization",), "seed": 0, "start": base,
               "candidates": (base,)}  # fmt: skip
     return Facts(**(values | more))
@@ -237,6 +237,24 @@ def test_lambda_stays_unless_a_later_stage_is_to_choose_it(later, lmbda):
     assert decision.config.training.lmbda == lmbda
 
 
+@pytest.mark.parametrize(("paid", "seeds"), [(0.5, 1), (2.5, 2), (10, 3)])
+def test_the_learning_rate_takes_as_many_seeds_as_its_share_pays_for(paid, seeds):
+    """Eight looks of 4 epochs on a tenth of the images."""
+    base = RunConfig(training=TrainingConfig(eta=0.5))
+    share = paid * facts(base).work(base, 8 * 4) / 10
+    given_facts = facts(base, share=share)
+    decision, seen = play_out("learning_rate", falls_below([0.6, 0.6, 3.0]), given_facts)
+    assert len({t.config.seed for t in seen}) == seeds == len(decision.numbers["thresholds"])
+
+
+@pytest.mark.parametrize(("paid", "images"), [(9.1, 5000), (4.5, 2500), (0.1, 1000)])
+def test_a_stage_takes_as_many_images_as_its_share_pays_for(paid, images):
+    share = paid * facts().work(BASE, 30) / 10
+    start = STAGES["regularization"].start(facts(share=share), STAGES["regularization"].Options())
+    assert start.dataset.training_size == pytest.approx(images, abs=1)
+    assert start.training.lmbda == pytest.approx(BASE.training.lmbda * images / 50_000, rel=1e-3)
+
+
 def test_without_a_threshold_the_learning_rate_stays():
     decision, _ = play_out("learning_rate", falls_below([1e-300] * 3), facts(), decades=3)
     assert not decision.stop, "it may learn although its cost does not fall in each epoch"
@@ -416,6 +434,20 @@ def test_the_architecture_grows_while_that_gains():
     assert tried[:5] == [[75], [75], [30], [188], [188]]
 
 
+def test_only_networks_that_the_work_pays_for_are_tried():
+    """Two trainings of it by the stage, and sixteen by those to come."""
+    base, wider = candidates(30, 75)
+    one = facts(base).likely_work(wider)
+    for left, widths in ((18.1, {30, 75}), (17.9, {30})):
+        given_facts = facts(base, share=2.05 * one, left=left * one)
+        decision, seen = play_out("architecture", half_right, given_facts, layers=1)
+        assert {t.config.network.hidden[0] for t in seen} == widths
+    assert f"75 was not tried: {settings.NOT_PAID}" in decision.words[0]
+    given_facts = facts(base, share=1.9 * one)
+    _, seen = play_out("architecture", half_right, given_facts, layers=1)
+    assert len(seen) == 1
+
+
 def test_the_architecture_goes_on_past_what_is_worse_by_noise_only():
     def outcome(config):
         accuracy = {(30,): 0.95, (75,): 0.949, (188,): 0.96}.get(config.network.hidden, 0.9)
@@ -451,6 +483,15 @@ def test_a_schedule_is_taken_only_where_it_is_better():
     taken, _ = play_out("schedule", outcome(True), facts())
     assert (taken.config.training.schedule.name, taken.config.training.schedule.n) == ("plateau", 3)
     assert taken.config.training.stopping.name == "none", "the schedule ends it"
+
+
+def test_no_schedule_is_tried_that_the_share_does_not_pay_for():
+    one = facts().work(BASE, 1)
+    _, seen = play_out("schedule", half_right, facts(share=61 * one))
+    assert len(seen) == 3, "30 epochs, and twice about half of them"
+    decision, seen = play_out("schedule", half_right, facts(share=59 * one))
+    assert (decision.config, seen) == (BASE, [])
+    assert decision.words == (f"halving was not tried: {settings.NOT_PAID}",)
 
 
 def half_right(config):
@@ -508,16 +549,29 @@ def test_where_the_start_is_as_good_it_is_kept_and_said_first():
     assert decision.numbers["seeds"] == [5, 5, 5]
 
 
-def test_the_race_has_so_many_candidates_and_as_many_seeds_as_the_share_affords():
+def test_the_race_has_as_many_candidates_as_five_seeds_of_all_are_paid_for():
     some = candidates(100, 30, 20, 50)
     started = facts(some[-1], candidates=some[:-1])
     _, seen = play_out("winner", half_right, started, candidates=2)
     assert {t.config.network.hidden for t in seen} == {(100,), (30,), (50,)}
-    half = sum(started.work(one, one.training.epochs) / 2 for one in some)
-    for times, seeds in ((1.0, 3), (4.5, 4), (9.0, 5)):
-        given_facts = facts(some[-1], candidates=some[:-1], share=times * half)
+    for seeds, raced in ((5.1, some), (4.9, (*some[:2], some[3])), (0.1, (some[0], some[3]))):
+        share = seeds * sum(started.likely_work(one) for one in some)
+        given_facts = facts(some[-1], candidates=some[:-1], share=share)
         _, seen = play_out("winner", half_right, given_facts, margin=0.0)
-        assert len({t.config.seed for t in seen}) == seeds
+        assert {t.config.network.hidden for t in seen} == {one.network.hidden for one in raced}
+
+
+@pytest.mark.parametrize(("seeds_paid", "seeds"), [(0.5, 3), (4.1, 4), (9.0, 5)])
+def test_the_race_has_as_many_seeds_as_are_paid_for_by_what_the_first_three_took(seeds_paid, seeds):
+    some = candidates(100, 50)
+    share = seeds_paid * sum(facts().work(one, 25) for one in some)
+
+    def outcome(config):
+        return history([0.5] * 25), "complete"
+
+    given_facts = facts(some[-1], candidates=some[:-1], share=share)
+    _, seen = play_out("winner", outcome, given_facts, margin=0.0)
+    assert len({t.config.seed for t in seen}) == seeds
 
 
 def test_a_margin_counts_in_both_directions():
@@ -657,12 +711,14 @@ def test_without_a_technique_to_try_nothing_is_trained():
     assert not decision.stop
 
 
-def test_techniques_are_left_out_once_the_share_is_spent():
-    base = RunConfig(training=TrainingConfig(eta=1.0))
+def test_techniques_are_left_out_where_the_share_does_not_pay_for_them():
+    base = RunConfig(training=TrainingConfig(eta=1.0, epochs=2))
     one = facts(base).work(base, 1)
     decision, seen = try_techniques({}, base, share=5.5 * one)
     assert len(seen) == 6, "three as it is, three with shifts"
-    assert decision.words[-1] == "dropout was not tried: the stage's share of the work is spent"
+    assert decision.words[-1] == f"dropout was not tried: {settings.NOT_PAID}"
+    decision, seen = try_techniques({}, base, share=3.9 * one)
+    assert (decision.words, seen) == ((f"none was tried: {settings.NOT_PAID}",), [])
 
 
 def test_a_run_in_words_has_its_techniques():

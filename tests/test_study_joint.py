@@ -195,12 +195,12 @@ def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
     assert min(ranges) == space["training.eta"].high < max(ranges)
 
 
-@pytest.mark.parametrize(("finished", "total"), [(0, 20), (2, 20), (3, 4), (4, 4), (9, 4)])
-def test_the_work_ends_a_search_a_lag_after_it_is_spent(tmp_path, finished, total):
-    """Three trials of one unit each spend a share of 3; those under way by then count, too."""
-    study = study_of(tmp_path, "study.lag=2", "study.n_trials=20")
+@pytest.mark.parametrize(("finished", "total"), [(0, 20), (2, 20), (3, 5), (4, 5), (9, 5)])
+def test_a_search_ends_once_those_under_way_spend_its_share(tmp_path, finished, total):
+    """Of trials of one unit each, three and the two that don't see the third spend a share of 5."""
+    study = study_of(tmp_path, "study.lag=3", "study.n_trials=20")
     facts = facts_of(study, "joint", study.config.run)
-    facts = replace(facts, share=3 * facts.work(facts.base, 1))
+    facts = replace(facts, share=5 * facts.work(facts.base, 1))
     result = SimpleNamespace(config=facts.base, result=SimpleNamespace(epochs=1))
     some = SimpleNamespace(first=lambda count: [result] * count)
     source = Sampled(study.config, study.identity, facts, ())

@@ -16,7 +16,7 @@ from nndl_exp.study.looks import looks_at_study
 from nndl_exp.study.running.trials import Slot
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.stage import Decision, Stage
-from nndl_exp.study.study import Study, title_of
+from nndl_exp.study.study import Study, least, title_of
 from nndl_exp.study.summary import BEST
 from nndl_exp.tracking.client import is_server, ui_command
 from nndl_exp.tracking.optuna_view import dashboard_command
@@ -54,6 +54,11 @@ class Presentation:
             network, training = run_text(config.run)
             self._print(f"start    {network}\n{'':9}{training}")
         self._print(f"plan     {self._planned(workers)}")
+        if config.strategy.epochs < (needed := least(study)):
+            self._print(
+                f"{'':9}it will take longer: the stages need strategy.epochs={needed} or so at the "
+                f"least, and have {config.strategy.epochs}"
+            )
         if (idle := workers - config.study.lag) > 0 and "joint" in config.strategy.stages:
             self._tell(
                 f"{'':9}{idle} of {workers} workers will idle in the joint search: at most "
@@ -103,10 +108,10 @@ class Presentation:
         say = self._screen.tell if ends else self._screen.print
         for i, words in enumerate(decision.words):
             say(f"{'→ ' if i == 0 else '  '}{words}")
-        if (times := stage.times_its_share()) > _MUCH:
+        if stage.spent > _MUCH * stage.facts.share:
             self._print(
-                f"  this took {times:.1f} times the stage's share of the work: a stage does the "
-                "least that it can; raise strategy.epochs to give it more"
+                "  this took more than the stage's share of the work: a stage does the least that "
+                "it can; raise strategy.epochs to give it more"
             )
 
     def end(self, trials: int, seconds: float, waited: float, stopped: str | None) -> None:

@@ -12,6 +12,7 @@ from nndl_exp.report.screen import WARNING, Screen
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.entries import largest
 from nndl_exp.study.search import Search, Trial
+from nndl_exp.study.stages.chapter3 import BY_TRAINING_COST
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
@@ -22,7 +23,8 @@ _ENDING = f"{'epochs':>6} {'s':>6}  ended by"
 
 
 class TrialLines:
-    """The table of trials, a line at a time; remembers the best so far."""
+    """The table of trials, a line at a time; remembers the best so far, save in a stage that goes
+    by the training cost."""
 
     def __init__(self, search: Search) -> None:
         self.search = search
@@ -36,16 +38,21 @@ class TrialLines:
             self._widths[name] = max(self._widths[name], min(longest, 20) + 1)
         if "network.hidden" in self._widths:
             self._widths["network.hidden"] = 13
+        self._has_best = search.key not in BY_TRAINING_COST
         self._goodness = float("-inf")
         self.best: float | None = None
         self.best_number: int | None = None
 
     def header(self) -> str:
         """The headings of the columns."""
+        if not self._has_best:
+            return self.short_header()
         return f"{self._heading()} {'best':>6}   {self._varied_headings()}{_ENDING}"
 
     def line(self, trial: Trial) -> str:
         """The line of a trial; to be asked for in the order of the numbers."""
+        if not self._has_best:
+            return self.row(trial)
         mark = "   ← best" if self._is_best(trial) else ""
         best = "" if self.best is None else self.number(self.best)
         value = f"{trial.number:>4}  {self._value(trial):<10}"

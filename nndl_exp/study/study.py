@@ -38,6 +38,16 @@ if TYPE_CHECKING:
 
 REFERENCE_WIDTH = 100
 """Work is counted in epochs of a network with so many hidden neurons."""
+LEAST = {
+    "learning_rate": (8, 4, 5000),
+    "epochs": (1, 10, inf),
+    "regularization": (8, 10, 1000),
+    "mini_batch_size": (9, 10, 1000),
+    "architecture": (1, 10, inf),
+    "joint": (4, 10, inf),
+    "winner": (6, 10, inf),
+}
+"""The trials that a stage trains at the least, their epochs and their images."""
 
 
 class Study:
@@ -158,7 +168,7 @@ class Study:
                 return
             found, candidates = decision.config, decision.candidates
             used |= {trial.config.seed for trial in stage.search.trials()}
-            spent += stage.facts.spent(stage.search.trials())
+            spent += stage.spent
 
     def lead(self, pool: Pool) -> Iterator[tuple[Stage, Coordinator]]:
         """Each stage with its coordinator, to be iterated to its end before the next is asked for.
@@ -304,6 +314,18 @@ def planned(study: Study) -> dict[str, float]:
     work = strategy.epochs * epoch_work(sizes, len(dataset.training))
     total = sum(strategy.shares[key] for key in strategy.stages)
     return {key: work * strategy.shares[key] / total for key in strategy.stages}
+
+
+def least(study: Study) -> int:
+    """About the least ``strategy.epochs`` that the stages need, in tens."""
+    if inf in planned(study).values():
+        return 0
+    dataset, n = study.dataset, len(study.dataset.training)
+    one = epoch_work(sizes_of(study.config.run, dataset), n)
+    reference = epoch_work((dataset.n_in, REFERENCE_WIDTH, dataset.n_out), n)
+    trials = (LEAST.get(key, (0, 0, n)) for key in study.config.strategy.stages)
+    epochs = sum(count * epochs * min(images, n) / n for count, epochs, images in trials)
+    return round(epochs * one / reference / 10) * 10
 
 
 def expected_trials(study: Study) -> int:

@@ -74,7 +74,7 @@ class Sampled:
             return self._most
         for trial in search.first(known)[len(self._expected) :]:
             self._work += self._facts.spent([trial])
-            unseen = (self.plan.lag - 1) * self._work / (trial.number + 1)
+            unseen = (self.plan.lag - 1) * self._work / (1 + len(self._expected))
             before = self._expected[-1] if self._expected else 0.0
             self._expected.append(max(before, self._work + unseen))
         enough = bisect_left(self._expected, self._facts.share, hi=known)

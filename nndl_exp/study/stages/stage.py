@@ -129,9 +129,10 @@ class Stage:
         """What the stage decided; None while trials are missing."""
         return self.source.decide(self.search, time_is_up=time_is_up)
 
-    def times_its_share(self) -> float:
-        """The work spent so far, as a multiple of the stage's share."""
-        return self.facts.spent(self.search.trials()) / self.facts.share
+    @property
+    def spent(self) -> float:
+        """The work of its trials so far, in multiply-adds."""
+        return self.facts.spent(self.search.trials())
 
     def conclude(self, decision: Decision) -> Path:
         """Write the decision down for readers, and return the file; the study decides it again."""

@@ -33,3 +33,5 @@ STAGES = {
         "winner": winner,
     }.items()
 }
+BY_TRAINING_COST = ("any_learning", "learning_rate")
+"""The stages that don't go by what a trial came to on the validation set."""
