@@ -78,6 +78,10 @@ def test_a_sweep_shows_plan_trials_winner_and_what_to_type(swept):
     )
     assert f"reproduce  python -m nndl_exp.reproduce {name}" in lines
     assert f"evaluate   python -m nndl_exp.evaluate {name}" in lines
+    (race,) = (line.split() for line in lines if line.startswith("race  "))
+    assert race[-3:] == ["strategy=race", "study.warm_start=demo", "study.name=demo-race"]
+    kept = [word for word in SWEEP if not word.startswith(("strategy", "study", "pruner"))]
+    assert race[1:-3] == ["python", "-m", "nndl_exp.sweep", *kept]
     assert sorted(path.name for path in folder.iterdir()) == ["nndl-output"], "no stray outputs"
 
 

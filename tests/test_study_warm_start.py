@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from studies import SERIAL, lead, run_small, search_of, study_of, table
@@ -127,3 +128,18 @@ def test_the_joint_search_of_a_study_in_stages_knows_them_too(output):
     assert study.rows
     assert any("trials of old are known" in said for said in stage.source.notes)
     assert study.rows_path.is_file()
+
+
+def test_the_best_of_a_plain_search_race_with_the_start(output):
+    (search,) = Study.open(output, "old").stages()
+    ranked = sorted(search.search.trials(), key=lambda trial: -trial.goodness)[:2]
+    words = ("strategy=race", "strategy.options.winner.candidates=2", "study.name=race",
+             "study.warm_start=old", *SERIAL)  # fmt: skip
+    study = study_of(output, *words)
+    decision = [stage.decision() for stage, _ in study.run()][-1]
+    (stage,) = study.stages()
+    raced = {replace(trial.config, seed=0) for trial in stage.search.trials()}
+    assert raced == {*(trial.config for trial in ranked), study.config.run}
+    assert {trial.config.seed for trial in stage.search.trials()} >= {1000, 1001, 1002}
+    assert replace(decision.config, seed=0) in raced
+    assert Study.open(output, "race").table().equals(study.table())

@@ -1,5 +1,6 @@
 """The terminal's view of a study: the plan, the trials, what each stage decided, what to type."""
 
+import re
 from collections.abc import Sequence
 from math import inf
 
@@ -156,6 +157,15 @@ class Presentation:
             winner = f"{ended[0].search.name}/{ended[1].number}"
             self._print(f"reproduce  python -m nndl_exp.reproduce {winner}{output}")
             self._print(f"evaluate   python -m nndl_exp.evaluate {winner}{output}{tracking}")
+        if complete and config.strategy.stages == ("joint",):
+            self._print(f"race       {self._race(words)}")
+
+    def _race(self, words: Sequence[str]) -> str:
+        """The command that trains the best trials of a search again, with new seeds."""
+        name, search = self.study.name, ("strategy", "study", "sampler", "pruner", "search_space")
+        same = [word for word in words if re.split(r"[.=@]", word.lstrip("+~"))[0] not in search]
+        race = ["strategy=race", f"study.warm_start={name}", f"study.name={name}-race"]
+        return command_of([*same, *race])
 
     def no_winner(self, stopped: str | None, decision: Decision | None) -> None:
         """The last line where the study has no winner: why."""

@@ -26,7 +26,7 @@ from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.search import Search, Trial, table
 from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.stages.joint import Sampled
+from nndl_exp.study.stages.joint import CANDIDATES, Sampled
 from nndl_exp.study.stages.script import Scripted, stage_options
 from nndl_exp.study.stages.stage import Facts, Stage, StageSource, epoch_work
 from nndl_exp.study.summary import conclude, forget
@@ -157,7 +157,7 @@ class Study:
     def stages(self) -> Iterator[Stage]:
         """The stages in order; each has to reach its decision before the next is asked for."""
         found = self.config.run
-        candidates: Sequence[RunConfig] = ()
+        candidates: Sequence[RunConfig] = warm_start.best(self.rows)[:CANDIDATES]
         used = {found.seed, *(row.config.seed for row in self.rows)}
         spent = 0.0
         for key in self.config.strategy.stages:

@@ -1,4 +1,5 @@
-"""A study that begins with the trials of an earlier one, for the sampler to know from the start.
+"""A study that begins with the trials of an earlier one: for the sampler to know from the start,
+or for the best of them to race.
 
 Their rows are copied when the study is created; what becomes of the earlier study afterwards
 changes nothing. What is known is the same for every trial, so the lag does not matter to it.
@@ -51,7 +52,8 @@ def load(config: SweepConfig, dataset: Dataset, name: str, path: Path) -> tuple[
     other = config.study.warm_start
     if other is None:
         return ()
-    if (sampler := config.sampler.get("name")) != "tpe":
+    sampler = config.sampler.get("name")
+    if "joint" in config.strategy.stages and sampler != "tpe":
         raise UserError(f"study.warm_start goes with sampler=tpe: got {sampler}")
     if path.is_file():
         return _read(path)
@@ -72,6 +74,17 @@ def save(rows: Sequence[Row], path: Path) -> None:
         ]
         record = {"sha256": _digest(plain), "rows": plain}
         atomic.write(path, json.dumps(record).encode(), durable=True)
+
+
+def best(rows: Sequence[Row]) -> list[RunConfig]:
+    """The runs of the completed rows, the best first."""
+    completed = [row for row in rows if row.settled.complete]
+
+    def goodness(row: Row) -> float:
+        value = row.settled.values[0]
+        return -value if row.config.training.judged_by == "validation_cost" else value
+
+    return [row.config for row in sorted(completed, key=goodness, reverse=True)]
 
 
 def known(
