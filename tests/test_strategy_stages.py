@@ -470,17 +470,19 @@ def test_a_larger_network_has_to_be_better_by_half_a_standard_error(gain, chosen
     assert decision.config.network.hidden == (chosen,)
 
 
-def test_a_schedule_is_taken_only_where_it_is_better():
-    def outcome(better):
+def test_a_schedule_has_to_be_better_by_half_a_standard_error():
+    """Of 96 % of 10,000 it is 0.2 points."""
+
+    def outcome(gain):
         def told(config):
             halving = config.training.schedule.name == "plateau"
-            return history([0.97 if halving and better else 0.96]), "complete"
+            return history([0.96 + gain * halving]), "complete"
 
         return told
 
-    kept, _ = play_out("schedule", outcome(False), facts())
+    kept, _ = play_out("schedule", outcome(0.0009), facts())
     assert kept.config.training.schedule.name == "constant"
-    taken, _ = play_out("schedule", outcome(True), facts())
+    taken, _ = play_out("schedule", outcome(0.0011), facts())
     assert (taken.config.training.schedule.name, taken.config.training.schedule.n) == ("plateau", 3)
     assert taken.config.training.stopping.name == "none", "the schedule ends it"
 

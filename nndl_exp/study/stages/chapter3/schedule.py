@@ -38,7 +38,7 @@ def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
 
 
 def script(facts: Facts, options: Options) -> Script:
-    """Constant, and halving with each n; the schedule that is better, constant if they are even."""
+    """Constant, and halving with each n; halving where it is better by half a standard error."""
     # Constant to the last epoch; halving comes to its end about half-way.
     if (2 + len(options.patience)) * facts.likely_work(facts.base) > facts.share:
         return Decision(facts.base, (f"halving was not tried: {settings.NOT_PAID}",))
@@ -57,7 +57,7 @@ def script(facts: Facts, options: Options) -> Script:
     constant, *halving = trials
     best = settings.best_of(halving)
     words = f"halving {judged(best)}, constant {judged(constant)}"
-    if best.goodness <= constant.goodness:
+    if best.goodness <= constant.goodness + constant.standard_error / 2:
         return Decision(facts.base, (f"{words}: it stays constant",))
     t = best.config.training
     config = settings.training(facts.base, schedule=t.schedule, stopping=t.stopping)
