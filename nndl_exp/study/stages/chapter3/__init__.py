@@ -27,9 +27,9 @@ STAGES = {
         "epochs": epochs,
         "regularization": regularization,
         "mini_batch_size": mini_batch_size,
+        "techniques": techniques,
         "architecture": architecture,
         "schedule": schedule,
-        "techniques": techniques,
         "winner": winner,
     }.items()
 }

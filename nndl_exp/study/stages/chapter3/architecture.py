@@ -19,9 +19,9 @@ from nndl_exp.study.stages.script import Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "architecture"
-LATER = 16
-"""The least that the stages to come train: three seeds and a technique, four trials of the joint
-search, two finalists three times."""
+LATER = 12
+"""About the least that the stages to come train: four trials of the joint search and two finalists
+three times, or two schedules in place of a few of them."""
 
 
 @dataclass(frozen=True, config=STRICT)
