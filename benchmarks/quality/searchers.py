@@ -97,7 +97,9 @@ class Smacs:
 
     def ask(self) -> Params:
         """The parameters of the next trial, as plain numbers and text."""
-        self.trial, self.first = self.first or self.smac.ask(), None
+        with warnings.catch_warnings():  # its log averages over no times
+            warnings.simplefilter("ignore", RuntimeWarning)
+            self.trial, self.first = self.first or self.smac.ask(), None
         values = dict(self.trial.config)
         return {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}
 
