@@ -1,13 +1,17 @@
 """The benchmark of recommended configurations: its arithmetic, and a small run of all of it."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("benchmarks", reason="needs the repository's benchmarks/")
 
-from benchmarks.quality.__main__ import main
+from benchmarks.quality.jobs import Outcome
 from benchmarks.quality.search import Ended, nearest, recommended, run_of, with_techniques
-from benchmarks.quality.tables import in_words, interval, mean_ranks
+from benchmarks.quality.tables import by_set, by_stage, in_words, interval, mean_ranks, ranking
 from nndl_exp.api import load_config, load_dataset, load_study
 from nndl_exp.run import check_parts
 from nndl_exp.study.proposing.search_space import SearchSpace
@@ -24,6 +28,26 @@ def test_the_interval_is_students():
     assert (mean, low, high) == pytest.approx((3.0, 3 - half, 3 + half), abs=1e-5)
     assert in_words([1.0, 2.0, 3.0, 6.0]) == "+3.00 (-0.44 to +6.44)"
     assert in_words([1.25]) == "+1.25"  # one says nothing about others
+
+
+def test_tables_pair_by_set_and_seed_and_leave_the_hard_start_out_of_differences():
+    keys = [("digits_8x8", 0), ("digits_8x8", 1), ("hard start", 0)]
+    scores = {"chapter3": [91.0, 93.0, 95.0], "untuned": [90.0, 91.0, 10.0]}
+
+    def outcomes(score: float) -> dict[str, Outcome]:
+        full = Outcome(1.0, [score - 1, score + 1], 1, {}, {"start": 90.0, "winner": score})
+        return {"quarter": Outcome(1.0, [score], 1, {}), "full": full}
+
+    found = {
+        contender: {key: outcomes(score) for key, score in zip(keys, some, strict=True)}
+        for contender, some in scores.items()
+    }
+    difference = "+1.50 (-4.85 to +7.85)"  # t of one degree of freedom is 12.706
+    row = f"| untuned | 2.00 | 2.00 | {difference} | {difference} |"
+    assert ranking(found).splitlines()[-1] == row
+    assert by_set(found).splitlines()[-1] == "| hard start | 1 | 95.00 | 10.00 | +85.00 |"
+    gained = "| winner | 2 | 2 | +2.00 (-10.71 to +14.71) | +1.00 |"
+    assert by_stage(found["chapter3"]).splitlines()[-1] == gained
 
 
 def test_the_best_trial_that_had_ended_in_time_is_recommended():
@@ -70,7 +94,9 @@ def test_all_of_it_on_a_small_set_and_nothing_again(tmp_path):
     page.write_text("".join(f"<!-- {title} -->\n<!-- end {title} -->\n" for title in titles))
     words = ["--sets", "breast_cancer", "--seeds", "1", "--budget", "40", "--page", str(page)]
     words += ["--keep", str(tmp_path), "--contenders", "chapter3", "untuned", "random"]
-    main(words)
+    command = [sys.executable, "-m", "benchmarks.quality", *words]
+    root = Path(__file__).parents[1]
+    subprocess.run(command, cwd=root, check=True)  # it sets environment variables
     results = sorted((tmp_path / "epochs_40" / "results").rglob("*.json"))
     names = ["chapter3.json", "random, techniques.json", "random.json", "untuned.json"]
     assert [path.name for path in results] == names
@@ -81,6 +107,6 @@ def test_all_of_it_on_a_small_set_and_nothing_again(tmp_path):
     }
     ranks = [float(row[1]) for row in rows if row[0] in ("| chapter3", "| untuned", "| random")]
     assert sum(ranks) == pytest.approx(2 * (1 + 2 + 3))  # in both spaces
-    main(words)
+    subprocess.run(command, cwd=root, check=True)
     assert page.read_text() == first
     assert [path.stat().st_mtime_ns for path in results] == times

@@ -13,6 +13,8 @@ Key = tuple[str, int]
 """A set and a seed."""
 Outcomes = Mapping[str, Mapping[Key, Mapping[str, Outcome]]]
 """The outcomes by contender, set and seed, and budget; all contenders have the same keys."""
+APART = "hard start"
+"""A set that means of differences leave out: its start does not learn, which would outweigh all."""
 Numbers = NDArray[np.floating[Any]]
 
 
@@ -53,14 +55,15 @@ def scores_of(found: Mapping[Key, Mapping[str, Outcome]], budget: str) -> Number
 def ranking(found: Outcomes) -> str:
     """The mean rank of each contender, and what the strategy is ahead of it, at both budgets."""
     names = [name for name, _ in found["chapter3"]]
+    counts = np.array(names) != APART
     scores = {budget: [scores_of(one, budget) for one in found.values()] for budget in BUDGETS}
     ranks = {budget: mean_ranks(np.transpose(some), names) for budget, some in scores.items()}
     titles = [f"{what}, {b}" for what in ("mean rank", "chapter3 minus it") for b in BUDGETS]
     rows = []
     for i, contender in enumerate(found):
         cells = [f"{ranks[budget][i]:.2f}" for budget in BUDGETS]
-        ahead = [in_words(some[0] - some[i]) for some in scores.values()] if i else ["", ""]
-        rows.append([contender, *cells, *ahead])
+        ahead = [in_words((some[0] - some[i])[counts]) for some in scores.values()]
+        rows.append([contender, *cells, *(ahead if i else ["", ""])])
     return table(["contender", *titles], rows)
 
 
@@ -78,10 +81,9 @@ def by_set(found: Outcomes) -> str:
 
 
 def by_stage(found: Mapping[Key, Mapping[str, Outcome]]) -> str:
-    """What each stage of the strategy gained or lost on the test set, over all sets and seeds."""
+    """What each stage of the strategy gained or lost on the test set, over sets and seeds."""
     gains: dict[str, list[float]] = {}
-    for outcomes in found.values():
-        stages = outcomes["full"].stages
+    for stages in [one["full"].stages for (name, _), one in found.items() if name != APART]:
         for (_, before), (key, after) in zip(stages.items(), [*stages.items()][1:], strict=False):
             gains.setdefault(key, []).append(after - before)
     rows = [[key, *_gained(some)] for key, some in gains.items()]
