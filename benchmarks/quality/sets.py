@@ -20,8 +20,7 @@ Pool = tuple[Array | Indices, Array | Indices]
 class Problem:
     """A set, and the words of the command line that describe where a search on it starts.
 
-    ``seeds`` is how many splits are made of it by default. ``pool`` is the name of the set whose
-    examples it has, ``test`` the part of the examples that is the test set.
+    ``pool`` loads its examples, ``seeds`` is how many splits are made of them by default.
     """
 
     pool: Callable[[], Pool]
