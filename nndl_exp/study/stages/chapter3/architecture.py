@@ -20,8 +20,8 @@ from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "architecture"
 LATER = 12
-"""About the least that the stages to come train: four trials of the joint search and two finalists
-three times, or two schedules in place of a few of them."""
+"""About the least that the stages to come train: two schedules, four trials of the joint search,
+two finalists three times."""
 
 
 @dataclass(frozen=True, config=STRICT)
