@@ -531,7 +531,18 @@ def test_the_plan_says_what_the_least_is_where_it_is_given_less(tmp_path, capsys
         "dataset=mnist_5k", "strategy.epochs=200"
     )
     assert "it will take longer" not in plan("dataset=mnist_5k", "strategy.epochs=220")
+    smaller = ("dataset=mnist_5k", "network.hidden=[30]")
+    assert "strategy.epochs=60 or so" in plan(*smaller, "strategy.epochs=50")
     assert "it will take longer" not in plan("dataset=mnist_5k", "strategy=joint")
+
+
+def test_a_stage_that_takes_more_than_its_share_says_so(tmp_path, capsys):
+    words = [*SMALL, "strategy.stages=[learning_rate,winner]", *NO_TRACKING, *SERIAL]
+    for epochs, told in ((1, 2), (400, 0)):
+        with pytest.raises(SystemExit):
+            sweep([*words, f"strategy.epochs={epochs}", f"output={tmp_path}/{epochs}"])
+        said = capsys.readouterr().out
+        assert said.count("this took more than the stage's share of the work") == told
 
 
 def test_a_study_takes_no_more_work_than_it_is_given(tmp_path):

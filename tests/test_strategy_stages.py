@@ -595,6 +595,7 @@ def test_the_clearly_worse_drop_out_and_are_not_trained_on():
     decision, seen = race({100: 0.954, 30: 0.9, 50: 0.95}, spread=0.003, seeds=10)
     trained = [t.config.network.hidden[0] for t in seen]
     assert trained.count(30) == 3 < trained.count(100)
+    assert len({(t.config.network.hidden, t.config.seed) for t in seen}) == len(seen)
     (of_dropped,) = (words for words in decision.words if "hidden [30]" in words)
     assert of_dropped.startswith("better than")
     assert of_dropped.endswith("(after 3 seeds)")
@@ -604,6 +605,11 @@ def test_a_race_of_equals_ends_at_a_margin_that_does_not_matter():
     decision, seen = race({100: 0.95, 30: 0.95, 50: 0.95}, margin=2.0)
     assert len(seen) == 9
     assert decision.words[-1] == "tied for practical purposes: within 2 points"
+
+
+def test_no_seed_is_trained_twice_in_a_race():
+    _, seen = race({100: 0.95, 50: 0.95}, margin=0.0, seeds=10)
+    assert len({(t.config.network.hidden, t.config.seed) for t in seen}) == len(seen) == 20
 
 
 @pytest.mark.parametrize(
@@ -716,8 +722,8 @@ def test_without_a_technique_to_try_nothing_is_trained():
 def test_techniques_are_left_out_where_the_share_does_not_pay_for_them():
     base = RunConfig(training=TrainingConfig(eta=1.0, epochs=2))
     one = facts(base).work(base, 1)
-    decision, seen = try_techniques({}, base, share=5.5 * one)
-    assert len(seen) == 6, "three as it is, three with shifts"
+    decision, seen = try_techniques({}, base, share=7.9 * one)
+    assert len(seen) == 6, "three as it is, three with shifts; dropout would take two or four"
     assert decision.words[-1] == f"dropout was not tried: {settings.NOT_PAID}"
     decision, seen = try_techniques({}, base, share=3.9 * one)
     assert (decision.words, seen) == ((f"none was tried: {settings.NOT_PAID}",), [])

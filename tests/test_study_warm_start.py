@@ -9,6 +9,7 @@ from studies import SERIAL, lead, run_small, search_of, study_of, table
 
 from nndl_exp.errors import UserError
 from nndl_exp.reproduce import main as reproduce
+from nndl_exp.study import warm_start
 from nndl_exp.study.study import Study
 
 OLD = ("study.name=old", *SERIAL)
@@ -143,3 +144,19 @@ def test_the_best_of_a_plain_search_race_with_the_start(output):
     assert {trial.config.seed for trial in stage.search.trials()} >= {1000, 1001, 1002}
     assert replace(decision.config, seed=0) in raced
     assert Study.open(output, "race").table().equals(study.table())
+
+
+def test_the_sampler_does_not_matter_to_a_race(output):
+    words = ("strategy=race", "study.name=race", "study.warm_start=old", *SERIAL)
+    assert len(study_of(output, *words, "sampler=random").rows) == 14
+
+
+def test_the_best_by_cost_have_the_lowest(output):
+    rows = study_of(output, *NEW, *SERIAL).rows
+    by_cost = [
+        replace(row, config=replace(row.config, training=replace(
+            row.config.training, judged_by="validation_cost")))
+        for row in rows
+    ]  # fmt: skip
+    values = {row.config: row.settled.values[0] for row in by_cost if row.settled.complete}
+    assert [values[config] for config in warm_start.best(by_cost)] == sorted(values.values())
