@@ -323,7 +323,7 @@ def test_the_picture_of_the_documentation(tmux):
     """The default study in the middle of its joint search, as the terminal shows it."""
     terminal = tmux(110, "tracking=none", "study.name=first")
     curve = r" +epoch \d+ of .*\n"
-    terminal.wait(rf"█{curve}.*█{curve}\[9/10\] joint search .* \d\d trials", seconds=1500)
+    terminal.wait(rf"█{curve}.*█{curve}\[9/10\] joint search .* \d trials", seconds=1500)
     console = Console(record=True, width=110, file=StringIO(), force_terminal=True)
     console.print(Text.from_ansi(terminal.shown("-e").rstrip()))
     folder = Path(os.environ["NNDL_SCREENSHOTS"])
