@@ -59,7 +59,7 @@ NEEDS = {
     "curl": Need("apt install curl", ("curl",)),
     "digits": Need("NNDL_DATA_DIR names the folder of the full MNIST files", (), has_digits),
     "faketime": Need("apt install faketime", ("faketime",), lambda: bool(FAKETIME)),
-    "fashion_mnist": Need("apt install dataset-fashion-mnist", (), CLOTHES.is_dir),
+    "fashion_mnist": Need("apt install dataset-fashion-mnist", (), lambda: any(CLOTHES.glob("*"))),
     "git": Need("apt install git", ("git",)),
     "mount": Need("root, and leave to mount", ("mount", "umount", "unshare"), may_mount),
     "postgresql": Need("apt install postgresql", ("psql", "createdb", "initdb", "pg_ctl")),
