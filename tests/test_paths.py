@@ -38,17 +38,19 @@ pytestmark = pytest.mark.usefixtures("folder")
 
 
 @pytest.mark.parametrize(
-    ("module", "words"),
-    [("train", RUN), ("sweep", SWEEP), ("sweep", STAGED)],
+    ("module", "words", "count"),
+    [("train", RUN, 2), ("sweep", SWEEP, 4), ("sweep", STAGED, 3)],
     ids=["train", "search", "stages"],
 )
-def test_the_variable_names_the_folder_of_all_commands(folder, typed, monkeypatch, module, words):
+def test_the_variable_names_the_folder_of_all_commands(
+    folder, typed, monkeypatch, module, words, count
+):
     monkeypatch.setenv("NNDL_OUTPUT", str(folder / "e"))
     said = typed(command(module, *words, "tracking=none"))
     assert [path.name for path in folder.iterdir()] == ["e"]
     typed("python -m nndl_exp.studies")
     lines = printed_commands(said)
-    assert len(lines) == (2 if module == "train" else 3)
+    assert len(lines) == count
     for elsewhere in (None, str(folder / "e"), str(folder / "other")):
         if elsewhere is None:
             monkeypatch.delenv("NNDL_OUTPUT")
@@ -146,7 +148,7 @@ def test_a_sweep_into_an_odd_folder_prints_commands_to_be_pasted(folder, typed):
         assert "sqlite" in engine
         file = optuna.storages.RDBStorage(engine).engine if heading == "dashboard" else None
         if file is not None:
-            assert optuna.get_all_study_names(engine) == ["s/joint"]
+            assert sorted(optuna.get_all_study_names(engine)) == ["s-race/winner", "s/joint"]
             file.dispose()
         else:
             assert MlflowClient(engine).search_registered_models()[0].name == "s"
