@@ -75,7 +75,7 @@ def test_the_estimate_is_near_what_a_run_takes(tmp_path, config):
 
 def test_a_study_in_stages_expects_trials(tmp_path):
     study = study_of(tmp_path, "strategy=chapter3", "training.epochs=30")
-    assert expected_trials(study) == 107
+    assert expected_trials(study) == 80
 
 
 @needs("mount")
@@ -89,7 +89,7 @@ def test_a_study_that_does_not_fit_is_refused_with_the_numbers(tmp_path, capsys)
         assert 6 < float(needed) < 40
         assert 5.5 < float(left) < 6.5
         line = refused(sweep, [*SMALL, "strategy=chapter3", f"output={folder}/out"], capsys)
-        assert "room for 800 runs" in line
+        assert "room for 600 runs" in line
         line = refused(train, [*TRAIN, "network.hidden=[3000]", f"output={folder}/out"], capsys)
         assert "output must have room for 1 run, about" in line
         assert [path for path in folder.rglob("*") if path.is_file()] == []

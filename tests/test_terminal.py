@@ -156,7 +156,7 @@ def test_lines_and_a_region_are_drawn_and_the_end_is_clean(terminal_output):
     end = plain(shown.split("\x1b[2K")[-1])
     for word in ("→ ", "winner   ", "saved    ", "decides  ", "report     python -m"):
         assert word in plain(shown)
-    assert end.rstrip().splitlines()[-1].startswith("evaluate   python -m")
+    assert end.rstrip().splitlines()[-1].startswith("race       python -m")
     assert re.search(r"\[1/1\] joint search +.*\d/8 · \d:\d\d", plain(shown)), "how far it is"
 
 
@@ -168,7 +168,7 @@ def test_without_a_terminal_it_is_a_line_a_trial_and_no_escape(cli):
     first = [line.split()[0] for line in done.stdout.splitlines() if line and line[0] != " "]
     assert first == [
         "study", "data", "search", "plan", "[1/1]", "→", "decides", "trials", "winner", "saved",
-        "dashboard", "report", "reproduce", "evaluate",
+        "dashboard", "report", "reproduce", "evaluate", "race",
     ]  # fmt: skip
     logged = done.stderr.splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in logged)

@@ -157,8 +157,8 @@ class Presentation:
             winner = f"{ended[0].search.name}/{ended[1].number}"
             self._print(f"reproduce  python -m nndl_exp.reproduce {winner}{output}")
             self._print(f"evaluate   python -m nndl_exp.evaluate {winner}{output}{tracking}")
-        if complete and config.strategy.stages == ("joint",):
-            self._print(f"race       {self._race(words)}")
+            if complete and config.strategy.stages == ("joint",):
+                self._print(f"race       {self._race(words)}")
 
     def _race(self, words: Sequence[str]) -> str:
         """The command that trains the best trials of a search again, with new seeds."""
