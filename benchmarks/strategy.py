@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from benchmarks.quality.tables import interval
 from benchmarks.readme import write_section
 
 START = ["training.eta=10", "training.lmbda=1000", "network.hidden=[30]"]
@@ -161,22 +162,13 @@ def difference_table(case: Case, found: dict[str, list[Course]]) -> str:
         ours = np.array([course.at(share * case.seconds) for course in found["chapter3"]])
         for contender in ("TPE", "random"):
             its = np.array([course.at(share * case.seconds) for course in found[contender]])
-            mean, (low, high) = (ours - its).mean(), paired(ours - its)
+            mean, low, high = interval(ours - its)
             lines.append(
                 f"| {name} ({share * case.seconds:.3g} s) | {100 * ours.mean():.2f} % "
                 f"| {contender} | {100 * its.mean():.2f} % | {100 * mean:+.2f} points, "
                 f"{100 * low:+.2f} to {100 * high:+.2f} |"
             )
     return "\n".join(lines)
-
-
-def paired(differences: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of the mean of paired differences, by Student's t."""
-    from scipy.stats import t
-
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    reach = float(t.ppf(0.975, len(differences) - 1) * error)
-    return float(differences.mean() - reach), float(differences.mean() + reach)
 
 
 def _seconds(time: float) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import norm
 from sklearn import datasets as sets
 
-from benchmarks.readme import write_section
+from benchmarks.readme import table, write_section
 from nndl_exp.api import Dataset, RunConfig, compare, initial_network, load_config, train
 from nndl_exp.datasets.dataset import Labelled, Measured
 from nndl_exp.datasets.split import split
@@ -173,12 +173,6 @@ def real(studies: int) -> list[list[str]]:
         ]
         rows.append([name, f"{pools[0].shape[1]:,}", f"{100 * spread:.2f}", *cells])
     return rows
-
-
-def table(headings: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def main() -> None:

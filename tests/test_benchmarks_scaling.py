@@ -6,11 +6,12 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="needs the repository's benchmarks/")
 
+from benchmarks.readme import table
 from benchmarks.scaling import overhead, proposals, sleeping, workers
 from benchmarks.scaling.__main__ import PARTS
 from benchmarks.scaling.bare import train_again
 from benchmarks.scaling.counted import Counted
-from benchmarks.scaling.sweeps import Sweep, table
+from benchmarks.scaling.sweeps import Sweep
 from nndl_exp.api import load_study
 
 TINY = ("training.epochs=2", "dataset.training_size=200", "dataset.validation_size=100",

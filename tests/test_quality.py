@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("benchmarks", reason="needs the repository's benchmarks/")
 
 from benchmarks.quality.jobs import Outcome
-from benchmarks.quality.search import Ended, nearest, recommended, run_of, with_techniques
+from benchmarks.quality.search import Ended, recommended, run_of, with_techniques
 from benchmarks.quality.tables import by_set, by_stage, in_words, interval, mean_ranks, ranking
 from nndl_exp.api import load_config, load_dataset, load_study
 from nndl_exp.run import check_parts
-from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import SearchSpace, nearest
 
 
 def test_equal_scores_share_their_ranks_and_sets_count_alike():

@@ -160,3 +160,10 @@ def test_the_best_by_cost_have_the_lowest(output):
     ]  # fmt: skip
     values = {row.config: row.settled.values[0] for row in by_cost if row.settled.complete}
     assert [values[config] for config in warm_start.best(by_cost)] == sorted(values.values())
+
+
+def test_a_run_with_several_seeds_races_once(output):
+    rows = study_of(output, *NEW, *SERIAL).rows
+    twice = [replace(row, config=replace(row.config, seed=seed)) for row in rows for seed in (5, 6)]
+    alone = [replace(config, seed=5) for config in warm_start.best(rows)]
+    assert warm_start.best(twice) == alone

@@ -15,14 +15,14 @@ import numpy as np
 
 from benchmarks.quality import sets
 from benchmarks.quality.judging import test_scores
-from benchmarks.quality.search import nearest, recommended, run_of, search, with_techniques
+from benchmarks.quality.search import recommended, run_of, search, with_techniques
 from benchmarks.quality.searchers import make_searcher
 from nndl_exp.api import RunConfig, load_config, load_study
 from nndl_exp.config import StoppingConfig, to_mapping
 from nndl_exp.nn.blas import blas_threads
 from nndl_exp.records import atomic
 from nndl_exp.run import data_of
-from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import SearchSpace, nearest
 
 BUDGETS = {"quarter": 0.25, "full": 1.0}
 """The parts of the strategy's budget that contenders are read at."""
@@ -138,14 +138,16 @@ def for_long(run: RunConfig) -> RunConfig:
 def searched(job: Job) -> dict[str, Outcome]:
     """A search for the time that the strategy took, read at both times."""
     strategys = replace(job, contender="chapter3", techniques=False).outcomes()
-    study = load_study(job.words())
-    start, entries = study.config.run, study.config.search_space
+    pruner = ["pruner=hyperband"] if job.contender == "TPE, Hyperband" else []
+    config = load_study([*job.words(), *pruner, f"study.seed={job.seed}"]).config
+    start, entries = config.run, config.search_space
     dataset = data_of(start, test=True)
     if job.techniques:
         start, entries = for_long(start), with_techniques(entries, dataset)
     space = SearchSpace.parse(entries, start)
-    first, epochs = nearest(space, start), start.training.epochs
-    searcher = make_searcher(job.contender, space, first, epochs, job.seed)
+    first = nearest(space, start)
+    assert first is not None
+    searcher = make_searcher(job.contender, space, first, config, start.training.epochs)
     limit = max(outcome.seconds for outcome in strategys.values())
     ended = search(searcher, partial(run_of, space, start), dataset, limit)
     found = {}

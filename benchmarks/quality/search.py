@@ -7,8 +7,7 @@ from typing import Any
 from benchmarks.quality.judging import training
 from benchmarks.quality.searchers import Searcher
 from nndl_exp.api import Dataset, Epoch, RunConfig
-from nndl_exp.config import flatten, to_mapping
-from nndl_exp.study.proposing.search_space import Params, SearchSpace
+from nndl_exp.study.proposing.search_space import Params, SearchSpace, nearest
 from nndl_exp.training.epoch import best_epoch
 
 # What the strategy tries besides the hyper-parameters of conf/search_space/chapter3.yaml.
@@ -95,14 +94,3 @@ def with_techniques(entries: dict[str, Any], dataset: Dataset) -> dict[str, Any]
     some += [OF_PICTURES] if dataset.shape else []
     keys = dict.fromkeys(key for one in some for key in one)
     return {key: {k: v for one in some for k, v in one.get(key, {}).items()} for key in keys}
-
-
-def nearest(space: SearchSpace, start: RunConfig) -> Params:
-    """The parameters of the start, moved to the nearest end where they lie outside."""
-    values = dict(flatten(to_mapping(start)))
-    params = space.named({name: values[name] for name in space.settings})
-    for name, value in params.items():
-        low, high = (getattr(space.distributions[name], end, None) for end in ("low", "high"))
-        if low is not None and high is not None:
-            params[name] = min(max(value, low), high)
-    return params

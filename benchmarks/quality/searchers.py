@@ -17,14 +17,14 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
+from nndl_exp.config import SweepConfig
+from nndl_exp.study.proposing.algorithms import make_pruner
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
 
-STARTUP = 5
-"""Random trials before a model proposes, as in ``conf/sampler/tpe.yaml``."""
 NEEDS = {"random": None, "TPE": None, "TPE, Hyperband": None, "GP": "torch", "SMAC3": "smac"}
 """The contenders, and the package that each needs."""
 
@@ -77,7 +77,7 @@ class Optunas:
 class Smacs:
     """SMAC3's facade for hyper-parameters, asked and told. What it writes is thrown away."""
 
-    def __init__(self, space: SearchSpace, first: Params, seed: int) -> None:
+    def __init__(self, space: SearchSpace, first: Params, startup: int, seed: int) -> None:
         from ConfigSpace import Configuration
         from smac import HyperparameterOptimizationFacade, Scenario
         from smac.runhistory import TrialInfo
@@ -89,7 +89,7 @@ class Smacs:
             output_directory=self.folder.name,
         )  # fmt: skip
         facade = HyperparameterOptimizationFacade
-        design = facade.get_initial_design(scenario, n_configs=STARTUP)
+        design = facade.get_initial_design(scenario, n_configs=startup)
         self.smac = facade(
             scenario, lambda config, seed: 0.0, initial_design=design, logging_level=False
         )
@@ -142,19 +142,22 @@ def _parameter(name: str, distribution: BaseDistribution) -> Any:
 
 
 def make_searcher(
-    contender: str, space: SearchSpace, first: Params, epochs: int, seed: int
+    contender: str, space: SearchSpace, first: Params, config: SweepConfig, epochs: int
 ) -> Searcher:
-    """The search of a contender, whose trials have at most so many epochs."""
+    """The search of a contender, with the sampler's and pruner's options of ``config``; its trials
+    have at most so many epochs."""
+    options, seed = {k: v for k, v in config.sampler.items() if k != "name"}, config.study.seed
+    startup, pruner = options["n_startup_trials"], make_pruner(config.pruner)
     if contender == "SMAC3":
-        return Smacs(space, first, seed)
-    median = MedianPruner(n_startup_trials=5, n_warmup_steps=4)
+        return Smacs(space, first, startup, seed)
     if contender == "random":
-        return Optunas(RandomSampler(seed), median, space, None)
+        return Optunas(RandomSampler(seed), pruner, space, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if contender == "GP":
-            gp = GPSampler(seed=seed, n_startup_trials=STARTUP, warn_independent_sampling=False)
+            gp = GPSampler(seed=seed, n_startup_trials=startup, warn_independent_sampling=False)
             return Optunas(gp, NopPruner(), space, first)
-        tpe = TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, group=True)
-    hyperband = HyperbandPruner(min_resource=3, max_resource=epochs, reduction_factor=3)
-    return Optunas(tpe, hyperband if contender == "TPE, Hyperband" else median, space, first)
+        tpe = TPESampler(seed=seed, **options)
+    if contender == "TPE, Hyperband":
+        pruner = make_pruner({**config.pruner, "max_resource": epochs})
+    return Optunas(tpe, pruner, space, first)

@@ -1,6 +1,6 @@
 """The tables of outcomes: ranks, paired differences with intervals, and scores by set and stage."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, t
 
 from benchmarks.quality.jobs import BUDGETS, Outcome
+from benchmarks.readme import table
 
 Key = tuple[str, int]
 """A set and a seed."""
@@ -93,10 +94,3 @@ def by_stage(found: Mapping[Key, Mapping[str, Outcome]]) -> str:
 def _gained(gains: Sequence[float]) -> list[str]:
     changed = sum(gain != 0 for gain in gains)
     return [str(len(gains)), str(changed), in_words(gains), f"{min(gains):+.2f}"]
-
-
-def table(headings: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    first = list(headings)
-    lines = [first, ["---"] * len(first), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

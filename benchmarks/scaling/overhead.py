@@ -19,8 +19,9 @@ from dataclasses import astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from benchmarks.readme import table
 from benchmarks.scaling.counted import REPORT, STARTING, TRAINING, Counted, read
-from benchmarks.scaling.sweeps import Sweep, sweep, table
+from benchmarks.scaling.sweeps import Sweep, sweep
 
 LONG = "full digits, 1,050 epochs of work"
 """What takes half an hour is measured once."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import optuna
 
-from benchmarks.scaling.sweeps import table
+from benchmarks.readme import table
 from nndl_exp.api import load_study
 from nndl_exp.study.proposing.algorithms import sampler_for
 from nndl_exp.study.proposing.proposer import OptunaProposer, Proposal, Settled

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nndl_exp.run
-from benchmarks.scaling.sweeps import on_postgresql, stored_name, table
+from benchmarks.readme import table
+from benchmarks.scaling.sweeps import on_postgresql, stored_name
 from nndl_exp.api import load_study
 from nndl_exp.study.executors import EXECUTORS, Pool
 from nndl_exp.study.trial import run_trial  # noqa: F401  (loaded before the workers are forked)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from benchmarks.readme import table
 from benchmarks.scaling.bare import train_again
-from benchmarks.scaling.sweeps import sweep, table
+from benchmarks.scaling.sweeps import sweep
 from nndl_exp.records import RunDirectory
 
 COMMON = ("strategy=joint", "pruner=none", "training.stopping.name=none")

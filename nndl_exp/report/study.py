@@ -1,6 +1,5 @@
 """The terminal's view of a study: the plan, the trials, what each stage decided, what to type."""
 
-import re
 from collections.abc import Sequence
 from math import inf
 
@@ -55,20 +54,25 @@ class Presentation:
             network, training = run_text(config.run)
             self._print(f"start    {network}\n{'':9}{training}")
         self._print(f"plan     {self._planned(workers)}")
-        if config.strategy.epochs < (needed := least(study)):
+        self._warn(workers)
+        if config.study.dry_run:
+            for position, key in enumerate(config.strategy.stages, 1):
+                seconds = seconds_text(self._forecast.seconds_of(key))
+                self._print(f"  [{position}] {title_of(key):<24} about {seconds}")
+
+    def _warn(self, workers: int) -> None:
+        """Where the plan is not what will happen."""
+        config, needed = self.study.config, least(self.study)
+        if config.strategy.epochs < needed:
             self._print(
-                f"{'':9}it will take longer: the stages need strategy.epochs={needed} or so at the "
-                f"least, and have {config.strategy.epochs}"
+                f"{'':9}it will take longer than that: the stages need at least about {needed} "
+                f"epochs, and strategy.epochs is {config.strategy.epochs}"
             )
         if (idle := workers - config.study.lag) > 0 and "joint" in config.strategy.stages:
             self._tell(
                 f"{'':9}{idle} of {workers} workers will idle in the joint search: at most "
                 f"study.lag={config.study.lag} trials run at a time"
             )
-        if config.study.dry_run:
-            for position, key in enumerate(config.strategy.stages, 1):
-                seconds = seconds_text(self._forecast.seconds_of(key))
-                self._print(f"  [{position}] {title_of(key):<24} about {seconds}")
 
     def begin(self, position: int, stage: Stage) -> None:
         """A stage's heading."""
@@ -163,7 +167,8 @@ class Presentation:
     def _race(self, words: Sequence[str]) -> str:
         """The command that trains the best trials of a search again, with new seeds."""
         name, search = self.study.name, ("strategy", "study", "sampler", "pruner", "search_space")
-        same = [word for word in words if re.split(r"[.=@]", word.lstrip("+~"))[0] not in search]
+        group = {word: word.lstrip("+~").partition("=")[0].partition(".")[0] for word in words}
+        same = [word for word in words if group[word] not in search]
         race = ["strategy=race", f"study.warm_start={name}", f"study.name={name}-race"]
         return command_of([*same, *race])
 

@@ -23,8 +23,8 @@ _ENDING = f"{'epochs':>6} {'s':>6}  ended by"
 
 
 class TrialLines:
-    """The table of trials, a line at a time; remembers the best so far, save in a stage that goes
-    by the training cost."""
+    """The table of trials, a line at a time; remembers the best so far, except in a stage that
+    decides by the training cost."""
 
     def __init__(self, search: Search) -> None:
         self.search = search

@@ -25,8 +25,8 @@ from nndl_exp.study.executors import Pool
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.running.stop import Ended
 from nndl_exp.study.search import Search, Trial, table
-from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.stages.joint import CANDIDATES, Sampled
+from nndl_exp.study.stages.chapter3 import LEAST, STAGES
+from nndl_exp.study.stages.joint import Sampled
 from nndl_exp.study.stages.script import Scripted, stage_options
 from nndl_exp.study.stages.stage import Facts, Stage, StageSource, epoch_work
 from nndl_exp.study.summary import conclude, forget
@@ -38,16 +38,6 @@ if TYPE_CHECKING:
 
 REFERENCE_WIDTH = 100
 """Work is counted in epochs of a network with so many hidden neurons."""
-LEAST = {
-    "learning_rate": (8, 4, 5000),
-    "epochs": (1, 10, inf),
-    "regularization": (8, 10, 1000),
-    "mini_batch_size": (9, 10, 1000),
-    "architecture": (1, 10, inf),
-    "joint": (4, 10, inf),
-    "winner": (6, 10, inf),
-}
-"""The trials that a stage trains at the least, their epochs and their images."""
 
 
 class Study:
@@ -157,7 +147,7 @@ class Study:
     def stages(self) -> Iterator[Stage]:
         """The stages in order; each has to reach its decision before the next is asked for."""
         found = self.config.run
-        candidates: Sequence[RunConfig] = warm_start.best(self.rows)[:CANDIDATES]
+        candidates: Sequence[RunConfig] = warm_start.best(self.rows)
         used = {found.seed, *(row.config.seed for row in self.rows)}
         spent = 0.0
         for key in self.config.strategy.stages:
@@ -255,14 +245,11 @@ def facts_of(
     used_seeds: Collection[int] = (),
     spent: float = 0.0,
 ) -> Facts:
-    """What a stage is told: ``found`` is the run that the stages before decided on, ``spent`` their
-    work."""
+    """What a stage is told: ``found`` is the run that the stages before decided on, ``spent`` the
+    work that they took."""
     dataset, stages = study.load(found), study.config.strategy.stages
     position = stages.index(key)
-    work = planned(study)
-    left = max(0.0, sum(work.values()) - spent)
-    # What a stage leaves, or takes too much of, is shared by those after it.
-    part = work[key] / sum(work[other] for other in stages[position:]) if left < inf else 1.0
+    left, share = _left(study, key, spent)
     return Facts(
         base=found,
         start=study.config.run,
@@ -272,7 +259,7 @@ def facts_of(
         n_validation=len(dataset.validation),
         pictures=dataset.shape is not None,
         chance=dataset.baseline(dataset.validation) or 0.0,
-        share=left * part,
+        share=share,
         left=left,
         earlier=stages[:position],
         later=stages[position + 1 :],
@@ -308,7 +295,7 @@ def planned(study: Study) -> dict[str, float]:
     """The work of each stage if each takes its share, in multiply-adds of training; infinite for a
     search that nothing but study.n_trials limits."""
     strategy, dataset = study.config.strategy, study.dataset
-    if strategy.stages == ("joint",) and not strategy.shares:
+    if strategy.stages == ("joint",) and "joint" not in strategy.shares:
         return {"joint": inf}
     sizes = (dataset.n_in, REFERENCE_WIDTH, dataset.n_out)
     work = strategy.epochs * epoch_work(sizes, len(dataset.training))
@@ -316,8 +303,18 @@ def planned(study: Study) -> dict[str, float]:
     return {key: work * strategy.shares[key] / total for key in strategy.stages}
 
 
+def _left(study: Study, key: str, spent: float) -> tuple[float, float]:
+    """The work that is left for a stage and those after it, and its share: what a stage leaves goes
+    to those after it, and what it overspends comes from them."""
+    work, stages = planned(study), study.config.strategy.stages
+    if work[key] == inf:
+        return inf, inf
+    left = max(0.0, sum(work.values()) - spent)
+    return left, left * work[key] / sum(work[other] for other in stages[stages.index(key) :])
+
+
 def least(study: Study) -> int:
-    """About the least ``strategy.epochs`` that the stages need, in tens."""
+    """About the least ``strategy.epochs`` that the stages need, rounded to tens."""
     if inf in planned(study).values():
         return 0
     dataset, n = study.dataset, len(study.dataset.training)

@@ -77,14 +77,17 @@ def save(rows: Sequence[Row], path: Path) -> None:
 
 
 def best(rows: Sequence[Row]) -> list[RunConfig]:
-    """The runs of the completed rows, the best first."""
+    """The runs of the completed rows, the best first; one of those that differ by seed only."""
     completed = [row for row in rows if row.settled.complete]
 
     def goodness(row: Row) -> float:
         value = row.settled.values[0]
         return -value if row.config.training.judged_by == "validation_cost" else value
 
-    return [row.config for row in sorted(completed, key=goodness, reverse=True)]
+    distinct: dict[RunConfig, RunConfig] = {}
+    for row in sorted(completed, key=goodness, reverse=True):
+        distinct.setdefault(replace(row.config, seed=0), row.config)
+    return list(distinct.values())
 
 
 def known(

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from nndl_exp.config import RunConfig, flatten, no_such_setting, run_config, short_name, to_mapping
 from nndl_exp.errors import UserError
@@ -195,6 +200,22 @@ class SearchSpace:
                     self.apply(base, {name: value})
                 except UserError as e:
                     raise UserError(f"search_space: {e}") from None
+
+
+def nearest(space: SearchSpace, run: RunConfig) -> Params | None:
+    """The parameters of a run, moved to the nearest end of a range where they lie outside.
+
+    None where one can't be had: a value that is not among the choices, or a layer too many.
+    """
+    values = dict(flatten(to_mapping(run)))
+    params = space.named({name: values[name] for name in space.settings})
+    for name, value in params.items():
+        distribution = space.distributions.get(name)
+        if isinstance(distribution, FloatDistribution | IntDistribution):
+            params[name] = value = min(max(value, distribution.low), distribution.high)
+        if distribution is None or not contains(distribution, value):
+            return None
+    return params
 
 
 def _check_inside(space: SearchSpace, name: str, value: Any) -> None:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from math import inf, prod
 from typing import Any
 
-from nndl_exp.config import RunConfig, SweepConfig, flatten, to_mapping
+from nndl_exp.config import SweepConfig, flatten, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.study import warm_start
 from nndl_exp.study.proposing import objectives
 from nndl_exp.study.proposing.entries import centred
 from nndl_exp.study.proposing.proposer import Judge, OptunaProposer, Plan, Proposal, Proposer
 from nndl_exp.study.proposing.ranges import describe
-from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import Params, SearchSpace, nearest
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening
 from nndl_exp.study.search import Search, ranked
 from nndl_exp.study.stages.chapter3 import settings
@@ -48,8 +48,8 @@ class Sampled:
         self.config = replace(config, run=facts.base, search_space=entries)
         self.declared = space = SearchSpace.parse(entries, facts.base)
         _check_mini_batch_size(space, facts.n)
-        enqueue, outside = _first(space, config, facts)
-        self.plan = _plan(self.config, identity, space, enqueue, rows)
+        first, outside = _first(space, config, facts)
+        self.plan = _plan(self.config, identity, space, first, rows)
         if rows:
             notes.append(
                 f"{len(self.plan.known)} of {len(rows)} trials of {config.study.warm_start} are "
@@ -67,8 +67,8 @@ class Sampled:
         return Widening(self.plan, self._facts.n)
 
     def total(self, search: Search, finished: int) -> int:
-        """Trials are proposed until those that a proposal may see, and as many after them as it may
-        not see, have spent the share; these by the mean of those."""
+        """Trials are proposed until the share is likely to be spent: by those that a proposal may
+        see, and by those under way, which count like the mean of the others."""
         known = min(finished, self._most)
         if self._facts.share == inf:
             return self._most
@@ -161,7 +161,7 @@ def _plan(
     config: SweepConfig,
     identity: str,
     space: SearchSpace,
-    enqueue: Sequence[dict[str, Any]],
+    first: Sequence[Params],
     rows: Sequence[warm_start.Row],
 ) -> Plan:
     second = config.study.second_objective
@@ -173,7 +173,7 @@ def _plan(
         pruner={"name": "none"} if second != "none" else config.pruner,
         seed=config.study.seed,
         lag=config.study.lag,
-        enqueue=tuple(space.params_of(asked) for asked in enqueue),
+        enqueue=tuple(first),
         known=warm_start.known(rows, space, config.run),
     )
 
@@ -185,26 +185,22 @@ def _most(config: SweepConfig, space: SearchSpace) -> int:
     return min(config.study.n_trials, prod(len(values) for values in space.grid().values()))
 
 
-def _first(
-    space: SearchSpace, config: SweepConfig, facts: Facts
-) -> tuple[list[dict[str, Any]], list[str]]:
+def _first(space: SearchSpace, config: SweepConfig, facts: Facts) -> tuple[list[Params], list[str]]:
     """What is tried first: the point found earlier, the study's start where it lies inside, then
     what the user asked for; and notes."""
     if not facts.earlier:
-        return list(config.study.enqueue), []
-    first, notes = list(_inside(space, facts.base)), []
+        return [space.params_of(asked) for asked in config.study.enqueue], []
+    first, notes = [point] if (point := nearest(space, facts.base)) else [], list[str]()
     values = dict(flatten(to_mapping(facts.start)))
-    first += [
-        point for point in _inside(space, facts.start)
-        if point not in first and all(values[name] == value for name, value in point.items())
-    ]  # fmt: skip
-    for asked in config.study.enqueue:
+    for asked in ({name: values[name] for name in space.settings}, *config.study.enqueue):
         try:
-            space.params_of(asked)
-            first.append(asked)
+            params = space.params_of(asked)
         except UserError:
-            said = settings.in_words(asked)
-            notes.append(f"not tried: {said} of study.enqueue lies outside these ranges")
+            if asked in config.study.enqueue:
+                said = settings.in_words(asked)
+                notes.append(f"not tried: {said} of study.enqueue lies outside these ranges")
+        else:
+            first += [params] if params not in first else []
     return first, notes
 
 
@@ -228,24 +224,3 @@ def _wider(search: Search) -> list[str]:
         for name in now
         if repr(before[name]) != repr(now[name])
     ]
-
-
-def _inside(space: SearchSpace, found: RunConfig) -> tuple[dict[str, Any], ...]:
-    """The found point as the settings of a first trial, moved to the nearest end where outside.
-
-    None where a setting has choices and the found value is not among them.
-    """
-    values = dict(flatten(to_mapping(found)))
-    point = {}
-    for name in space.settings:
-        value = values[name]
-        distribution = space.distributions.get(name)
-        low, high = getattr(distribution, "low", None), getattr(distribution, "high", None)
-        if low is not None and high is not None:
-            value = min(max(value, low), high)
-        point[name] = value
-    try:
-        space.params_of(point)
-    except UserError:
-        return ()
-    return (point,)

@@ -39,8 +39,8 @@ class Facts:
     with; ``later`` are the stages to come. ``n`` and ``n_validation`` are the sizes of the training
     and validation set, ``chance`` is the validation accuracy of always naming the commonest class,
     ``pictures`` whether the examples are pictures. ``share`` is the work that the stage may spend,
-    ``left`` that which it and those after it may, in multiply-adds; infinite if nothing limits it.
-    ``used_seeds`` are the seeds of all earlier trials.
+    in multiply-adds, and ``left`` what is left for it and the stages after it; both are infinite if
+    nothing limits them. ``used_seeds`` are the seeds of all earlier trials.
     """
 
     base: RunConfig

@@ -4,6 +4,7 @@ A stage is a module with a title, its options with their defaults, and three fun
 its trials vary, what they vary, and the script. To add one: a module, and an entry in ``STAGES``.
 """
 
+from math import inf
 from typing import cast
 
 from nndl_exp.study.stages.chapter3 import (
@@ -14,6 +15,7 @@ from nndl_exp.study.stages.chapter3 import (
     mini_batch_size,
     regularization,
     schedule,
+    settings,
     techniques,
     winner,
 )
@@ -34,4 +36,15 @@ STAGES = {
     }.items()
 }
 BY_TRAINING_COST = ("any_learning", "learning_rate")
-"""The stages that don't go by what a trial came to on the validation set."""
+"""The stages that decide by the training cost, not by the validation set."""
+LEAST = {
+    "learning_rate": (8, learning_rate.Options.epochs, learning_rate.Options.images),
+    "epochs": (1, epochs.LEAST, inf),
+    "regularization": (8, epochs.LEAST, settings.LEAST_IMAGES),
+    "mini_batch_size": (9, epochs.LEAST, settings.LEAST_IMAGES),
+    "architecture": (1, epochs.LEAST, inf),
+    "joint": (4, epochs.LEAST, inf),
+    "winner": (6, epochs.LEAST, inf),
+}
+"""About the trials that a stage trains at the least, their epochs and their images; the others
+train none, or hardly any."""

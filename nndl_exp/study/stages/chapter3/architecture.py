@@ -74,8 +74,10 @@ def script(facts: Facts, options: Options) -> Script:
                 best = candidate
             if worse or not candidate.ok:
                 break
-    if not best.ok:
-        return settings.nothing(facts, seen)
+    return _decision(facts, best, tried) if best.ok else settings.nothing(facts, seen)
+
+
+def _decision(facts: Facts, best: Seen, tried: Sequence[str]) -> Decision:
     config = settings.training(
         settings.network(facts.base, hidden=best.config.network.hidden),
         eta=best.config.training.eta,
@@ -87,8 +89,8 @@ def script(facts: Facts, options: Options) -> Script:
 
 
 def _is_paid(facts: Facts, hidden: Sequence[int], spent: float) -> bool:
-    """Whether the stage's share pays for two trainings of such a network as well, and what is left
-    after it for those of the stages to come."""
+    """Whether the stage's share pays for two trainings of such a network besides what is spent, and
+    the work of the stages to come pays for theirs."""
     each = facts.likely_work(settings.network(facts.base, hidden=tuple(hidden)))
     return spent + 2 * each <= facts.share and LATER * each <= facts.left - facts.share
 

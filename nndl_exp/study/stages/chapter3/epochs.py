@@ -16,6 +16,8 @@ from nndl_exp.training.epoch import best_epoch, score
 from nndl_exp.training.stopping import STOPPING
 
 TITLE = "number of epochs"
+LEAST = 10
+"""Epochs that are trained also where the work does not pay for them."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -32,7 +34,7 @@ def start(facts: Facts, options: Options) -> RunConfig:
     """The network as found so far, trained for long."""
     fewer = settings.fewer_images(facts, options.images)
     affordable = int(facts.share / facts.work(fewer, 1))
-    return settings.without_stopping(fewer, max(10, min(options.epochs, affordable)))
+    return settings.without_stopping(fewer, max(LEAST, min(options.epochs, affordable)))
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
