@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nndl_exp.api import load_config, load_study
 from nndl_exp.config import RunConfig
 from nndl_exp.errors import UserError
-from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.proposing.search_space import SearchSpace, nearest
 
 BASE = RunConfig()
 CHAPTER3 = {
@@ -139,3 +140,25 @@ def test_the_space_reads_like_a_sentence():
     assert SearchSpace.parse(CHAPTER3, BASE).describe() == (
         "eta 0.001..10 log · mini_batch_size 5..100 log · 1..3 hidden layers of 10..200 log"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [
+        (["training.eta=99"], {"training.eta": 10.0}),
+        (["training.mini_batch_size=2"], {"training.mini_batch_size": 5}),
+        (
+            ["network.hidden=[30,500]"],
+            {"network.hidden.width_1": 30, "network.hidden.width_2": 200},
+        ),
+        (["network.hidden=[30,30,30,30]"], None),
+        (["training.momentum=0.5"], None),
+    ],
+)
+def test_the_nearest_point_lies_inside_or_there_is_none(words, there):
+    entries = {**load_study().config.search_space}
+    if "training.momentum=0.5" in words:
+        entries = {"training": {"momentum": {"choices": [0.0, 0.9]}}}
+    run = load_config(words)
+    found = nearest(SearchSpace.parse(entries, run), run)
+    assert there is None if found is None else there.items() <= found.items()
