@@ -87,6 +87,7 @@ MISTAKES = [
     (("study.warm_start=../studies/old",), "no such study"),
     (("study.name=old", "study.warm_start=old"), "no such study: old"),
     (("sampler=random",), "study.warm_start goes with sampler=tpe: got random"),
+    (("strategy=race", "study.warm_start=null"), "strategy=race goes with study.warm_start=NAME, "),
     (("dataset.training_size=200",), "must have trials on the same dataset: got none"),
     (("dataset=digits_8x8",), "must have trials on the same dataset: got none"),
     (("network=relu",), "with the same settings otherwise: got none in 14"),

@@ -361,6 +361,10 @@ def _check_strategy(config: SweepConfig) -> None:
 
 def _check_run(config: SweepConfig) -> None:
     stages = config.strategy.stages
+    if config.strategy.name == "race" and config.study.warm_start is None:
+        raise UserError(
+            "strategy=race goes with study.warm_start=NAME, whose best trials are to race: got none"
+        )
     if config.study.second_objective != "none" and stages != ("joint",):
         raise UserError(
             "study.second_objective goes with strategy=joint: stages look for one best run"
