@@ -11,8 +11,8 @@ HYDRA_COMMANDS = {
 COMMANDS = (
     "studies", "report", "reproduce", "evaluate", "predict", "demo", "sync", "init_storage",
 )  # fmt: skip
-_MODULES = {name: f"nndl_exp.{name}.__main__" for name in ("report", "demo")}
-"""The packages; the others are modules of their own name."""
+_PACKAGES = {"demo": "nndl_exp.demo.__main__"}
+"""The others are modules of their own name."""
 
 
 class Nndl(click.Group):
@@ -27,7 +27,7 @@ class Nndl(click.Group):
         if name in HYDRA_COMMANDS:
             return _hydra_command(name)
         if name in COMMANDS:
-            command = importlib.import_module(_MODULES.get(name, f"nndl_exp.{name}")).command
+            command = importlib.import_module(_PACKAGES.get(name, f"nndl_exp.{name}")).command
             assert isinstance(command, click.Command)
             return command
         return None

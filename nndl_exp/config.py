@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -237,6 +238,11 @@ class TrackingConfig:
     experiment: Annotated[Text, Field(min_length=1, max_length=250)] | None = None
     """MLflow's experiment; null for the name of the dataset, or for that in which a study that is
     there is shown."""
+
+    @property
+    def is_server(self) -> bool:
+        """Whether a server shows the runs, and keeps their artifacts too."""
+        return bool(self.uri) and "sql" not in urlsplit(str(self.uri)).scheme
 
 
 @dataclass(frozen=True, config=STRICT)

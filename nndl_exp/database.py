@@ -101,6 +101,11 @@ def url_below(output: Path | str, schema: str) -> str:
     return file_url(folder / FILES[schema])
 
 
+def mlflow_file(output: Path | str) -> Path:
+    """MLflow's own database below an output folder."""
+    return Path(output) / FILES["mlflow"]
+
+
 def file_url(file: Path | str) -> str:
     """The address of an SQLite database in a file with any path.
 

@@ -9,8 +9,8 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option, tracking_option, verbosity_options
 from nndl_exp.cli.runs import Found
 from nndl_exp.config import TrackingConfig
+from nndl_exp.display.terminal.screen import Screen, Verbosity
 from nndl_exp.errors import UserError
-from nndl_exp.report.screen import Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.cli.looks import Keeper

@@ -15,9 +15,9 @@ from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option, tracking_option, verbosity_options
 from nndl_exp.config import TrackingConfig
+from nndl_exp.display.terminal.screen import Screen, Verbosity
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.screen import Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.config import RunConfig

@@ -11,7 +11,8 @@ from nndl_exp.cli.console import make_console
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_of_group, output_option
 from nndl_exp.cli.runs import find_study
-from nndl_exp.config import TrackingConfig, output_words
+from nndl_exp.config import TrackingConfig
+from nndl_exp.display.commands import Commands
 from nndl_exp.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def command(context: click.Context, output: str) -> None:
 @output_of_group
 def show(output: str, study: str) -> None:
     """Show STUDY: what each stage decided and why, its best trials, and what to type next."""
-    from nndl_exp.report.text import when
+    from nndl_exp.display.words import when
 
     found, console = _find(output, study), make_console()
     result = found.result
@@ -65,14 +66,13 @@ def show(output: str, study: str) -> None:
     if found.best is None or result is None:
         console.print("best     none: no trial trained to its end")
         return
-    name, where = found.best.name, found.config.output
-    options, runs = output_words(where), found.replicates()
+    name, commands, runs = found.best.name, Commands(found.config.output), found.replicates()
     how = f"in the mean of {len(runs)} new seeds" if len(runs) > 1 else f"after epoch {result.best}"
     console.print(f"best     {name} · {_accuracy(found)} · {how}")
-    console.print(f"\nreport     python -m nndl_exp.report {found.name}{options}")
-    console.print(f"reproduce  python -m nndl_exp.reproduce {name}{options}")
+    console.print(f"\nreport     {commands.report(found.name)}")
+    console.print(f"reproduce  {commands.reproduce(name)}")
     if found.is_finished:
-        console.print(f"evaluate   python -m nndl_exp.evaluate {name}{options}")
+        console.print(f"evaluate   {commands.evaluate(name)}")
 
 
 @command.command()
@@ -117,8 +117,8 @@ def compare(output: str, first: str, second: str) -> None:
 def export(output: str, study: str, csv: str | None, parquet: str | None, yaml: str | None) -> None:
     """Write the trials of STUDY, or the configuration of its best run, into files."""
     from nndl_exp.config import to_mapping, to_yaml
+    from nndl_exp.display.files import columnar
     from nndl_exp.records import atomic
-    from nndl_exp.report.study_files import columnar
 
     found, files = _find(output, study), {}
     if csv:
@@ -165,12 +165,12 @@ def _check_not_running(found: "Summary") -> None:
 
 def _delete(found: "Summary") -> None:
     """Delete a study from its output folder's databases, and last its own folder, the record."""
-    from nndl_exp.tracking.client import database_file
+    from nndl_exp.database import mlflow_file
     from nndl_exp.tracking.optuna_view import forget_study
     from nndl_exp.tracking.stored_runs import delete_runs
 
     output = found.config.output
-    if database_file(output).exists():
+    if mlflow_file(output).exists():
         delete_runs(output, TrackingConfig(), found.name)
     forget_study(output, found.name)
     shutil.rmtree(found.folder)
@@ -211,7 +211,7 @@ def _rows(
 
 def _row(study: "Summary") -> tuple[float, list[str]]:
     """When the last trial of a study ended, and its line in the list."""
-    from nndl_exp.report.text import when
+    from nndl_exp.display.words import when
 
     ended, title = study.ended, study.config.run.dataset.title
     cells = [study.name, title, str(study.trials), _accuracy(study), study.state]
@@ -220,8 +220,8 @@ def _row(study: "Summary") -> tuple[float, list[str]]:
 
 def _row_of_run(path: Path) -> tuple[float, list[str]]:
     """When a single run ended, and its line in the list."""
+    from nndl_exp.display.words import when
     from nndl_exp.records import RunDirectory
-    from nndl_exp.report.text import when
 
     run = RunDirectory(path.parent)
     title, result = run.config().dataset.title, run.result()
@@ -254,9 +254,7 @@ def _show_trials(found: "Summary", console: "Console") -> None:
     console.print()
     console.print(_columns(("trial", "stage", "state", "best"), rows))
     if (more := len(best) - _SHOWN) > 0:
-        options = output_words(found.config.output)
-        console.print(f"and {more} more: python -m nndl_exp.studies export {found.name} "
-                      f"--csv FILE{options}")  # fmt: skip
+        console.print(f"and {more} more: {Commands(found.config.output).export(found.name)}")
     console.print()
 
 
@@ -279,7 +277,7 @@ def _accuracy_of(runs: "list[RunDirectory]") -> str:
     """The validation accuracy of some runs in the mean."""
     from statistics import fmean
 
-    from nndl_exp.report.text import plain_accuracy
+    from nndl_exp.display.words import plain_accuracy
     from nndl_exp.run import measure_of
 
     results = [run.result() for run in runs]

@@ -17,13 +17,13 @@ from nndl_exp.cli.hydra_config import Composed, compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.cli.tracker import outage_line
 from nndl_exp.config import SweepConfig, command_of, no_such_setting, parse, seconds, to_mapping
+from nndl_exp.display.terminal.screen import WARNING, Screen, Verbosity
 from nndl_exp.errors import UserError
-from nndl_exp.report.screen import WARNING, Screen, Verbosity
 
 if TYPE_CHECKING:
     from nndl_exp.cli.study_tracking import StudyViews
-    from nndl_exp.report.live import StudyRegion
-    from nndl_exp.report.study import Presentation
+    from nndl_exp.display.terminal.live import StudyRegion
+    from nndl_exp.display.terminal.study import Presentation
     from nndl_exp.study.running.coordinator import Coordinator
     from nndl_exp.study.running.stop import Report
     from nndl_exp.study.search import Trial
@@ -114,9 +114,9 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     Returns:
         The exit status: 0 if it has a winner, 130 or 143 if a signal stopped it, else 1.
     """
-    from nndl_exp.report.live import StudyRegion
-    from nndl_exp.report.pace import Pace
-    from nndl_exp.report.study import Presentation
+    from nndl_exp.display.terminal.live import StudyRegion
+    from nndl_exp.display.terminal.pace import Pace
+    from nndl_exp.display.terminal.study import Presentation
     from nndl_exp.study import executors
     from nndl_exp.study.forecast import forecast
     from nndl_exp.study.study import Study

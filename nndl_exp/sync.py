@@ -9,9 +9,9 @@ from nndl_exp.cli.console import make_screen, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option, tracking_option, verbosity_options
 from nndl_exp.config import StorageConfig, TrackingConfig
+from nndl_exp.display.terminal.screen import Screen, Verbosity
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.screen import Screen, Verbosity
 
 
 @click.command(name="python -m nndl_exp.sync")
@@ -64,7 +64,7 @@ def _storage(tracking: TrackingConfig) -> StorageConfig:
 def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
     """Log all single runs of an output folder that have ended; how many there are."""
     from nndl_exp.cli.tracker import show_run
-    from nndl_exp.report.curves import draw
+    from nndl_exp.display.figures.curves import draw
     from nndl_exp.run import recorded_data
 
     directories = [RunDirectory(path.parent) for path in output.glob("runs/*/result.json")]

@@ -17,14 +17,12 @@ from nndl_exp.config import (
     TrainConfig,
     command_of,
     no_such_setting,
-    output_words,
     parse,
     to_mapping,
-    tracking_words,
 )
+from nndl_exp.display.terminal.screen import WARNING, Screen
 from nndl_exp.errors import UserError
 from nndl_exp.interrupts import Deferred
-from nndl_exp.report.screen import WARNING, Screen
 
 if TYPE_CHECKING:  # heavy; an error line needs none of them
     from nndl_exp.datasets import Dataset
@@ -86,7 +84,7 @@ def train_one(
     A run that has finished is trained ``again``. A ``--multirun`` only shows it, so that repeating
     one that was killed trains what is missing.
     """
-    from nndl_exp.report.curves import draw
+    from nndl_exp.display.figures.curves import draw
     from nndl_exp.run import Run, check
 
     dataset = check(config.run)
@@ -135,8 +133,8 @@ def _show_plan(
     origin: "Origin | None",
     screen: Screen,
 ) -> None:
+    from nndl_exp.display.words import run_text, show_dataset
     from nndl_exp.records.looks import register_of
-    from nndl_exp.report.text import run_text, show_dataset
     from nndl_exp.study.looks import looks_at
 
     name, before = directory.name, " · trained before" if directory.result() else ""
@@ -153,8 +151,8 @@ def _show_plan(
 
 def _show_epochs(run: "Run", screen: Screen) -> int | None:
     """Train the run, and print a line for each epoch; the signal that asked it to stop."""
-    from nndl_exp.report.sparkline import sparkline
-    from nndl_exp.report.text import headings_text, measured_text
+    from nndl_exp.display.terminal.sparkline import sparkline
+    from nndl_exp.display.words import headings_text, measured_text
     from nndl_exp.run import measure_of
 
     measure, judged_by = measure_of(run.config), run.config.training.judged_by
@@ -189,7 +187,7 @@ def _track(config: TrainConfig, dataset: "Dataset", directory: "RunDirectory") -
 
 
 def _show_result(run: "Run", directory: "RunDirectory", screen: Screen) -> None:
-    from nndl_exp.report.text import result_text
+    from nndl_exp.display.words import result_text
     from nndl_exp.run import measure_of
 
     result = run.result
@@ -206,16 +204,16 @@ def _show_result(run: "Run", directory: "RunDirectory", screen: Screen) -> None:
 def _show_commands(config: TrainConfig, name: str, outage: str | None, screen: Screen) -> None:
     """Print what to type next."""
     from nndl_exp.cli.tracker import outage_line
-    from nndl_exp.tracking.client import ui_command
+    from nndl_exp.display.commands import Commands
 
+    commands = Commands(config.output, config.tracking)
     if outage:
         screen.tell(outage_line(outage, config.output, config.tracking), style=WARNING)
     if config.tracking.name == "mlflow":
-        screen.print(f"look       {ui_command(config.output, config.tracking)}")
-    output, tracking = output_words(config.output), tracking_words(config.tracking)
-    screen.print(f"reproduce  python -m nndl_exp.reproduce {name}{output}")
+        screen.print(f"look       {commands.ui()}")
+    screen.print(f"reproduce  {commands.reproduce(name)}")
     if config.run.dataset.monitor != "test":
-        screen.print(f"evaluate   python -m nndl_exp.evaluate {name}{output}{tracking}")
+        screen.print(f"evaluate   {commands.evaluate(name)}")
 
 
 def _show_resume(words: Sequence[str], screen: Screen) -> None:

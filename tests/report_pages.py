@@ -11,7 +11,7 @@ import pytest
 from studies import SERIAL
 
 from nndl_exp.api import load_study
-from nndl_exp.report.__main__ import main
+from nndl_exp.report import main
 from nndl_exp.sweep import main as sweep
 
 STAGED = (

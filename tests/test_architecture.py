@@ -16,7 +16,7 @@ PACKAGE = Path(nndl_exp.__file__).parent
 ORDER = (
     "interrupts", "masking", "escaping", "errors", "nn", "training", "datasets", "config",
     "records", "run",
-    "database", "tracking", "study", "report", "demo", "cli", "book",
+    "database", "study", "display", "tracking", "demo", "cli", "book",
 )  # fmt: skip
 ROOM_OF_LIBRARY = {
     "hydra": {"cli"},
@@ -26,27 +26,27 @@ ROOM_OF_LIBRARY = {
     "dask": {"study"},
     "mlflow": {"tracking"},
     "sqlalchemy": {"study", "tracking", "database"},
-    "matplotlib": {"report"},
-    "plotly": {"report"},
-    "jinja2": {"report"},
+    "matplotlib": {"display"},
+    "plotly": {"display"},
+    "jinja2": {"display"},
     "pooch": {"datasets"},
     "mlxtend": {"datasets"},
     "sklearn": {"datasets", "book"},
     "PIL": {"datasets"},
     "starlette": {"demo"},
     "uvicorn": {"demo"},
-    "rich": {"cli", "report", "commands"},
+    "rich": {"cli", "display", "commands"},
     "click": {"cli", "commands"},
     "threadpoolctl": {"nn", "records"},
 }
 CORE, OPTIONAL = {"numpy", "scipy"}, {"threadpoolctl"}
 COMMANDS = {"__init__", "__main__", "api", "train", "sweep", "reproduce", "evaluate", "predict",
-            "sync", "init_storage", "studies"}  # fmt: skip
+            "sync", "init_storage", "studies", "report"}  # fmt: skip
 
 
 def room(path: Path) -> str:
     if path.stem == "__main__":
-        return "commands"  # also that of a room: python -m nndl_exp.report
+        return "commands"  # also that of a room: python -m nndl_exp.demo
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     return "commands" if part in COMMANDS else part
 
@@ -158,14 +158,14 @@ def test_workers_import_neither_mlflow_nor_matplotlib():
 
 
 def test_drawing_a_study_loads_matplotlib_only():
-    loaded = loaded_after("import nndl_exp.report.study_figures")
+    loaded = loaded_after("import nndl_exp.display.figures.study_figures")
     assert "matplotlib" in loaded
     assert not loaded & {"mlflow", "optuna", "pandas", "hydra", "sqlalchemy", "rich"}
 
 
 def test_help_and_errors_load_nothing_heavy():
     loaded = loaded_after(
-        "import nndl_exp.train, nndl_exp.sweep, nndl_exp.report.__main__, nndl_exp.__main__, "
+        "import nndl_exp.train, nndl_exp.sweep, nndl_exp.report, nndl_exp.__main__, "
         "nndl_exp.demo.__main__"
     )
     heavy = {"mlflow", "matplotlib", "plotly", "pandas", "optuna", "scipy", "sqlalchemy"}

@@ -21,11 +21,11 @@ from nndl_exp.datasets import framing_of, load_dataset, read_new
 from nndl_exp.datasets.target import read_target
 from nndl_exp.demo.__main__ import main as demo
 from nndl_exp.demo.subject import Subject
+from nndl_exp.display.figures.winner import confusion_matrix
 from nndl_exp.errors import UserError
 from nndl_exp.predict import read_examples
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.__main__ import main as report
-from nndl_exp.report.winner_figures import confusion_matrix
+from nndl_exp.report import main as report
 from nndl_exp.tracking.entities import params
 
 QUICK = ("network.hidden=[5]", "training.epochs=2", "tracking=none")

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from nndl_exp import evaluate, reproduce, studies, sweep, train
-from nndl_exp.report import __main__ as report
+from nndl_exp import evaluate, report, reproduce, studies, sweep, train
 
 SMALL = ["tracking=none", "dataset=digits_8x8", "dataset.training_size=100", "training.epochs=1"]
 JOINT = [*SMALL, "strategy=joint", "study.n_trials=2", "executor=serial", "study.name=s"]

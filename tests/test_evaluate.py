@@ -17,19 +17,18 @@ import yaml
 from conftest import CommandLine
 from filelock import FileLock, Timeout
 
-from nndl_exp import evaluate, predict, reproduce, studies, sweep, sync, train
+from nndl_exp import evaluate, predict, report, reproduce, studies, sweep, sync, train
 from nndl_exp.api import load_study
 from nndl_exp.cli.looks import MlflowLooks
 from nndl_exp.cli.runs import find_run
 from nndl_exp.config import TrackingConfig, run_config
 from nndl_exp.demo import __main__ as demo
+from nndl_exp.display.findings import analyse
+from nndl_exp.display.report.verdict import commands
+from nndl_exp.display.study_text import report_lines
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.looks import Look, read
-from nndl_exp.report import __main__ as report
-from nndl_exp.report.analysis import analyse
-from nndl_exp.report.page.verdict import commands
-from nndl_exp.report.study_text import report_lines
 from nndl_exp.run import Run, check
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from studies import SERIAL, SMALL, study_of
 
-from nndl_exp import evaluate, predict, reproduce, studies, sweep, sync, train
+from nndl_exp import evaluate, predict, report, reproduce, studies, sweep, sync, train
 from nndl_exp.config import read_yaml, run_config, to_yaml
 from nndl_exp.demo import __main__ as demo
-from nndl_exp.report import __main__ as report
 
 WORDS = (*SMALL, *SERIAL, "study.n_trials=2", "training.epochs=1")
 BEST = "studies/old/best.yaml"

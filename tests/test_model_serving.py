@@ -24,7 +24,9 @@ from nndl_exp.api import load_dataset
 from nndl_exp.config import TrackingConfig
 from nndl_exp.predict import answer
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.captions import (
+from nndl_exp.study.study import Study
+from nndl_exp.sync import command as sync
+from nndl_exp.tracking.captions import (
     champion_caption,
     spoken,
     stage_caption,
@@ -32,8 +34,6 @@ from nndl_exp.report.captions import (
     table,
     trial_caption,
 )
-from nndl_exp.study.study import Study
-from nndl_exp.sync import command as sync
 from nndl_exp.tracking.mlflow_view import MlflowView
 
 pytestmark = pytest.mark.timeout(600)

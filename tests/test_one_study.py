@@ -83,7 +83,7 @@ def test_constructing_a_study_writes_nothing_and_reads_its_data_once(tmp_path, m
 
 def test_a_study_that_began_with_the_trials_of_another_is_whole(tmp_path, capsys):
     """A staged one with study.warm_start is opened, reported, reproduced and exported."""
-    from nndl_exp.report.__main__ import main as report
+    from nndl_exp.report import main as report
 
     output = ("--output", str(tmp_path))
     led(tmp_path, capsys, ONE, "study.n_trials=6", "study.name=old")

@@ -11,8 +11,8 @@ from selenium import webdriver
 from ui import TRIALS, Page, Shown, request, serving
 
 from nndl_exp.cli.hydra_config import compose
+from nndl_exp.display.commands import dashboard_command
 from nndl_exp.sweep import sweep_config
-from nndl_exp.tracking.optuna_view import dashboard_command
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -30,7 +30,7 @@ def test_the_wheel_carries_the_configs_the_demos_page_and_the_types(wheel):
         assert f"nndl_exp/demo/page/{path.name}" in names
     assert "nndl_exp/py.typed" in names
     for name in ("page.html.j2", "page.css", "page.js"):
-        assert f"nndl_exp/report/page/{name}" in names
+        assert f"nndl_exp/display/report/{name}" in names
     assert not any(name.startswith(("tests/", "experiments/")) for name in names)
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from studies import SERIAL, lead, search_of, study_of
 
-from nndl_exp.report.__main__ import main
-from nndl_exp.report.analysis import analyse
-from nndl_exp.report.study_files import write_tables
+from nndl_exp.display.files import write_tables
+from nndl_exp.display.findings import analyse
+from nndl_exp.report import main
 from nndl_exp.run import Run
 from nndl_exp.study.search import table
 

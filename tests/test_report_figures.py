@@ -5,18 +5,21 @@ import pytest
 from matplotlib.colors import to_rgba
 from PIL import Image
 
-from nndl_exp.report.analysis import Analysis, Parameter, Point
-from nndl_exp.report.figures import VALIDATION, LearningCurves, save_learning_curves
-from nndl_exp.report.marks import log_ticks
-from nndl_exp.report.parameter_figures import (
+from nndl_exp.display.figures.learning_curves import (
+    VALIDATION,
+    LearningCurves,
+    save_learning_curves,
+)
+from nndl_exp.display.figures.marks import log_ticks
+from nndl_exp.display.figures.parameter_figures import (
     landscape,
     landscape_axes,
     parallel_coordinates,
     slices,
     surface,
 )
-from nndl_exp.report.scale import Scale
-from nndl_exp.report.study_figures import (
+from nndl_exp.display.figures.scale import Scale
+from nndl_exp.display.figures.study_figures import (
     FIGURES,
     best_so_far,
     draw_figure,
@@ -24,6 +27,7 @@ from nndl_exp.report.study_figures import (
     missing,
     pareto_front,
 )
+from nndl_exp.display.findings import Analysis, Parameter, Point
 from nndl_exp.training.accuracy import MEASURES
 from nndl_exp.training.epoch import Epoch
 

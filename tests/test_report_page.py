@@ -29,9 +29,9 @@ from sklearn.metrics import confusion_matrix, mean_squared_error
 
 from nndl_exp.config import run_config
 from nndl_exp.datasets import load_dataset
+from nndl_exp.display.predictions import Told, calibration
+from nndl_exp.display.report import LARGEST, pictures
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.page import LARGEST, pictures
-from nndl_exp.report.told import Told, calibration
 from nndl_exp.run import data_of
 from nndl_exp.study.study import Study
 from nndl_exp.study.verdict import mean_interval
@@ -307,7 +307,7 @@ def test_a_study_that_was_stopped_between_two_stages(staged, tmp_path):
 def test_a_page_that_would_be_too_large_does_without_charts(hostile, monkeypatch):
     path = hostile.directory / "report.html"
     whole = path.read_bytes()
-    monkeypatch.setattr("nndl_exp.report.page.LARGEST", 1_900_000)
+    monkeypatch.setattr("nndl_exp.display.report.LARGEST", 1_900_000)
     report(hostile)
     assert path.stat().st_size < 1_900_000
     page = Page(path)

@@ -10,9 +10,9 @@ from sklearn.datasets import make_classification, make_regression
 
 from nndl_exp.api import load_config, load_study
 from nndl_exp.config import read_yaml
+from nndl_exp.display.report.verdict import sentence
+from nndl_exp.display.words import accuracy_text
 from nndl_exp.nn.costs import constant_cost, pair
-from nndl_exp.report.page.verdict import sentence
-from nndl_exp.report.text import accuracy_text
 from nndl_exp.run import data_of
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.joint import centred

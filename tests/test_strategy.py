@@ -453,7 +453,7 @@ def test_the_report_tells_what_each_stage_decided_and_draws_it(whole):
 
 
 def test_the_picture_of_the_learning_rate_is_the_cost_of_each_from_before_the_first_epoch(whole):
-    from nndl_exp.report.stage_figures import training_costs
+    from nndl_exp.display.figures.stages import training_costs
 
     stage = next(stage for stage in whole.stages() if stage.key == "learning_rate")
     (axes,) = training_costs(stage.search, stage.search.trials()).axes
@@ -467,7 +467,7 @@ def test_the_picture_of_the_learning_rate_is_the_cost_of_each_from_before_the_fi
 
 
 def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
-    from nndl_exp.report.stage_figures import against_time
+    from nndl_exp.display.figures.stages import against_time
 
     words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
              *NO_TRACKING, *SERIAL)  # fmt: skip

@@ -19,9 +19,9 @@ from nndl_exp.config import (
     RunConfig,
     TrainingConfig,
 )
+from nndl_exp.display.report.verdict import network_text
+from nndl_exp.display.words import run_text
 from nndl_exp.records import Result, RunDirectory
-from nndl_exp.report.page.verdict import network_text
-from nndl_exp.report.text import run_text
 from nndl_exp.run import data_of, run
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.scores import standard_error

@@ -36,13 +36,13 @@ from nndl_exp import reproduce, sweep, train
 from nndl_exp.cli.hydra_config import compose_all
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.config import RunConfig, to_mapping, to_yaml
+from nndl_exp.display.terminal.pace import Pace
+from nndl_exp.display.terminal.screen import SECONDS_BETWEEN_DRAWINGS, Screen, Verbosity
+from nndl_exp.display.terminal.sparkline import sparkline
+from nndl_exp.display.terminal.watch import Watch
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.tail import KEPT, EpochTail
-from nndl_exp.report.pace import Pace
-from nndl_exp.report.screen import SECONDS_BETWEEN_DRAWINGS, Screen, Verbosity
-from nndl_exp.report.sparkline import sparkline
-from nndl_exp.report.watch import Watch
 from nndl_exp.study.running.trials import Slot
 from nndl_exp.training import Epoch
 

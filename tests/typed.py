@@ -27,7 +27,7 @@ def typed_fixture(folder: Path, capsys: pytest.CaptureFixture[str]) -> Typed:
     def run(line: str, status: int = 0) -> str:
         python, m, module, *words = shlex.split(line, comments=True)
         assert (python, m) == ("python", "-m")
-        package = ".__main__" if module in ("nndl_exp.report", "nndl_exp.demo") else ""
+        package = ".__main__" if module == "nndl_exp.demo" else ""
         main = importlib.import_module(module + package).main
         capsys.readouterr()
         try:

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nndl_exp.book.header import Header
-from nndl_exp.nn.arrays import Array
-from nndl_exp.report.book import (
+from nndl_exp.display.figures.book import (
     draw_bars,
     draw_histogram,
     draw_lines,
@@ -17,6 +16,7 @@ from nndl_exp.report.book import (
     make_figure,
     save_figure,
 )
+from nndl_exp.nn.arrays import Array
 
 _COLOURS = ("first", "second", "third", "fourth", "fifth")
 

@@ -16,8 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nndl_exp.display.terminal.screen import Screen, Verbosity
 from nndl_exp.escaping import printable
-from nndl_exp.report.screen import Screen, Verbosity
 
 
 class _PlainConsole(Console):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from nndl_exp.cli.runs import Found, find_run
 from nndl_exp.config import TrackingConfig
+from nndl_exp.database import mlflow_file
 from nndl_exp.errors import UserError
 from nndl_exp.records.looks import Look, Register, read, read_all, register_of
 from nndl_exp.run import measure_of
@@ -17,7 +18,6 @@ from nndl_exp.study.looks import looks_at
 from nndl_exp.study.settings import how_to_continue, is_readable
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking import TrackingOutage
-from nndl_exp.tracking.client import database_file
 from nndl_exp.tracking.stored_runs import StoredLooks
 
 
@@ -192,7 +192,7 @@ def metrics_of(found: Found, look: Look) -> dict[str, float]:
 
 def is_tracked(output: str, tracking: TrackingConfig) -> bool:
     """Whether there is an MLflow that may have the runs of an output folder."""
-    return tracking.uri is not None or database_file(output).exists()
+    return tracking.uri is not None or mlflow_file(output).exists()
 
 
 def _shown(output: str, tracking: TrackingConfig) -> list[Look]:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from nndl_exp.config import default_output
+from nndl_exp.display.terminal.screen import Verbosity
 from nndl_exp.errors import UserError
-from nndl_exp.report.screen import Verbosity
 
 output_option = click.option(
     "--output",

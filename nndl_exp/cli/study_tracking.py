@@ -8,19 +8,11 @@ from statistics import fmean
 
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
+from nndl_exp.display.figures.curves import draw
+from nndl_exp.display.figures.weights import draw_weights
+from nndl_exp.display.files import report_stage, write_tables
+from nndl_exp.display.findings import Analysis, analyse
 from nndl_exp.errors import UserError
-from nndl_exp.report.analysis import Analysis, analyse
-from nndl_exp.report.captions import (
-    champion_caption,
-    stage_caption,
-    study_caption,
-    table,
-    told,
-    trial_caption,
-)
-from nndl_exp.report.curves import draw
-from nndl_exp.report.study_files import report_stage, write_tables
-from nndl_exp.report.weights import draw_weights
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
 from nndl_exp.study.running.members import Leadership
@@ -29,6 +21,14 @@ from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import BEST as BEST_FILE
 from nndl_exp.study.summary import ending
+from nndl_exp.tracking.captions import (
+    champion_caption,
+    stage_caption,
+    study_caption,
+    table,
+    told,
+    trial_caption,
+)
 from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView
 from nndl_exp.tracking.study_view import StudyView

@@ -15,9 +15,9 @@ if TYPE_CHECKING:  # MLflow and the records are heavy; an error line needs neith
 
 def outage_line(why: str, output: str, tracking: TrackingConfig) -> str:
     """What is said at the end of a command where MLflow stopped answering."""
-    from nndl_exp.tracking.client import sync_command
+    from nndl_exp.display.commands import Commands
 
-    again = sync_command(output, tracking)
+    again = Commands(output, tracking).sync()
     return f"MLflow did not answer ({why}); nothing is lost: {again} shows it there later"
 
 
@@ -41,9 +41,9 @@ def show_run(
     output: str, tracking: TrackingConfig, name: str, directory: "RunDirectory", dataset: "Dataset"
 ) -> str | None:
     """Show a run that has been trained; why MLflow does not show it, None if it does."""
-    from nndl_exp.report.captions import run_caption
     from nndl_exp.run import measure_of
     from nndl_exp.tracking import TrackingOutage
+    from nndl_exp.tracking.captions import run_caption
 
     config = directory.config()
     try:

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nndl_exp import database
-from nndl_exp.config import TrackingConfig, output_words, tracking_words
+from nndl_exp.config import TrackingConfig
+from nndl_exp.display.commands import Commands
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
 from nndl_exp.tracking import empty_database
@@ -42,41 +43,9 @@ _PLAIN = re.compile(r"|[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _ADDRESSES = {"artifact_location", "artifact_uri", "storage_location", "source"}
 
 
-def database_file(output: Path | str) -> Path:
-    """MLflow's own database below an output folder."""
-    return Path(output) / database.FILES["mlflow"]
-
-
 def tracking_uri(output: Path | str, tracking: TrackingConfig) -> str:
     """The tracking URI of the config, or that of the database below the output folder."""
-    return tracking.uri or database.file_url(database_file(output).resolve())
-
-
-def ui_command(output: Path | str, tracking: TrackingConfig) -> str:
-    """What to type to look at the runs."""
-    if tracking.uri and is_server(tracking):
-        return f"open {masked(tracking.uri)}"
-    uri = masked(tracking.uri) if tracking.uri else database.file_url(database_file(output))
-    return f"mlflow ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
-
-
-def serve_command(output: Path | str, tracking: TrackingConfig, name: str) -> str:
-    """What to type to have the champion of a registered model answer requests."""
-    uri = masked(tracking.uri) if tracking.uri else database.file_url(database_file(output))
-    return (
-        f"MLFLOW_TRACKING_URI={shlex.quote(uri)} mlflow models serve "
-        f"--model-uri models:/{name}@champion --env-manager local --port 5001"
-    )
-
-
-def sync_command(output: Path | str, tracking: TrackingConfig) -> str:
-    """What to type to have MLflow show what it has missed; a password in it is masked."""
-    return f"python -m nndl_exp.sync{output_words(str(output))}{tracking_words(tracking)}"
-
-
-def is_server(tracking: TrackingConfig) -> bool:
-    """Whether runs are shown by a server, which also keeps their artifacts."""
-    return bool(tracking.uri) and "sql" not in urlsplit(str(tracking.uri)).scheme
+    return tracking.uri or database.file_url(database.mlflow_file(output).resolve())
 
 
 def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
@@ -124,7 +93,7 @@ def _connect(uri: str, output: Path | str, tracking: TrackingConfig) -> "MlflowC
     try:
         if tracking.uri is None:
             artifacts = artifact_location(output, "Default")
-            empty_database.put(database_file(output), artifacts, _open)
+            empty_database.put(database.mlflow_file(output), artifacts, _open)
             _check_file(output)
         with database.creating(uri) if database.is_postgresql(uri) else nullcontext():
             return _open(uri)
@@ -132,14 +101,14 @@ def _connect(uri: str, output: Path | str, tracking: TrackingConfig) -> "MlflowC
         MlflowException, CommandError, SQLAlchemyError, ImportError, OSError, ValueError
     ) as e:  # fmt: skip
         of_mlflow = isinstance(e, MlflowException | CommandError) and e.__cause__ is None
-        if of_mlflow and not is_server(tracking):  # it compares the version of the tables
+        if of_mlflow and not tracking.is_server:  # it compares the version of the tables
             raise UserError(_other_version(output, tracking)) from None
         raise UserError(_no_answer(output, tracking, e)) from None
 
 
 def _no_answer(output: Path | str, tracking: TrackingConfig, error: Exception) -> str:
     if tracking.uri is None:
-        return database.not_usable(database_file(output), "MLflow", error, _remedy(output))
+        return database.not_usable(database.mlflow_file(output), "MLflow", error, _remedy(output))
     start = "" if tracking.uri.startswith("sqlite") else "start the server, or "
     return (
         f"tracking.uri {masked(tracking.uri)} does not answer ({type(error).__name__}); "
@@ -148,12 +117,11 @@ def _no_answer(output: Path | str, tracking: TrackingConfig, error: Exception) -
 
 
 def _other_version(output: Path | str, tracking: TrackingConfig) -> str:
-    file, uri = database_file(output), tracking.uri
+    file, uri = database.mlflow_file(output), tracking.uri
     what = f"tracking.uri {masked(uri)}" if uri else str(file)
     upgrade = f"mlflow db upgrade {shlex.quote(masked(uri) if uri else database.file_url(file))}"
-    other = (
-        f"name another one: {sync_command(output, tracking)} fills it" if uri else (_remedy(output))
-    )
+    fills = f"name another one: {Commands(str(output), tracking).sync()} fills it"
+    other = fills if uri else _remedy(output)
     return (
         f"{what} must have the tables of MLflow {importlib.metadata.version('mlflow')}: got those "
         f"of another version; keep a copy and run {upgrade}, or {other}"
@@ -161,7 +129,7 @@ def _other_version(output: Path | str, tracking: TrackingConfig) -> str:
 
 
 def _remedy(output: Path | str) -> str:
-    return f"move it away: {sync_command(output, TrackingConfig())} makes it again"
+    return f"move it away: {Commands(str(output)).sync()} makes it again"
 
 
 def _open(uri: str) -> "MlflowClient":
@@ -195,7 +163,7 @@ def experiment(
     found = client.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    location = None if is_server(tracking) else artifact_location(output, name)
+    location = None if tracking.is_server else artifact_location(output, name)
     return str(client.create_experiment(name, artifact_location=location))
 
 
@@ -204,11 +172,11 @@ def relocate(output: Path | str) -> None:
 
     MLflow stores absolute addresses, and has no call to change them.
     """
-    if not database_file(output).exists():
+    if not database.mlflow_file(output).exists():
         return
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(database.file_url(database_file(output).resolve()))
+    engine = sqlalchemy.create_engine(database.file_url(database.mlflow_file(output).resolve()))
     new = artifact_location(output, "")
     try:
         with engine.begin() as connection:
@@ -274,7 +242,7 @@ def check_database(output: Path | str) -> None:
         UserError: it is no database, that of another program, or of another version of MLflow.
     """
     _check_file(output)
-    file = database_file(output)
+    file = database.mlflow_file(output)
     if not file.exists() or not file.stat().st_size:
         return
     known = empty_database.version_of_tables()
@@ -287,9 +255,9 @@ def check_database(output: Path | str) -> None:
 def _check_file(output: Path | str) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
-    database.check_file(database_file(output), "experiments", "MLflow", _remedy(output))
+    database.check_file(database.mlflow_file(output), "experiments", "MLflow", _remedy(output))
     try:
         relocate(output)
     except (SQLAlchemyError, OSError) as e:
-        file = database_file(output)
+        file = database.mlflow_file(output)
         raise UserError(database.not_usable(file, "MLflow", e, _remedy(output))) from None

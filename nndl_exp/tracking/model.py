@@ -12,7 +12,6 @@ from nndl_exp.config import TrackingConfig, to_yaml
 from nndl_exp.records import RunDirectory
 from nndl_exp.tracking import pyfunc_model
 from nndl_exp.tracking.caption import NOTE, Caption
-from nndl_exp.tracking.client import is_server
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -126,7 +125,7 @@ def crown(
     version = next((v for v in versions if v.run_id == model.source_run_id), None)
     if version is None:
         # A database is given the place itself: it would ask the one that MLflow uses by default.
-        uri = f"models:/{model.model_id}" if is_server(tracking) else model.artifact_location
+        uri = f"models:/{model.model_id}" if tracking.is_server else model.artifact_location
         version = client.create_model_version(
             name, uri, model.source_run_id, model_id=model.model_id, await_creation_for=0
         )

@@ -5,7 +5,6 @@ on: what is missing, or was written by somebody else, is put right the next time
 """
 
 import datetime
-import importlib.util
 import shlex
 import time
 import uuid
@@ -27,12 +26,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from nndl_exp import database
-from nndl_exp.config import SweepConfig, output_words
+from nndl_exp.config import SweepConfig
+from nndl_exp.display.commands import Commands
 from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 
-_DASHBOARD = "http://127.0.0.1:8080/"
-"""Where it listens unless it is told otherwise."""
 POINTS = 20
 """The most points of a learning curve: each is a row of the database."""
 _SECONDS_BETWEEN_BATCHES = 2.0
@@ -124,7 +122,7 @@ class OptunaView:
                     for each in made:
                         study.add_trial(each)
         except UserError as e:
-            again = f"python -m nndl_exp.sync{output_words(self._config.output)}"
+            again = Commands(self._config.output).sync()
             return f"Optuna's database is behind ({e}); nothing is lost: {again} writes it"
         return None
 
@@ -193,17 +191,6 @@ class OptunaView:
         made.datetime_start = datetime.datetime.fromtimestamp(trial.started)
         made.datetime_complete = datetime.datetime.fromtimestamp(trial.ended)
         return made
-
-
-def dashboard_command(config: SweepConfig) -> str | None:
-    """What to type to look at a study in Optuna's dashboard; None where that is not installed."""
-    if importlib.util.find_spec("optuna_dashboard") is None:
-        return None
-    if config.storage.name == "sqlite":
-        url = database.file_url(Path(config.output) / database.FILES["optuna"])  # as it was given
-    else:
-        url = database.url_of(config, "optuna")
-    return f"optuna-dashboard {shlex.quote(url)}    # then open {_DASHBOARD}"
 
 
 def create_tables(url: str) -> RDBStorage:

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import RunConfig, SweepConfig, output_words, short_name
+from nndl_exp.config import RunConfig, short_name
 from nndl_exp.datasets import Dataset
+from nndl_exp.display.commands import Commands
+from nndl_exp.display.study_text import BEST
+from nndl_exp.display.words import plain, result_text, run_text
 from nndl_exp.records import Result, RunDirectory
-from nndl_exp.report.study_text import BEST
-from nndl_exp.report.text import plain, result_text, run_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.search import Search, Trial, ranked
 from nndl_exp.tracking.caption import IDENTITY, Caption
-from nndl_exp.tracking.client import serve_command
 from nndl_exp.training.accuracy import Measure
 
 if TYPE_CHECKING:  # a single run needs neither
@@ -24,6 +24,7 @@ _SPOKEN = {
     "network.hidden": "{} hidden",
 }
 """How a setting is said; another one by its short name before its value."""
+_ONCE = "    # the test set, once"
 
 
 def trial_caption(search: Search, trial: Trial) -> Caption:
@@ -32,7 +33,7 @@ def trial_caption(search: Search, trial: Trial) -> Caption:
     name = f"{search.name}/{trial.number}"
     text = _paragraphs(
         f"`{name}`: {_of(trial, search)}",
-        _commands(_reproduce(name, search.config.output)),
+        _commands(Commands(search.config.output).reproduce(name)),
         _settings(trial.config),
     )
     return Caption(f"trial {trial.number}: {settings}", text, _stage_tag(search))
@@ -42,10 +43,11 @@ def run_caption(name: str, directory: RunDirectory, dataset: Dataset, output: st
     """Of a settled run that was trained by itself."""
     result, config = directory.result(), directory.config()
     assert result is not None
-    outcome, commands = _outcome(result, dataset, measure_of(config)), [_reproduce(name, output)]
+    outcome, commands = _outcome(result, dataset, measure_of(config)), Commands(output)
+    lines = [commands.reproduce(name)]
     if dataset.monitor == "validation":  # else the test set has been seen
-        commands.append(_evaluate(name, output))
-    return Caption(name, _paragraphs(outcome, _commands(*commands), _settings(config)))
+        lines.append(f"{commands.evaluate(name)}{_ONCE}")
+    return Caption(name, _paragraphs(outcome, _commands(*lines), _settings(config)))
 
 
 def stage_caption(
@@ -70,17 +72,17 @@ def study_caption(
     ``story`` holds a paragraph for each stage, ``best`` the table of the last search.
     """
     tags, winner = {"dataset": study.dataset.name, IDENTITY: study.identity}, ""
-    commands = [f"python -m nndl_exp.report {study.name}{output_words(study.config.output)}"]
+    commands = Commands(study.config.output, study.config.tracking)
+    lines = [commands.report(study.name)]
     if ended is not None:
         stage, trial = ended
         name = f"{stage.search.name}/{trial.number}"
         tags["nndl.winner"] = name
         winner = f"It ended with `{name}`: {_of(trial, stage.search)}"
-        where = study.config.output
-        commands += [_reproduce(name, where), _evaluate(name, where)]
-        commands.append(_serve(study.config, study.name))
+        lines += [commands.reproduce(name), f"{commands.evaluate(name)}{_ONCE}"]
+        lines.append(commands.serve(study.name))
     head = f"Study **{study.name}**: {', '.join(study.config.strategy.stages)}"
-    return Caption(study.name, _paragraphs(head, winner, *story, best, _commands(*commands)), tags)
+    return Caption(study.name, _paragraphs(head, winner, *story, best, _commands(*lines)), tags)
 
 
 def told(stage: "Stage", decision: "Decision") -> str:
@@ -100,7 +102,7 @@ def champion_caption(study: "Study", name: str, trial: Trial) -> Caption:
         f"{_outcome(trial.result, study.dataset, measure_of(trial.config))}",
         f"From rows of {n_in} inputs to {answers}.",
         _commands(
-            _serve(study.config, study.name),
+            Commands(study.config.output, study.config.tracking).serve(study.name),
             f"curl http://127.0.0.1:5001/invocations {request}",
         ),
     )
@@ -158,18 +160,6 @@ def _settings(config: RunConfig) -> str:
 
 def _stage_tag(search: Search) -> dict[str, str]:
     return {"stage": search.key}
-
-
-def _reproduce(name: str, output: str) -> str:
-    return f"python -m nndl_exp.reproduce {name}{output_words(output)}"
-
-
-def _evaluate(name: str, output: str) -> str:
-    return f"python -m nndl_exp.evaluate {name}{output_words(output)}    # the test set, once"
-
-
-def _serve(config: SweepConfig, name: str) -> str:
-    return serve_command(config.output, config.tracking, name)
 
 
 def _commands(*lines: str) -> str:

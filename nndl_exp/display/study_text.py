@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from nndl_exp.config import short_name
-from nndl_exp.report.analysis import Analysis, Parameter
-from nndl_exp.report.text import TrialLines, plain, seconds_text
+from nndl_exp.display.findings import Analysis, Parameter
+from nndl_exp.display.words import TrialLines, plain, seconds_text
 from nndl_exp.study.search import Search, Trial, ranked
 
 BEST = 5

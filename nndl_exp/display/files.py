@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nndl_exp.display.figures.study_figures import FIGURES, draw_figure, missing
+from nndl_exp.display.findings import Analysis
 from nndl_exp.records import atomic
-from nndl_exp.report.analysis import Analysis
-from nndl_exp.report.study_figures import FIGURES, draw_figure, missing
 from nndl_exp.study.search import Search, Trial, table
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def report_stage(
     All of a sampled search, else those that tell. One of an earlier report that the trials are no
     longer enough for is removed.
     """
-    from nndl_exp.report.stage_figures import draw_picture
+    from nndl_exp.display.figures.stages import draw_picture
 
     folder, lacking = search.directory / "figures", missing(analysis)
     folder.mkdir(parents=True, exist_ok=True)

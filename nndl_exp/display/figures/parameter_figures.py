@@ -9,10 +9,18 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from nndl_exp.report.analysis import Analysis, Parameter, Point
-from nndl_exp.report.labels import label, objective, symbol
-from nndl_exp.report.marks import WINNER, Place, is_slanted, legend, log_ticks, mark, set_range
-from nndl_exp.report.scale import Floats, Scale
+from nndl_exp.display.figures.marks import (
+    WINNER,
+    Place,
+    is_slanted,
+    legend,
+    log_ticks,
+    mark,
+    set_range,
+)
+from nndl_exp.display.figures.scale import Floats, Scale
+from nndl_exp.display.findings import Analysis, Parameter, Point
+from nndl_exp.display.labels import label, objective, symbol
 
 _COLUMNS = 4
 _WIDE = 0.3

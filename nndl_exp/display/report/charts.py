@@ -13,12 +13,21 @@ from textwrap import wrap
 import numpy as np
 import plotly.graph_objects as go
 
-from nndl_exp.report.analysis import Analysis, Parameter
-from nndl_exp.report.figures import SETS
-from nndl_exp.report.history import Climb
-from nndl_exp.report.labels import SECOND, label
-from nndl_exp.report.marks import log_ticks
-from nndl_exp.report.page.chart_parts import (
+from nndl_exp.display.figures.learning_curves import SETS
+from nndl_exp.display.figures.marks import log_ticks
+from nndl_exp.display.figures.parameter_figures import (
+    ABSENT,
+    fraction,
+    landscape_axes,
+    surface,
+    ticks_of,
+)
+from nndl_exp.display.figures.scale import Scale
+from nndl_exp.display.figures.winner import Histories, band
+from nndl_exp.display.findings import Analysis, Parameter
+from nndl_exp.display.history import Climb
+from nndl_exp.display.labels import SECOND, label
+from nndl_exp.display.report.chart_parts import (
     LAST,
     ON_COLOURS,
     STEP,
@@ -37,15 +46,6 @@ from nndl_exp.report.page.chart_parts import (
     value_at,
     whole_axis,
 )
-from nndl_exp.report.parameter_figures import (
-    ABSENT,
-    fraction,
-    landscape_axes,
-    surface,
-    ticks_of,
-)
-from nndl_exp.report.scale import Scale
-from nndl_exp.report.winner_figures import Histories, band
 from nndl_exp.training.accuracy import Measure
 
 _ROOM = 0.06  # between two labels of an upright axis, of its length

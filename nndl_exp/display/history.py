@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nndl_exp.report.analysis import Analysis, Point, value_of
+from nndl_exp.display.findings import Analysis, Point, value_of
 from nndl_exp.run import measure_of
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What a terminal shows below the lines while a study runs: the best trials, what trains, how far
 it is.
 
-All of it is changed and drawn in the thread that draws (see ``nndl_exp.report.screen``).
+All of it is changed and drawn in the thread that draws (see ``nndl_exp.display.terminal.screen``).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from nndl_exp.config import RunConfig
-from nndl_exp.report.pace import Pace
-from nndl_exp.report.sparkline import sparkline
-from nndl_exp.report.text import TrialLines, seconds_text, settings_text
-from nndl_exp.report.watch import Training, Watch
+from nndl_exp.display.terminal.pace import Pace
+from nndl_exp.display.terminal.sparkline import sparkline
+from nndl_exp.display.terminal.watch import Training, Watch
+from nndl_exp.display.words import TrialLines, seconds_text, settings_text
 from nndl_exp.study.search import Search, Trial, ranked
 
 _BEST, _TRAINING = 5, 4

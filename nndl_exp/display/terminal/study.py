@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from math import inf
 
-from nndl_exp.config import RunConfig, command_of, output_words, tracking_words
-from nndl_exp.report.analysis import Analysis
-from nndl_exp.report.live import Watched
-from nndl_exp.report.screen import WARNING, Screen
-from nndl_exp.report.study_text import importance_line
-from nndl_exp.report.text import TrialLines, limits_text, run_text, seconds_text, show_dataset
-from nndl_exp.report.watch import Watch
+from nndl_exp.config import RunConfig, command_of
+from nndl_exp.display.commands import Commands, dashboard_command
+from nndl_exp.display.findings import Analysis
+from nndl_exp.display.study_text import importance_line
+from nndl_exp.display.terminal.live import Watched
+from nndl_exp.display.terminal.screen import WARNING, Screen
+from nndl_exp.display.terminal.watch import Watch
+from nndl_exp.display.words import TrialLines, limits_text, run_text, seconds_text, show_dataset
 from nndl_exp.run import measure_of
 from nndl_exp.study.forecast import Forecast
 from nndl_exp.study.looks import looks_at_study
@@ -18,8 +19,6 @@ from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study, least, title_of
 from nndl_exp.study.summary import BEST
-from nndl_exp.tracking.client import is_server, ui_command
-from nndl_exp.tracking.optuna_view import dashboard_command
 from nndl_exp.training.statistics import resolution
 
 _MUCH = 1.5
@@ -145,32 +144,24 @@ class Presentation:
         self, words: Sequence[str], page: str, ended: tuple[Stage, Trial] | None, *, complete: bool
     ) -> None:
         """What to type next; ``page`` is where the UI shows the study."""
-        config, tracked = self.study.config, self.study.tracking
+        config, tracked, name = self.study.config, self.study.tracking, self.study.name
+        commands = Commands(config.output, tracked)
         self._print("")
         if not complete:
             self._tell(f"resume     {command_of(words)}")
         if tracked.name == "mlflow":
-            self._print(f"look       {ui_command(config.output, tracked)}")
-            if page and not is_server(tracked):
+            self._print(f"look       {commands.ui()}")
+            if page and not tracked.is_server:
                 self._print(f"           then open http://127.0.0.1:5000/{page}")
         if dashboard := dashboard_command(config):
             self._print(f"dashboard  {dashboard}")
-        output, tracking = output_words(config.output), tracking_words(tracked)
-        self._print(f"report     python -m nndl_exp.report {self.study.name}{output}{tracking}")
+        self._print(f"report     {commands.report(name)}")
         if ended is not None:
             winner = f"{ended[0].search.name}/{ended[1].number}"
-            self._print(f"reproduce  python -m nndl_exp.reproduce {winner}{output}")
-            self._print(f"evaluate   python -m nndl_exp.evaluate {winner}{output}{tracking}")
+            self._print(f"reproduce  {commands.reproduce(winner)}")
+            self._print(f"evaluate   {commands.evaluate(winner)}")
             if complete and config.strategy.stages == ("joint",):
-                self._print(f"race       {self._race(words)}")
-
-    def _race(self, words: Sequence[str]) -> str:
-        """The command that trains the best trials of a search again, with new seeds."""
-        name, search = self.study.name, ("strategy", "study", "sampler", "pruner", "search_space")
-        group = {word: word.lstrip("+~").partition("=")[0].partition(".")[0] for word in words}
-        same = [word for word in words if group[word] not in search]
-        race = ["strategy=race", f"study.warm_start={name}", f"study.name={name}-race"]
-        return command_of([*same, *race])
+                self._print(f"race       {commands.race(name, words)}")
 
     def no_winner(self, stopped: str | None, decision: Decision | None) -> None:
         """The last line where the study has no winner: why."""

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from nndl_exp.datasets import Dataset, Labelled, Reading
+from nndl_exp.display.figures import winner as winner_figures
+from nndl_exp.display.predictions import BINS, Told, calibration
+from nndl_exp.display.report import charts
+from nndl_exp.display.report.pictures import Picture, draw, image
+from nndl_exp.display.report.search import plain_chart
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import Network
 from nndl_exp.records import RunDirectory
-from nndl_exp.report import winner_figures
-from nndl_exp.report.page import charts
-from nndl_exp.report.page.pictures import Picture, draw, image
-from nndl_exp.report.page.search import plain_chart
-from nndl_exp.report.told import BINS, Told, calibration
 from nndl_exp.run import measure_of
 
 

@@ -10,18 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from nndl_exp.report.analysis import Analysis, Point
-from nndl_exp.report.figures import VALIDATION
-from nndl_exp.report.labels import SECOND, label, objective
-from nndl_exp.report.marks import legend, log_ticks, mark
-from nndl_exp.report.parameter_figures import (
+from nndl_exp.display.figures.learning_curves import VALIDATION
+from nndl_exp.display.figures.marks import legend, log_ticks, mark
+from nndl_exp.display.figures.parameter_figures import (
     landscape,
     landscape_axes,
     parallel_coordinates,
     slices,
 )
-from nndl_exp.report.saving import save_drawing
-from nndl_exp.report.scale import Scale
+from nndl_exp.display.figures.saving import save_drawing
+from nndl_exp.display.figures.scale import Scale
+from nndl_exp.display.findings import Analysis, Point
+from nndl_exp.display.labels import SECOND, label, objective
 
 _FEWEST_IN_LANDSCAPE = 3
 

@@ -143,7 +143,7 @@ def analyse(search: "Search", trials: "Sequence[Trial]") -> Analysis:
 
 
 def _parameter(search: "Search", name: str, params: "list[dict[str, Any]]") -> Parameter:
-    from nndl_exp.report.text import plain
+    from nndl_exp.display.words import plain
 
     distribution: Any = search.space.distributions[name]
     if hasattr(distribution, "choices"):

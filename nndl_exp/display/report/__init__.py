@@ -15,14 +15,14 @@ from markupsafe import Markup
 
 from nndl_exp.config import TrackingConfig, to_mapping, to_yaml
 from nndl_exp.datasets import Dataset
+from nndl_exp.display.report import search, story, verdict
+from nndl_exp.display.report.environment import environment
+from nndl_exp.display.report.story import Part
+from nndl_exp.display.report.winner import Shown, winner
+from nndl_exp.display.words import when
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
 from nndl_exp.records import atomic
-from nndl_exp.report.page import search, story, verdict
-from nndl_exp.report.page.environment import environment
-from nndl_exp.report.page.story import Part
-from nndl_exp.report.page.winner import Shown, winner
-from nndl_exp.report.text import when
 from nndl_exp.run import recorded_data
 from nndl_exp.study.summary import Summary
 
@@ -127,7 +127,7 @@ def _facts(sources: Sources, dataset: Dataset | None) -> list[tuple[str, str]]:
 
 def _template() -> jinja2.Template:
     environment_ = jinja2.Environment(
-        loader=jinja2.PackageLoader("nndl_exp.report", "page"),
+        loader=jinja2.PackageLoader("nndl_exp.display", "report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -162,7 +162,7 @@ def _plotly() -> tuple[str, str]:
 
 
 def _part(name: str) -> str:
-    return (files("nndl_exp.report.page") / name).read_text("utf-8")
+    return (files("nndl_exp.display.report") / name).read_text("utf-8")
 
 
 def _digest(script: bytes) -> str:

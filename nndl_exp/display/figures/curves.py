@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from nndl_exp.display.figures.learning_curves import save_learning_curves
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.figures import save_learning_curves
 from nndl_exp.run import measure_of
 
 

@@ -16,7 +16,7 @@ from nndl_exp.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nndl_exp.report.page.story import Part
+    from nndl_exp.display.report.story import Part
     from nndl_exp.study.stages.stage import Stage
     from nndl_exp.study.summary import Summary
 
@@ -50,7 +50,7 @@ def command(study: str, formats: tuple[str, ...], output: str, tracking_uri: str
 
 def show(output: str, name: str, formats: tuple[str, ...], tracking: TrackingConfig) -> None:
     """Print a study's report, stage by stage, and write its files."""
-    from nndl_exp.report.study_files import write_tables
+    from nndl_exp.display.files import write_tables
     from nndl_exp.study.study import Study
     from nndl_exp.study.summary import summary
 
@@ -78,11 +78,11 @@ def show_stage(
     The winner is the trial that the study ended with, if that is one of the stage's: the last stage
     may recommend another than the search's best.
     """
-    from nndl_exp.report.analysis import analyse
-    from nndl_exp.report.page.story import Part
-    from nndl_exp.report.study_figures import missing
-    from nndl_exp.report.study_files import report_stage
-    from nndl_exp.report.study_text import report_lines
+    from nndl_exp.display.figures.study_figures import missing
+    from nndl_exp.display.files import report_stage
+    from nndl_exp.display.findings import analyse
+    from nndl_exp.display.report.story import Part
+    from nndl_exp.display.study_text import report_lines
 
     search, decision = stage.search, stage.decision()
     trials = search.trials()
@@ -114,10 +114,10 @@ def _show_page(
     console: "Console",
 ) -> None:
     """Write the page, keep it in MLflow where the study is, and say where it is."""
-    from nndl_exp.report.page import Sources, write_page
-    from nndl_exp.tracking.client import database_file
+    from nndl_exp.database import mlflow_file
+    from nndl_exp.display.report import Sources, write_page
 
-    tracked = bool(tracking.uri) or database_file(found.config.output).exists()
+    tracked = bool(tracking.uri) or mlflow_file(found.config.output).exists()
     path = write_page(Sources(found, parts, why, _looks(found), tracking if tracked else None))
     if tracked:
         _log(found, path, tracking, console)

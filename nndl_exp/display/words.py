@@ -6,9 +6,9 @@ from typing import Any
 
 from nndl_exp.config import RunConfig, SweepConfig, TrainingConfig, short_name
 from nndl_exp.datasets import Dataset
+from nndl_exp.display.terminal.screen import WARNING, Screen
 from nndl_exp.records import Result
 from nndl_exp.records.looks import Look
-from nndl_exp.report.screen import WARNING, Screen
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.entries import largest
 from nndl_exp.study.search import Search, Trial

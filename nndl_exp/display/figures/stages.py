@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from nndl_exp.report.labels import objective, symbol
-from nndl_exp.report.marks import log_ticks
-from nndl_exp.report.saving import save_drawing
-from nndl_exp.report.scale import Scale
-from nndl_exp.report.text import plain
+from nndl_exp.display.figures.marks import log_ticks
+from nndl_exp.display.figures.saving import save_drawing
+from nndl_exp.display.figures.scale import Scale
+from nndl_exp.display.labels import objective, symbol
+from nndl_exp.display.words import plain
 from nndl_exp.run import measure_of, sizes_of
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.training.update_time import epoch_seconds

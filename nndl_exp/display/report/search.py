@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nndl_exp.report import winner_figures
-from nndl_exp.report.analysis import Analysis
-from nndl_exp.report.history import climb, whole
-from nndl_exp.report.labels import SECOND, symbol
-from nndl_exp.report.page import charts
-from nndl_exp.report.page.pictures import Picture, draw, image, pictures_below
-from nndl_exp.report.page.story import Part
-from nndl_exp.report.parameter_figures import landscape_axes
-from nndl_exp.report.study_figures import best_so_far, missing
+from nndl_exp.display.figures import winner as winner_figures
+from nndl_exp.display.figures.parameter_figures import landscape_axes
+from nndl_exp.display.figures.study_figures import best_so_far, missing
+from nndl_exp.display.findings import Analysis
+from nndl_exp.display.history import climb, whole
+from nndl_exp.display.labels import SECOND, symbol
+from nndl_exp.display.report import charts
+from nndl_exp.display.report.pictures import Picture, draw, image, pictures_below
+from nndl_exp.display.report.story import Part
 from nndl_exp.run import measure_of
 from nndl_exp.study import winner as winners
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from nndl_exp.display.figures.saving import save
+from nndl_exp.display.figures.winner import first_layer_weights
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.saving import save
-from nndl_exp.report.winner_figures import first_layer_weights
 
 
 def draw_weights(directory: RunDirectory) -> Path:

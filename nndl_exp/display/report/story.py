@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nndl_exp.config import short_name
-from nndl_exp.report.analysis import Analysis
-from nndl_exp.report.page.pictures import Picture, image, pictures_below
-from nndl_exp.report.stage_figures import PICTURES
-from nndl_exp.report.text import accuracy_text, plain, seconds_text
+from nndl_exp.display.figures.stages import PICTURES
+from nndl_exp.display.findings import Analysis
+from nndl_exp.display.report.pictures import Picture, image, pictures_below
+from nndl_exp.display.words import accuracy_text, plain, seconds_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.chapter3 import STAGES

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nndl_exp.report.saving import save
+from nndl_exp.display.figures.saving import save
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment
 

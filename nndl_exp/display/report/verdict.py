@@ -5,23 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nndl_exp.config import (
-    RunConfig,
-    TrackingConfig,
-    output_setting,
-    output_words,
-    path_setting,
-    tracking_words,
-)
+from nndl_exp.config import RunConfig, TrackingConfig
 from nndl_exp.datasets import Dataset
+from nndl_exp.display.commands import Commands
+from nndl_exp.display.words import noun, plain, plain_accuracy, techniques_text
 from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory
-from nndl_exp.report.text import noun, plain, plain_accuracy, techniques_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.scores import scores
 from nndl_exp.study.summary import Summary
 from nndl_exp.study.verdict import mean_interval
-from nndl_exp.tracking.client import ui_command
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.statistics import wilson_interval
 
@@ -138,27 +131,19 @@ def commands(found: Summary, run: str | None, tracking: TrackingConfig | None) -
         run: None where it has none.
         tracking: where MLflow shows it, None where it does not.
     """
-    output = found.config.output
-    options = output_words(output)
-    shown = tracking_words(tracking) if tracking else ""
+    typed = Commands(found.config.output, tracking)
     lines = []
     if run:
-        base = path_setting("from", found.folder / "best.yaml")
-        lines = [
-            Command("Train it again and compare every bit", f"nndl_exp.reproduce {run}{options}"),
-        ]
+        lines.append(Command("Train it again and compare every bit", typed.reproduce(run)))
         if found.is_finished:
-            evaluate = f"nndl_exp.evaluate {run}{options}{shown}"
-            lines.append(Command("Look at the test set, once", evaluate))
-        if (found.folder / "best.yaml").is_file():
-            longer = found.best.config().training.epochs * 2 if found.best else 60
-            lines.append(Command("Go on from it", f"nndl_exp.train {base} "
-                                 f"training.epochs={longer}{output_setting(output)}"))  # fmt: skip
-    lines += [
-        Command("Train the whole study again", f"nndl_exp.reproduce {found.name}{options}"),
-        Command("Write this page again", f"nndl_exp.report {found.name}{options}{shown}"),
-    ]
-    typed = [Command(one.what, f"python -m {one.line}") for one in lines]
+            lines.append(Command("Look at the test set, once", typed.evaluate(run)))
+        if (best := found.folder / "best.yaml").is_file():
+            epochs = found.best.config().training.epochs * 2 if found.best else 60
+            lines.append(Command("Go on from it", typed.train_from(best, epochs)))
     if tracking is not None:
-        typed.insert(3, Command("Browse every run", ui_command(output, tracking)))
-    return typed
+        lines.append(Command("Browse every run", typed.ui()))
+    return [
+        *lines,
+        Command("Train the whole study again", typed.reproduce(found.name)),
+        Command("Write this page again", typed.report(found.name)),
+    ]

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from nndl_exp.report.analysis import Analysis, Parameter, Point
-from nndl_exp.report.figures import VALIDATION
-from nndl_exp.report.labels import label
+from nndl_exp.display.figures.learning_curves import VALIDATION
+from nndl_exp.display.findings import Analysis, Parameter, Point
+from nndl_exp.display.labels import label
 
 FAILED, WINNER = "#D55E00", "#F0E442"  # of the same palette as figures.py
 GREY = "0.4"

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from nndl_exp.report.saving import save_drawing
+from nndl_exp.display.figures.saving import save_drawing
 
 FORMATS = ("png", "svg")
 LARGEST_SVG = 200_000

@@ -8,11 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from nndl_exp.config import short_name
-from nndl_exp.report.analysis import Analysis, Parameter, Point
-from nndl_exp.report.labels import objective
-from nndl_exp.report.marks import log_ticks
-from nndl_exp.report.scale import Scale
-from nndl_exp.report.text import plain
+from nndl_exp.display.figures.marks import log_ticks
+from nndl_exp.display.figures.scale import Scale
+from nndl_exp.display.findings import Analysis, Parameter, Point
+from nndl_exp.display.labels import objective
+from nndl_exp.display.words import plain
 
 STEP, LAST = "step", "last"
 """The points of a trace that the arrow keys go through: all of them, or only the last."""

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from nndl_exp.datasets import Reading
+from nndl_exp.display.figures.learning_curves import SETS, TRAINING, VALIDATION
+from nndl_exp.display.figures.scale import Scale
+from nndl_exp.display.history import Climb
+from nndl_exp.display.predictions import Calibration, Told
 from nndl_exp.nn.arrays import Array, Indices
 from nndl_exp.nn.network import Network
-from nndl_exp.report.figures import SETS, TRAINING, VALIDATION
-from nndl_exp.report.history import Climb
-from nndl_exp.report.scale import Scale
-from nndl_exp.report.told import Calibration, Told
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch
 

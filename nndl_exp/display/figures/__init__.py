@@ -1,0 +1,1 @@
+"""Figures: one style, each drawn once."""
