@@ -497,8 +497,23 @@ def flatten(mapping: Setting, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def short_name(name: str) -> str:
     """A setting or parameter as a column is headed: training.eta is eta, training.schedule.name is
-    schedule."""
-    return name.removesuffix(".name").rpartition(".")[2]
+    schedule, training.schedule.n is schedule.n."""
+    *groups, last = name.removesuffix(".name").split(".")
+    return f"{groups[-1]}.{last}" if len(groups) > 1 and groups[-1] != "hidden" else last
+
+
+def value_text(value: Any) -> str:
+    """A setting's value as text, to two or three significant digits: 0.27, 140-20, none."""
+    if isinstance(value, list | tuple):
+        return "-".join(map(value_text, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:.2g}" if abs(value) < 10 else f"{value:.3g}"
+    return str(value)
+
+
+def setting_text(name: str, value: Any) -> str:
+    """A setting as text: eta 0.27, hidden 140-20."""
+    return f"{short_name(name)} {value_text(value)}"
 
 
 def no_such_setting(name: str, known: Iterable[str]) -> str:

@@ -257,7 +257,7 @@ def test_the_terminal_tells_each_stage_and_what_to_type_next(tmp_path):
     assert "← best" in second
     assert "best" not in first, "it goes by the training cost"
     assert "tell two networks of 95 % apart from 4.3 points on" in done.stdout  # 200 examples
-    assert re.search(r"→ the training cost falls up to eta [\d.]+ \(.* over 3 seeds\)", done.stdout)
+    assert re.search(r"→ the training cost stops falling above eta [\d.]+ \(.* over 3 seeds\)", done.stdout)
     assert f"saved    {tmp_path}/studies/small/best.yaml" in done.stdout
     reproduce = re.search(r"reproduce  python -m (.*)", done.stdout)
     assert reproduce, done.stdout

@@ -266,7 +266,7 @@ def test_the_learning_rate_looks_at_the_last_of_its_trials():
     """The cost falls at 1 and at 10, and not at 100, the second and last of two decades."""
     base = RunConfig(training=TrainingConfig(eta=1.0))
     decision, _ = play_out("learning_rate", falls_below([30.0] * 3), facts(base), decades=2)
-    assert "the training cost falls up to eta 30" in decision.words[0]
+    assert "the training cost stops falling above eta 30" in decision.words[0]
 
 
 def diverges(config):

@@ -92,13 +92,13 @@ def _inside_interval(search: Search, result: Result, best: Result) -> bool:
 
 def verdict(search: Search, trials: Sequence[Trial], best: Trial) -> list[str]:
     """How the winner of a search compares with the other trials, and where it lies, in words."""
-    words, unit = list[str](), " %" if measure_of(best.config).is_fraction else ""
+    words = list[str]()
     if others := not_distinguishable(search, trials, best):
         several = f"{len(others)} other trials lie" if len(others) > 1 else "1 other trial lies"
         shown = ", ".join(map(str, others[:_FEW])) + (", ..." if len(others) > _FEW else "")
         words.append(f"{several} within its 95 % interval ({shown})")
     pruned = [t for t in trials if t.result.state == "pruned" and t.reached > best.goodness]
-    words += [f"trial {t.number} was pruned although it had reached more: {_plain(t)}{unit}"
+    words += [f"trial {t.number} was pruned although it had reached more: {_reached(t)}"
               for t in pruned[:_FEW]]  # fmt: skip
     edges = search.space.at_edges(search.space.params_of(search.varied(best.config)))
     words.append(
@@ -107,13 +107,11 @@ def verdict(search: Search, trials: Sequence[Trial], best: Trial) -> list[str]:
     )  # fmt: skip
     if search.config.study.second_objective != "none":
         shown = ", ".join(
-            f"{t.number} ({size(search, t):,}: {_plain(t)}{unit})"
-            for t in pareto_front(search, trials)
+            f"{t.number} ({size(search, t):,}: {_reached(t)})" for t in pareto_front(search, trials)
         )
         words += [RULES[rule(search)], f"Pareto front: {shown}"]
     return words
 
 
-def _plain(trial: Trial) -> str:
-    accuracy = trial.result.validation_accuracy or 0.0
-    return f"{100 * accuracy:.1f}" if measure_of(trial.config).is_fraction else f"{accuracy:.3f}"
+def _reached(trial: Trial) -> str:
+    return measure_of(trial.config).text(trial.result.validation_accuracy or 0.0)

@@ -29,6 +29,18 @@ class Measure:
         """The name of a metric as it is shown: ``validation_accuracy`` is ``validation_r2``."""
         return metric.replace("accuracy", self.metric)
 
+    def number(self, accuracy: float, digits: int = 1) -> str:
+        """An accuracy as a bare number: 94.6 (percent), or 0.946 (R²)."""
+        if self.is_fraction:
+            return f"{100 * accuracy:.{digits}f}"
+        return f"{accuracy:.{digits + 2}f}"
+
+    def text(self, accuracy: float) -> str:
+        """An accuracy in words: 94.6 %, near the top 98.35 %, or R² 0.946."""
+        if not self.is_fraction:
+            return f"{self.name} {self.number(accuracy)}"
+        return f"{self.number(accuracy, 1 if accuracy < 0.975 else 2)} %"
+
     def difference(self, *values: float, form: str = "+.3g") -> str:
         """Differences of accuracies in words: +0.3 to +1.9 points; of R² without a unit."""
         scale, unit = (100, " points") if self.is_fraction else (1, "")

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from optuna.distributions import BaseDistribution, IntDistribution
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, RunConfig, Size
+from nndl_exp.config import STRICT, RunConfig, Size, value_text
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import judged, number
@@ -89,10 +89,10 @@ def script(facts: Facts, options: Options) -> Script:
         deeper = _best_learner(trials)
         if deeper is None:
             eta = etas[-1]
-            words.append(f"with its hidden layers not yet, down to eta {number(eta)}")
+            words.append(f"with its hidden layers not yet, down to eta {value_text(eta)}")
         else:
             eta = deeper.config.training.eta
-            words.append(f"with its hidden layers {judged(deeper)} at eta {number(eta)}")
+            words.append(f"with its hidden layers {judged(deeper)} at eta {value_text(eta)}")
     return _decision(facts, eta, settings.on_all_images(found, facts), words)
 
 
@@ -107,7 +107,7 @@ def _as_typed(facts: Facts, few: int | None, tried: Sequence[Seen], reach: float
         words = (
             f"nothing learns without hidden layers on {few or facts.n:,} examples; as typed, on "
             f"all {facts.n:,}, it does: {judged(learner)} ({_costs(learner)}) at eta "
-            f"{number(at)}, lmbda 0"
+            f"{value_text(at)}, lmbda 0"
         )
         return _decision(facts, at, 0.0, [words])
     completed = [trial for trial in (*tried, *trials) if trial.ok]
@@ -116,7 +116,7 @@ def _as_typed(facts: Facts, few: int | None, tried: Sequence[Seen], reach: float
         eta = lowest.config.training.eta
         words = (
             f"in doubt: the best training cost is hardly below that of a constant prediction "
-            f"({_costs(lowest)}); the study goes on from there, at eta {number(eta)}"
+            f"({_costs(lowest)}); the study goes on from there, at eta {value_text(eta)}"
         )
         return _decision(facts, eta, settings.on_all_images(lowest, facts), [words])
     return _nothing(facts, lowest, reach)
@@ -128,8 +128,8 @@ def _nothing(facts: Facts, lowest: Seen | None, reach: float) -> Decision:
     if lowest is not None:
         why = f"no training cost is below that of a constant prediction ({_costs(lowest)})"
     words = (
-        f"nothing learns: from eta {number(eta / reach)} to {number(eta * reach)}, and down to "
-        f"lmbda 0, {why}; look at the data, or start elsewhere"
+        f"nothing learns: from eta {value_text(eta / reach)} to {value_text(eta * reach)}, and "
+        f"down to lmbda 0, {why}; look at the data, or start elsewhere"
     )
     return Decision(facts.base, (words,), stop=True)
 
@@ -179,9 +179,9 @@ def _costs(trial: Seen) -> str:
 
 def _said(found: Seen, round_: int) -> str:
     t = found.config.training
-    at = f"eta {number(t.eta)}"
+    at = f"eta {value_text(t.eta)}"
     if t.lmbda:
-        at += f", lmbda {number(t.lmbda)} of {found.config.dataset.training_size:,} images"
+        at += f", lmbda {value_text(t.lmbda)} of {found.config.dataset.training_size:,} images"
     where = (
         "where it started"
         if round_ == 0

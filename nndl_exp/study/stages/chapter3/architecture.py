@@ -11,10 +11,10 @@ from optuna.distributions import BaseDistribution
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, RunConfig, Size
+from nndl_exp.config import STRICT, RunConfig, Size, value_text
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.chapter3.settings import best_of, judged, number
+from nndl_exp.study.stages.chapter3.settings import best_of, judged
 from nndl_exp.study.stages.script import Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
@@ -82,9 +82,8 @@ def _decision(facts: Facts, best: Seen, tried: Sequence[str]) -> Decision:
         settings.network(facts.base, hidden=best.config.network.hidden),
         eta=best.config.training.eta,
     )
-    words = (
-        f"{_layers(best)} is the best ({'; '.join(tried)}), with eta {number(config.training.eta)}",
-    )
+    eta = value_text(config.training.eta)
+    words = (f"{_layers(best)} is the best ({'; '.join(tried)}), with eta {eta}",)
     return Decision(config, words, {"hidden": list(best.config.network.hidden)})
 
 

@@ -14,10 +14,9 @@ from statistics import median
 from optuna.distributions import BaseDistribution
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, RunConfig, Size
+from nndl_exp.config import STRICT, RunConfig, Size, value_text
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.chapter3.settings import number
 from nndl_exp.study.stages.script import Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
@@ -90,24 +89,24 @@ def _decision(facts: Facts, thresholds: Sequence[float]) -> Decision:
     config = settings.training(facts.base, eta=threshold / 2, lmbda=lmbda)
     spread = "by one seed"
     if (seeds := len(thresholds)) > 1:
-        spread = f"{number(min(thresholds))} to {number(max(thresholds))} over {seeds} seeds"
-    words = (
-        f"the training cost falls up to eta {number(threshold)} ({spread}); half of it is taken",
-    )
+        least, most = map(value_text, (min(thresholds), max(thresholds)))
+        spread = f"{least} to {most} over {seeds} seeds"
+    at, half = map(value_text, (threshold, threshold / 2))
+    words = (f"the training cost stops falling above eta {at} ({spread}), so eta = {half}",)
     numbers = {"thresholds": list(thresholds), "threshold": threshold, "eta": threshold / 2}
     return Decision(config, words, numbers)
 
 
 def _no_threshold(facts: Facts, seen: Sequence[Seen], eta: float) -> Decision:
     """The run goes on as it was; the study ends only where every training diverged, at every η."""
-    reach = f"{number(facts.base.training.eta)} to {number(eta)}"
+    reach = f"{value_text(facts.base.training.eta)} to {value_text(eta)}"
     if not any(trial.ok for trial in seen):
         words = f"every training diverges, at every eta from {reach}; start elsewhere"
         return Decision(facts.base, (words,), stop=True)
     does = "falls" if eta > facts.base.training.eta else "does not fall"
     words = (
         f"no threshold: the training cost {does} at every eta from {reach}; it stays at "
-        f"{number(facts.base.training.eta)}"
+        f"{value_text(facts.base.training.eta)}"
     )
     return Decision(facts.base, (words,))
 

@@ -16,7 +16,7 @@ from statistics import fmean
 from optuna.distributions import BaseDistribution, IntDistribution
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, RunConfig, Size
+from nndl_exp.config import STRICT, RunConfig, Size, value_text
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import judged, number
@@ -88,7 +88,8 @@ def _decision(
     size, eta, fastest = _size(chosen), chosen.config.training.eta, _fastest(estimated)
     words = [
         f"{fastest} is the fastest to {settings.goodness_text(facts.base, common)} in estimated "
-        f"time ({_each(estimated)}){stays}; {size} ends at {judged(chosen)} with eta {number(eta)}"
+        f"time ({_each(estimated)}){stays}; {size} ends at {judged(chosen)} with eta "
+        f"{value_text(eta)}"
     ]
     if (otherwise := _fastest(measured)) != fastest:
         words.append(f"measured time would choose {otherwise} ({_each(measured)})")

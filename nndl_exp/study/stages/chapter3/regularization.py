@@ -15,10 +15,10 @@ from collections.abc import Generator
 from optuna.distributions import BaseDistribution
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, Positive, RunConfig, Size
+from nndl_exp.config import STRICT, Positive, RunConfig, Size, value_text
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.chapter3.settings import best_of, judged, number
+from nndl_exp.study.stages.chapter3.settings import best_of, judged
 from nndl_exp.study.stages.script import Batch, Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
@@ -98,11 +98,13 @@ def _decision(facts: Facts, best: Seen, seen: dict[float, Seen]) -> Decision:
     lmbda = settings.on_all_images(best, facts)
     config = settings.training(facts.base, lmbda=lmbda, eta=best.params["training.eta"])
     words = [
-        f"{judged(best)} at lmbda {number(found)} and eta {number(config.training.eta)}, "
+        f"{judged(best)} at lmbda {value_text(found)} and eta {value_text(config.training.eta)}, "
         f"{judged(seen[0.0])} without regularization (tried {_tried(seen)})"
     ]
     if lmbda != found:
-        words.append(f"that was with {images:,} images: lmbda {number(lmbda)} for all {facts.n:,}")
+        words.append(
+            f"that was with {images:,} images: lmbda {value_text(lmbda)} for all {facts.n:,}"
+        )
     return Decision(config, tuple(words), {"lmbda": lmbda, "eta": config.training.eta})
 
 
@@ -117,4 +119,4 @@ def _largest_within_error(facts: Facts, seen: dict[float, Seen]) -> Seen:
 
 
 def _tried(seen: dict[float, Seen]) -> str:
-    return ", ".join(map(number, sorted(seen)))
+    return ", ".join(map(value_text, sorted(seen)))

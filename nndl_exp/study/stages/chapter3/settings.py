@@ -14,7 +14,7 @@ from nndl_exp.config import (
     ScheduleConfig,
     StoppingConfig,
     flatten,
-    short_name,
+    setting_text,
     to_mapping,
 )
 from nndl_exp.nn.arrays import Array
@@ -130,11 +130,8 @@ def differences(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
 
 
 def in_words(values: Mapping[str, Any]) -> str:
-    """Settings as they are read: eta 0.27, lmbda 0.8, hidden [140]."""
-    return ", ".join(
-        f"{short_name(name)} {number(value) if isinstance(value, float) else value}"
-        for name, value in values.items()
-    )
+    """Settings as they are read: eta 0.27, lmbda 0.8, hidden 140."""
+    return ", ".join(setting_text(*setting) for setting in values.items())
 
 
 def scores(trials: Sequence[Seen]) -> Array:
@@ -166,22 +163,15 @@ def goodness_text(config: RunConfig, goodness: float) -> str:
     """A goodness in words: 94.6 %, R² 0.874 or cost 0.0312."""
     if config.training.judged_by == "validation_cost":
         return f"cost {-goodness:.4g}"
-    return accuracy_text(config, goodness)
-
-
-def accuracy_text(config: RunConfig, accuracy: float) -> str:
-    """An accuracy in words: 94.6 % or R² 0.874."""
-    measure = measure_of(config)
-    if not measure.is_fraction:
-        return f"{measure.name} {accuracy:.3f}"
-    return f"{100 * accuracy:.1f} %" if accuracy < 0.975 else f"{100 * accuracy:.2f} %"
+    return measure_of(config).text(goodness)
 
 
 def baseline(facts: Facts) -> str:
     """What an accuracy has to be compared with, in words; nothing for R²."""
-    if not measure_of(facts.base).is_fraction:
+    measure = measure_of(facts.base)
+    if not measure.is_fraction:
         return ""
-    return f" (always naming the commonest class: {accuracy_text(facts.base, facts.chance)})"
+    return f" (always naming the commonest class: {measure.text(facts.chance)})"
 
 
 def judged(trial: Trial) -> str:
@@ -190,5 +180,5 @@ def judged(trial: Trial) -> str:
 
 
 def number(value: float) -> str:
-    """A setting's value as short as it can be read."""
+    """A cost or a time, to three significant digits."""
     return f"{value:.3g}"

@@ -20,11 +20,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, RunConfig
+from nndl_exp.config import STRICT, RunConfig, value_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
-from nndl_exp.study.stages.chapter3.settings import number
 from nndl_exp.study.stages.script import Batch, Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.study.verdict import compare
@@ -117,7 +116,7 @@ def script(facts: Facts, options: Options) -> Script:
         if better:
             found, kept = group, [*kept, name]
     values = [
-        settings.accuracy_text(facts.base, float(settings.scores(some).mean()))
+        measure_of(facts.base).text(float(settings.scores(some).mean()))
         for some in ([before, found] if kept else [found])
     ]
     first = f"kept {', '.join(kept)}" if kept else "nothing else is better"
@@ -156,7 +155,7 @@ def _judged(facts: Facts, group: Sequence[Seen], found: Sequence[Seen]) -> tuple
     said = f" {measure.difference(pair.difference)} ({interval}): "
     if pair.better != 0:
         return False, f"{said}not kept"
-    return True, f"{said}kept, with eta {number(group[0].config.training.eta)}"
+    return True, f"{said}kept, with eta {value_text(group[0].config.training.eta)}"
 
 
 def _suitable(facts: Facts, options: Options) -> list[str]:

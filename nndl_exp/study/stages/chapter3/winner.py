@@ -198,7 +198,7 @@ def _decision(race: Race, options: Options, varied: dict[str, list[Any]]) -> Dec
     means = [race.mean(i) for i in range(len(race.finalists))]
     chosen, how = _chosen(race, options, means)
     names = [_name(race, i, varied) for i in range(len(means))]
-    values = [settings.accuracy_text(race.finalists[i], mean) for i, mean in enumerate(means)]
+    values = [measure_of(race.facts.base).text(mean) for mean in means]
     others = sorted((i for i in range(len(means)) if i != chosen), key=lambda i: -means[i])
     seeds, facts = [len(group) for group in race.trials], race.facts
     first = f"{how}{names[chosen]}: {values[chosen]}{_interval(race, chosen)}"
