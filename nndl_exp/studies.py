@@ -277,16 +277,11 @@ def _accuracy_of(runs: "list[RunDirectory]") -> str:
     """The validation accuracy of some runs in the mean."""
     from statistics import fmean
 
-    from nndl_exp.display.words import plain_accuracy
     from nndl_exp.run import measure_of
 
     results = [run.result() for run in runs]
     found = [r.validation_accuracy for r in results if r and r.validation_accuracy is not None]
-    if not found:
-        return ""
-    measure = measure_of(runs[0].config())
-    text = plain_accuracy(measure, fmean(found))
-    return f"{text} %" if measure.is_fraction else f"R² {text}"
+    return measure_of(runs[0].config()).text(fmean(found)) if found else ""
 
 
 def _which(runs: "list[RunDirectory]") -> str:

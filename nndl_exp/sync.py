@@ -64,12 +64,12 @@ def _storage(tracking: TrackingConfig) -> StorageConfig:
 def sync_runs(output: Path, tracking: TrackingConfig, console: Console) -> int:
     """Log all single runs of an output folder that have ended; how many there are."""
     from nndl_exp.cli.tracker import show_run
-    from nndl_exp.display.figures.curves import draw
+    from nndl_exp.display.figures.run import draw_learning_curves
     from nndl_exp.run import recorded_data
 
     directories = [RunDirectory(path.parent) for path in output.glob("runs/*/result.json")]
     for directory in directories:
-        draw(directory, directory.name)
+        draw_learning_curves(directory, directory.name)
         dataset = recorded_data(directory)
         if outage := show_run(str(output), tracking, directory.name, directory, dataset):
             raise UserError(f"MLflow stopped answering ({outage}); try again later")

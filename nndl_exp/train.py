@@ -84,7 +84,7 @@ def train_one(
     A run that has finished is trained ``again``. A ``--multirun`` only shows it, so that repeating
     one that was killed trains what is missing.
     """
-    from nndl_exp.display.figures.curves import draw
+    from nndl_exp.display.figures.run import draw_learning_curves
     from nndl_exp.run import Run, check
 
     dataset = check(config.run)
@@ -97,7 +97,7 @@ def train_one(
     if run.result is None:
         return number, False
     _log.debug("trained %d epochs in %.2f s", run.result.epochs, run.result.seconds)
-    draw(directory, directory.name)
+    draw_learning_curves(directory, directory.name)
     _log.debug("drew the learning curves")
     outage = _track(config, dataset, directory)
     _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
@@ -133,7 +133,8 @@ def _show_plan(
     origin: "Origin | None",
     screen: Screen,
 ) -> None:
-    from nndl_exp.display.words import run_text, show_dataset
+    from nndl_exp.display.terminal.data import show_dataset
+    from nndl_exp.display.words import run_text
     from nndl_exp.records.looks import register_of
     from nndl_exp.study.looks import looks_at
 

@@ -19,8 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 PATIENCE = 60  # seconds until what doesn't appear counts as missing
 FLAGS = ("--window-size=1280,900", "--force-prefers-reduced-motion")
 
-CONTRASTS = """
-// [ratio, needed, text] of every text, by the relative luminance of WCAG 2.1.
+_COLOURS = """
 const parse = (css) => {
   const n = css.match(/[\\d.]+/g).map(Number);
   return n.length < 4 ? [...n, 1] : n;
@@ -37,6 +36,11 @@ const ground = (element) => {
   }
   return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]);
 };
+"""
+CONTRASTS = (
+    _COLOURS
+    + """
+// [ratio, needed, text] of every text, by the relative luminance of WCAG 2.1.
 const found = [];
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walker.nextNode()) {
@@ -57,6 +61,28 @@ while (walker.nextNode()) {
 }
 return found;
 """
+)
+STROKES = (
+    _COLOURS
+    + """
+// [ratio, colour] of every line and mark of a figure, against what is behind the figure.
+const found = [];
+const lines = ".picture [id*=line2d] path, .chart .js-line, .chart .points path";
+for (const shape of document.querySelectorAll(lines)) {
+  if (shape.closest("defs, [id*='matplotlib.axis']") || !shape.getClientRects().length) continue;
+  const style = getComputedStyle(shape);
+  const back = ground(shape.closest("figure"));
+  const inks = [style.stroke, style.fill].filter((colour) => colour.startsWith("rgb"));
+  const ratios = inks.map((colour) => {
+    const ink = over(parse(colour), back);
+    const [light, dark] = [luminance(ink), luminance(back)].sort((a, b) => b - a);
+    return (light + 0.05) / (dark + 0.05);
+  });
+  found.push([Math.max(...ratios), inks.join(), shape.closest("figure").id]);
+}
+return found;
+"""
+)
 
 
 class Browser:

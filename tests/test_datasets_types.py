@@ -21,7 +21,7 @@ from nndl_exp.datasets import framing_of, load_dataset, read_new
 from nndl_exp.datasets.target import read_target
 from nndl_exp.demo.__main__ import main as demo
 from nndl_exp.demo.subject import Subject
-from nndl_exp.display.figures.winner import confusion_matrix
+from nndl_exp.display.figures.predictions import confusion_matrix
 from nndl_exp.errors import UserError
 from nndl_exp.predict import read_examples
 from nndl_exp.records import RunDirectory
@@ -648,7 +648,7 @@ def test_a_report_with_such_labels_is_well_formed(in_process, tmp_path):
     words = [*table_words(path), *SEARCH, "study.n_trials=2", "study.name=s"]
     status, out, _ = in_process(sweep.main, *words)
     assert status in (0, 1) and is_plain(out)
-    status, out, _ = in_process(report, "s")
+    status, out, _ = in_process(report, "s", "--format", "svg")
     assert status == 0 and is_plain(out)
     folder = tmp_path / "nndl-output/studies/s"
     drawn = list(folder.rglob("*.svg"))

@@ -23,14 +23,11 @@ from nndl_exp.cli.looks import MlflowLooks
 from nndl_exp.cli.runs import find_run
 from nndl_exp.config import TrackingConfig, run_config
 from nndl_exp.demo import __main__ as demo
-from nndl_exp.display.findings import analyse
 from nndl_exp.display.report.verdict import commands
-from nndl_exp.display.study_text import report_lines
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.looks import Look, read
 from nndl_exp.run import Run, check
-from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking.client import relocate
 from nndl_exp.tracking.stored_runs import StoredLooks
@@ -141,12 +138,6 @@ def test_a_study_that_was_interrupted_is_evaluated_by_consent_only(cli, capsys, 
         assert "must have ended before its test set is looked at, or --unfinished" in error
         assert resume in error
     assert "evaluate" not in said(capsys, studies, "show", "demo")
-    search = next(Study.open("nndl-output", "demo").stages()).search
-    trials = search.trials()
-    assert any(
-        line.startswith("so far   trial")
-        for line in report_lines(search, trials, analyse(search, trials))
-    )
     typed = commands(summary("nndl-output", "demo"), "demo/joint/0", None)
     assert not [command for command in typed if "evaluate" in command.line]
     assert "of 359 test images" in said(capsys, evaluate, "demo/0", "--unfinished")

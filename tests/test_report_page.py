@@ -6,14 +6,16 @@ import os
 import re
 import shutil
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from PIL import Image
-from report_browser import CONTRASTS, Browser, browsing
+from report_browser import CONTRASTS, STROKES, Browser, browsing
 from report_pages import (
     HOSTILE,
     STAGED,
@@ -29,7 +31,8 @@ from sklearn.metrics import confusion_matrix, mean_squared_error
 
 from nndl_exp.config import run_config
 from nndl_exp.datasets import load_dataset
-from nndl_exp.display.predictions import Told, calibration
+from nndl_exp.display.figures.style import Drawing
+from nndl_exp.display.predictions import Predictions, calibration
 from nndl_exp.display.report import LARGEST, pictures
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import data_of
@@ -70,8 +73,8 @@ class Page(HTMLParser):
         """The cells of the table with this label."""
         found = re.search(rf'aria-label="{label}">(.*?)</table>', self.source, re.DOTALL)
         assert found, label
-        rows = re.findall(r"<tr>(.*?)</tr>", found[1], re.DOTALL)
-        return [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in rows[1:]]
+        rows = re.findall(r"<tr[^>]*>(.*?)</tr>", found[1], re.DOTALL)
+        return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in rows[1:]]
 
     @property
     def charts(self) -> dict:
@@ -158,7 +161,7 @@ def test_the_verdict_is_the_mean_over_new_seeds_with_its_interval(seen):
     commonest = np.bincount(data_of(config).training.labels).argmax()
     baseline = (validation.labels == commonest).mean()
     assert (
-        f"reads {100 * right.mean():.1f} % of the validation images right, in the mean of "
+        f"classifies {100 * right.mean():.1f} % of the validation images correctly, in the mean of "
         f"{len(runs)} new seeds (95 % interval {100 * low:.1f} to {100 * high:.1f} %); always "
         f"naming the commonest class, {100 * baseline:.1f} %." in page.text
     )
@@ -202,7 +205,7 @@ def test_mistakes_and_calibration_are_those_of_the_weights(seen):
     assert f"Expected calibration error {100 * error:.1f} points" in page.text
 
     surest = sorted(wrong, key=lambda i: (-p[i].max(), i))[:24]
-    rows = page.rows("The surest mistakes")
+    rows = page.rows("The most confident mistakes")
     assert [int(row[0]) for row in rows] == surest
     for (_, is_, said, sure), i in zip(rows, surest, strict=True):
         assert (is_, said) == (str(validation.labels[i]), str(told[i]))
@@ -238,37 +241,73 @@ def test_the_charts_are_the_trials(seen, staged):
     joint = next(stage for stage in staged.stages() if stage.key == "joint")
     complete = [t for t in joint.search.trials() if t.result.state == "complete"]
     view = next(v for v in page.charts["slices"]["views"] if v["name"] == "learning rate η")
-    drawn = {
-        (x, round(100 - 10**-y, 2))
+    drawn = [
+        round(100 * (1 - 10**-y), 2)
         for trace in view["data"]
-        if trace["name"] in ("complete", "winner")
-        for x, y in zip(trace["x"], trace["y"], strict=True)
-    }
-    assert drawn == {
-        (t.config.training.eta, round(100 * t.result.validation_accuracy, 2)) for t in complete
-    }
+        if trace["name"] in ("complete", "best")
+        for y in trace["y"]
+    ]
+    accuracies = [round(100 * t.result.validation_accuracy, 2) for t in complete]
+    assert sorted(drawn) == sorted(accuracies)
     lines = page.charts["parallel_coordinates"]["views"][0]["data"]
     assert len(lines) == len(complete)
     # The star is the best of this search: the study may have ended with another run.
     best = max(complete, key=lambda trial: (trial.goodness, -trial.number))
-    (star,) = (trace for trace in view["data"] if trace["name"] == "winner")
-    assert star["x"] == [best.config.training.eta]
+    (star,) = (trace for trace in view["data"] if trace["name"] == "best")
+    assert star["text"][0].startswith(f"trial {best.number}: ")
 
 
-def test_the_learning_curves_are_the_mean_of_the_replicates(seen):
+def test_the_history_has_all_stages_and_marks_the_recommended_run(seen, staged):
     page, folder, _ = seen
-    histories = [
-        [json.loads(line) for line in (run / "epochs.jsonl").read_text().splitlines()]
-        for run in replicates(folder)
-    ]
-    epochs = min(map(len, histories))
-    accuracy = page.charts["learning_curves"]["views"][0]
-    (line,) = (trace for trace in accuracy["data"] if trace.get("name") == "validation")
-    means = [
-        np.mean([100 * history[i]["validation_accuracy"] for history in histories])
-        for i in range(epochs)
-    ]
-    assert [100 - 10**-y for y in line["y"]] == pytest.approx(means, abs=0.02)
+    data = page.charts["history"]["views"][0]["data"]
+    (dots,) = (trace for trace in data if trace["name"] == "complete")
+    ended = [t for stage in staged.stages() for t in stage.search.trials()]
+    assert len(dots["x"]) == sum(t.result.state == "complete" for t in ended)
+    run = "/".join(won(folder).parts[-3::2])
+    (star,) = (trace for trace in data if trace["name"] == "recommended")
+    assert dots["text"][dots["x"].index(star["x"][0])].startswith(f"pages/{run}<br>")
+
+
+def test_the_finalists_have_the_means_of_their_seeds_and_one_is_recommended(seen, staged):
+    page, folder, validation = seen
+    groups: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("stages/winner/trials/*/config.yaml"),
+                       key=lambda p: int(p.parent.name)):  # fmt: skip
+        config = {**yaml.safe_load(path.read_text()), "seed": 0}
+        groups.setdefault(json.dumps(config, sort_keys=True), []).append(path.parent)
+    expected = {}
+    for config, runs in groups.items():
+        right = np.array([
+            naive_probabilities(run, validation.x).argmax(axis=1) == validation.labels
+            for run in runs
+        ]).astype(float)  # fmt: skip
+        low, high = mean_interval(right)
+        hidden = json.loads(config)["network"]["hidden"]
+        sizes = [validation.x.shape[1], *hidden, 10]
+        size = sum((a + 1) * b for a, b in pairwise(sizes))
+        interval = f"{100 * low:.1f} to {100 * high:.1f} %"
+        expected[config] = (f"{100 * right.mean():.1f} %", interval, f"{size:,}", str(len(runs)))
+    rows = page.rows("The finalists")
+    said = [tuple(c.replace("\xa0", " ") for c in (row[1], row[2], row[4], row[5])) for row in rows]
+    assert sorted(said) == sorted(expected.values())
+    means = [float(row[1].partition("\xa0")[0]) for row in rows]
+    assert means == sorted(means, reverse=True)
+    recommended = [row for row in rows if "recommended" in row[0]]
+    settings = yaml.safe_load((won(folder) / "config.yaml").read_text())
+    mine = expected[json.dumps({**settings, "seed": 0}, sort_keys=True)]
+    assert [row[1].replace("\xa0", " ") for row in recommended] == [mine[0]]
+    assert sum("the start" in row[0] for row in rows) == 1
+
+
+def test_the_table_has_all_trials_of_all_stages(seen, staged):
+    page = seen[0]
+    rows = page.rows("All trials")
+    ended = [(stage, t) for stage in staged.stages() for t in stage.search.trials()]
+    assert len(rows) == len(ended)
+    for row, (stage, trial) in zip(rows, ended, strict=True):
+        assert row[:2] == [stage.key.replace("_", " "), str(trial.number)]
+        if trial.result.validation_accuracy is not None:
+            assert row[2] == f"{100 * trial.result.validation_accuracy:.2f}"
 
 
 def test_the_page_is_small_whole_and_its_figures_are_files(seen):
@@ -278,13 +317,11 @@ def test_the_page_is_small_whole_and_its_figures_are_files(seen):
         for name in ("src", "href", "xlink:href", "action", "data", "poster"):
             if value := attributes.get(name):
                 assert value.startswith(("#", "data:")), (tag, name, value[:80])
-    names = ("history", "time_to_accuracy", "learning_curves", "weights", "confusion_matrix",
-             "confidently_wrong", "calibration")  # fmt: skip
-    for name in names:
-        for suffix in ("png", "svg"):
-            assert (folder / "figures" / f"{name}.{suffix}").stat().st_size > 2000
-    for name in ("slices", "landscape", "parallel_coordinates", "best_so_far"):
-        assert (folder / "stages" / "joint" / "figures" / f"{name}.svg").is_file()
+    names = {"time_to_accuracy", "learning_curves", "weights", "confusion_matrix",
+             "confidently_wrong", "calibration"}  # fmt: skip
+    assert {path.name for path in folder.glob("figures/*")} == {f"{name}.png" for name in names}
+    for key, name in (("learning_rate", "training_costs"), ("winner", "configurations")):
+        assert (folder / "stages" / key / "figures" / f"{name}.png").stat().st_size > 2000
     ids = [a["id"] for _, a in page.elements if "id" in a]
     assert len(ids) == len(set(ids))
 
@@ -295,12 +332,13 @@ def test_a_study_that_was_stopped_between_two_stages(staged, tmp_path):
     for name in ("stages/joint", "stages/winner", "best.yaml"):
         path = study.directory / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert "joint search · 0 trials" in report(study)
+    report(study)
     page = Page(study.directory / "report.html")
-    assert "The study is not complete: this is what has settled." in page.text
+    assert "The study is not complete: this is what has finished." in page.text
     order = re.findall(r'<li id="stage-(\w+)">', page.source)
     assert order == ["learning_rate", "joint"]
     assert "not decided yet" in page.text
+    assert "no trial has ended" in page.text
     assert "pages/learning_rate/" in page.text, "the best so far is shown"
 
 
@@ -316,18 +354,23 @@ def test_a_page_that_would_be_too_large_does_without_charts(hostile, monkeypatch
     path.write_bytes(whole)
 
 
-def test_an_svg_of_too_many_marks_stands_there_as_a_png(tmp_path):
-    (tmp_path / "a.svg").write_text("<svg " + " " * pictures.LARGEST_SVG)
-    (tmp_path / "a.png").write_bytes(b"png")
-    assert pictures.image(tmp_path, "a", "a", 'said "so"') == (
-        '<img alt="said &#34;so&#34;" src="data:image/png;base64,cG5n">'
+def test_an_svg_of_too_many_marks_stands_there_as_a_png(tmp_path, monkeypatch):
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    drawing, place = Drawing("a", figure), pictures.Place(tmp_path, ())
+    assert str(pictures.image(drawing, place, "a", "A", 'said "so"').image).startswith(
+        '<svg role="img" aria-label="A. said &#34;so&#34;"'
     )
+    monkeypatch.setattr(pictures, "LARGEST_SVG", 1)
+    shown = pictures.image(drawing, place, "a", "A", 'said "so"').image
+    data = base64.b64encode(drawing.content("png")).decode()
+    assert shown == f'<img alt="A. said &#34;so&#34;" src="data:image/png;base64,{data}">'
 
 
 @pytest.mark.parametrize("bins", [1, 3, 15])
 def test_calibration_of_known_cases(bins):
     sure = np.array([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [1.0, 0.0]])
-    told = Told(np.array([0, 1, 1, 0]), sure)
+    told = Predictions(np.array([0, 1, 1, 0]), sure)
     found = calibration(told, bins)
     assert found.counts.sum() == 4
     if bins == 1:  # |3/4 - (0.9 + 0.9 + 0.8 + 1) / 4|
@@ -368,21 +411,34 @@ def test_numbers_to_predict_have_residuals_instead_of_a_confusion_matrix(tmp_pat
     assert "R² of one run has no interval here" in page.text
     # The data go: what the records alone can tell is told, and what is missing is said.
     Path("houses.csv").unlink()
-    printed = report(study)
-    assert "the study can't be opened: " in printed
+    report(study)
     page = Page(study.directory / "report.html")
     assert "The study can't be opened, so less of it is shown: " in page.text
-    assert "What the network tells of the validation set can't be shown: " in page.text
+    assert "The network's predictions can't be shown: " in page.text
     assert "houses.csv" in page.text
     assert "No interval: the data can't be had" in page.text
-    assert "learning_curves" in page.charts
+    assert re.search(r'<figure id="recommended_curves">.*?<svg', page.source, re.DOTALL)
+
+
+def test_r2_is_never_a_percentage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = table_study("price", "prices")
+    report(study)
+    page = Page(study.directory / "report.html")
+    assert "R² (%)" not in page.source
+    best = max(t.result.validation_accuracy for t in next(study.stages()).search.trials())
+    history = page.charts["history"]["views"][0]
+    assert history["layout"]["yaxis"]["title"]["text"] == "validation R²"
+    said = [text for trace in history["data"] for text in trace.get("text") or ()]
+    assert any(f"R² {best:.4g}, complete" in text for text in said)
+    assert not any("%" in text for text in said)
 
 
 def test_the_table_of_trials_is_that_of_the_study(hostile):
     page = Page(hostile.directory / "report.html")
     table = pd.read_csv(hostile.directory / "trials.csv")
-    rows = page.rows("Trials")
-    assert [int(row[0]) for row in rows] == list(table["trial"])
+    rows = page.rows("All trials")
+    assert [int(row[1]) for row in rows] == list(table["trial"])
     assert [int(row[-3]) for row in rows] == list(table["epochs"])
 
 
@@ -435,7 +491,8 @@ def test_arrow_keys_go_from_trial_to_trial_and_say_what_it_is(shown, staged):
     said = chart.find_element(By.XPATH, "following-sibling::p")
     shown.run("arguments[0].focus()", chart)
     shown.press(Keys.END)
-    joint = sum(len(stage.search.trials()) for stage in staged.stages())
+    ended = [trial for stage in staged.stages() for trial in stage.search.trials()]
+    joint = sum(trial.result.state == "complete" for trial in ended)
     assert re.fullmatch(rf"{joint} of {joint}: pages/\w+/\d+, [\d.]+ %, complete", said.text)
     hover = "return document.querySelector('[data-chart=history] .hoverlayer').textContent"
     assert said.text.split(": ")[1].split(",")[0] in shown.run(hover)
@@ -457,7 +514,49 @@ def test_a_summary_opens_with_the_keyboard(shown):
     summary = shown.driver.find_element(By.CSS_SELECTOR, "#stage-joint summary")
     shown.run("arguments[0].focus()", summary)
     shown.press(Keys.ENTER)
-    assert shown.driver.find_element(By.CSS_SELECTOR, "#stage-joint table").is_displayed()
+    assert shown.driver.find_element(By.CSS_SELECTOR, "#stage-joint .numbers").is_displayed()
+
+
+def test_a_heading_sorts_the_trials_up_and_down(shown, staged):
+    values = [
+        trial.result.validation_accuracy
+        for stage in staged.stages()
+        for trial in stage.search.trials()
+        if trial.result.validation_accuracy is not None
+    ]
+    column = (
+        "return [...document.querySelectorAll('.sortable tbody tr')]"
+        ".map(row => row.cells[2].textContent)"
+    )
+    heading = shown.driver.find_element(By.CSS_SELECTOR, ".sortable th:nth-child(3) button")
+    for order in (sorted(values), sorted(values, reverse=True)):
+        shown.run("arguments[0].focus()", heading)
+        shown.press(Keys.ENTER)
+        cells = [cell for cell in shown.run(column) if cell]
+        assert cells == [f"{100 * value:.2f}" for value in order]
+    sort = "return document.querySelector('.sortable th:nth-child(3)').getAttribute('aria-sort')"
+    assert shown.run(sort) == "descending"
+
+
+def test_a_button_copies_a_command(shown):
+    shown.devtools("Browser.grantPermissions",
+                   permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])  # fmt: skip
+    block = shown.driver.find_element(By.CSS_SELECTOR, ".commands pre")
+    button = block.find_element(By.XPATH, "following-sibling::button")
+    button.click()
+    shown.wait(lambda: button.text == "Copied")
+    copied = shown.driver.execute_async_script(
+        "navigator.clipboard.readText().then(arguments[arguments.length - 1])"
+    )
+    assert copied == block.get_attribute("textContent")
+    assert copied.startswith("python -m nndl_exp.")
+
+
+def test_the_navigation_stays(shown):
+    shown.run("document.getElementById('trials').scrollIntoView()")
+    top = "return document.querySelector('nav').getBoundingClientRect().top"
+    shown.wait(lambda: shown.run("return scrollY") > 500)
+    assert shown.run(top) == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -468,9 +567,15 @@ def test_all_text_has_the_contrast_of_wcag_aa(browser, staged, scheme):
     found = browser.run(CONTRASTS)
     assert len(found) > 300
     assert [one for one in found if one[0] < one[1]] == []
-    # Without the charts, whose place the pictures take in print and where no script runs.
-    browser.run("document.querySelectorAll('.drawn').forEach(f => f.classList.remove('drawn'))")
-    assert [one for one in browser.run(CONTRASTS) if one[0] < one[1]] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_line_of_a_figure_is_invisible(browser, staged, scheme):
+    browser.emulate(scheme=scheme)
+    browser.open(staged.directory / "report.html")
+    strokes = browser.run(STROKES)
+    assert len(strokes) > 50
+    assert [one for one in strokes if one[0] < 1.5] == []
 
 
 def test_the_charts_follow_the_colour_scheme(shown):
@@ -490,21 +595,29 @@ def test_a_phone_never_scrolls_the_page_sideways(browser, staged):
     assert browser.run("return document.documentElement.scrollWidth") == 390
 
 
-def test_it_prints_with_pictures_in_the_place_of_charts(shown):
-    shown.emulate(media="print")
-    assert not shown.driver.find_element(By.CSS_SELECTOR, "[data-chart=history]").is_displayed()
-    assert shown.driver.find_element(By.CSS_SELECTOR, "#history .picture svg").is_displayed()
-    printed = base64.b64decode(shown.devtools("Page.printToPDF")["data"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_prints_charts_as_wide_as_the_paper_in_its_colours(browser, staged, scheme):
+    browser.emulate(scheme=scheme)
+    browser.open(staged.directory / "report.html")
+    width = "document.querySelector('[data-chart=history] .main-svg').getBoundingClientRect().width"
+    colour = "getComputedStyle(document.querySelector('.chart .xtick text')).fill"
+    browser.run(f"addEventListener('beforeprint', () => window.seen = [{width}, {colour}])")
+    printed = base64.b64decode(browser.devtools("Page.printToPDF")["data"])
     assert printed.startswith(b"%PDF-")
-    assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 3
+    assert 3 < len(re.findall(rb"/Type\s*/Page\b", printed)) < 15
+    assert browser.run("return window.seen") == [660, "rgb(0, 0, 0)"]
+    browser.wait(lambda: browser.run(f"return {width}") > 660)
 
 
-def test_without_scripts_the_pictures_are_there(browser, staged):
+def test_without_scripts_it_says_where_the_data_of_the_charts_are(browser, staged):
     browser.devtools("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open(staged.directory / "report.html", drawn=False)
-        assert browser.driver.find_element(By.CSS_SELECTOR, "#history .picture svg").is_displayed()
-        assert not browser.driver.find_element(By.CSS_SELECTOR, "select").is_displayed()
+        find = browser.driver.find_element
+        assert "needs a browser that runs scripts" in find(By.CSS_SELECTOR, "#history .needs").text
+        assert find(By.CSS_SELECTOR, "#weights .picture svg, #weights .picture img").is_displayed()
+        assert not find(By.CSS_SELECTOR, "select").is_displayed()
+        assert find(By.CSS_SELECTOR, "#trials table").is_displayed()
     finally:
         browser.devtools("Emulation.setScriptExecutionDisabled", value=False)
 

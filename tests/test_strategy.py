@@ -1,5 +1,6 @@
 """A study in stages, led for real: determinism, kills, reproduction, MLflow, mistakes."""
 
+import html
 import json
 import math
 import os
@@ -16,6 +17,8 @@ import pytest
 import yaml
 
 from nndl_exp.cli.hydra_config import compose
+from nndl_exp.display.figures.stages import PICTURES, against_time, training_costs
+from nndl_exp.display.findings import stage_findings
 from nndl_exp.errors import UserError
 from nndl_exp.study import executors, forecast
 from nndl_exp.study.search import table
@@ -257,7 +260,9 @@ def test_the_terminal_tells_each_stage_and_what_to_type_next(tmp_path):
     assert "← best" in second
     assert "best" not in first, "it goes by the training cost"
     assert "tell two networks of 95 % apart from 4.3 points on" in done.stdout  # 200 examples
-    assert re.search(r"→ the training cost stops falling above eta [\d.]+ \(.* over 3 seeds\)", done.stdout)
+    assert re.search(
+        r"→ the training cost stops falling above eta [\d.]+ \(.* over 3 seeds\)", done.stdout
+    )
     assert f"saved    {tmp_path}/studies/small/best.yaml" in done.stdout
     reproduce = re.search(r"reproduce  python -m (.*)", done.stdout)
     assert reproduce, done.stdout
@@ -441,24 +446,25 @@ def test_the_forecast_measures_the_larger_of_the_networks(tmp_path, monkeypatch)
 def test_the_report_tells_what_each_stage_decided_and_draws_it(whole):
     done = run("nndl_exp.report", "small", "--output", whole.config.output)
     assert done.returncode == 0, done.stdout + done.stderr
+    page = html.unescape((whole.directory / "report.html").read_text()).replace("\xa0", " ")
     for stage in whole.stages():
-        assert stage.decision().words[0] in done.stdout
-        assert (stage.search.directory / "figures" / "slices.png").is_file()
-    assert "joint/figures/best_so_far.png" in done.stdout
-    own = (("learning_rate", "training_costs"), ("epochs", "against_epoch"))
-    for key, name in own:
-        path = Path(whole.config.output) / f"studies/small/stages/{key}/figures/{name}.png"
-        assert str(path) in done.stdout
-        assert path.is_file()
+        assert stage.decision().words[0] in page
+        picture = PICTURES.get(stage.key)
+        if picture and stage.search.trials():
+            assert (stage.search.directory / f"figures/{picture.__name__}.png").is_file()
+            assert f'id="{stage.key}-{picture.__name__}"' in page
 
 
 def test_the_picture_of_the_learning_rate_is_the_cost_of_each_from_before_the_first_epoch(whole):
-    from nndl_exp.display.figures.stages import training_costs
-
     stage = next(stage for stage in whole.stages() if stage.key == "learning_rate")
-    (axes,) = training_costs(stage.search, stage.search.trials()).axes
-    lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
-    assert len(lines) == len({trial.config.training.eta for trial in stage.search.trials()})
+    findings = stage_findings(stage, stage.search.trials(), stage.decision())
+    (axes,) = training_costs(findings).axes
+    lines = {line.get_label().partition(" (")[0]: list(line.get_ydata()) for line in axes.lines}
+    roles = [text for line in axes.lines for text in re.findall(r" \((\w+)\)$", line.get_label())]
+    assert "threshold" in roles, "it is marked, and so is the choice"
+    assert "chosen" in roles or any(name.startswith("chosen: η = ") for name in lines)
+    etas = {trial.config.training.eta for trial in stage.search.trials()}
+    assert len([name for name in lines if name.startswith("η = ")]) == len(etas)
     trial = stage.search.trials()[0]
     epochs = stage.search.run_directory(0).epochs()
     costs = [epochs[0].within[0].training_cost, *(epoch.training_cost for epoch in epochs)]
@@ -467,17 +473,19 @@ def test_the_picture_of_the_learning_rate_is_the_cost_of_each_from_before_the_fi
 
 
 def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
-    from nndl_exp.display.figures.stages import against_time
-
     words = ("strategy.stages=[mini_batch_size]", "training.eta=0.5", "training.lmbda=0",
              *NO_TRACKING, *SERIAL)  # fmt: skip
     lead(study_of(tmp_path, *words))
     (stage,) = study_of(tmp_path, *words).stages()
     trials = stage.search.trials()
-    (axes,) = against_time(stage.search, trials).axes
+    (axes,) = against_time(stage_findings(stage, trials, stage.decision())).axes
     assert axes.get_xlabel() == "estimated training time (s)"
     assert axes.get_ylabel() == "best validation accuracy (%) so far"
-    assert [line.get_label() for line in axes.lines] == [f"m = {m}" for m in (5, 10, 20, 50, 100)]
+    labels = [line.get_label() for line in axes.lines]
+    assert [text.removesuffix(" (chosen)") for text in labels] == [
+        f"m = {m}" for m in (5, 10, 20, 50, 100)
+    ]
+    assert sum(text.endswith(" (chosen)") for text in labels) == 1
     assert len(trials) > 5, "the fastest is trained again with other seeds"
     for line, trial in zip(axes.lines, trials[:5], strict=True):
         assert line.get_ydata()[-1] == pytest.approx(100 * trial.result.validation_accuracy)

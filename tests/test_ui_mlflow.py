@@ -10,7 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from ui import TRIALS, Page, Shown, serving
 
-from nndl_exp.display.words import plain
+from nndl_exp.config import value_text as plain
 
 pytestmark = [needs("chromium"), pytest.mark.timeout(600)]
 # What the UI would know from an earlier visit: no assistant panel.

@@ -8,10 +8,11 @@ from statistics import fmean
 
 from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import flatten, to_mapping
-from nndl_exp.display.figures.curves import draw
-from nndl_exp.display.figures.weights import draw_weights
-from nndl_exp.display.files import report_stage, write_tables
-from nndl_exp.display.findings import Analysis, analyse
+from nndl_exp.display.figures.run import draw_learning_curves, draw_weights
+from nndl_exp.display.figures.stages import draw_stage
+from nndl_exp.display.files import write_tables
+from nndl_exp.display.findings import StageFindings, stage_findings
+from nndl_exp.display.report import sources_of, write_report
 from nndl_exp.errors import UserError
 from nndl_exp.run import measure_of
 from nndl_exp.study import settings
@@ -20,7 +21,7 @@ from nndl_exp.study.search import PROPOSAL, Search, Trial, ranked
 from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import BEST as BEST_FILE
-from nndl_exp.study.summary import ending
+from nndl_exp.study.summary import ending, summary
 from nndl_exp.tracking.captions import (
     champion_caption,
     stage_caption,
@@ -33,7 +34,7 @@ from nndl_exp.tracking.entities import BEST
 from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView
 from nndl_exp.tracking.study_view import StudyView
 
-_FILES = (settings.FILE, BEST_FILE, "report.html")
+_FILES = (settings.FILE, BEST_FILE)
 """What is kept with a study's run, where it is there, beside its tables."""
 
 
@@ -52,6 +53,7 @@ class StudyViews:
         self._root: StudyView | None = None
         self._views: dict[str, StudyView] = {}
         self._led: dict[str, Stage] = {}
+        self._findings: dict[str, StageFindings] = {}
         self._optuna: dict[str, OptunaView] = {}
         self.missed: str | None = None
         self._story: list[str] = []
@@ -82,15 +84,18 @@ class StudyViews:
             directory = search.run_directory(trial.number)
             view.log(trial.number, directory, search.dataset, trial_caption(search, trial))
 
-    def end(self, stage: Stage, trials: Sequence[Trial], decision: Decision | None) -> Analysis:
+    def end(
+        self, stage: Stage, trials: Sequence[Trial], decision: Decision | None
+    ) -> StageFindings:
         """A stage has ended, or was stopped: write its figures, and show them."""
-        analysis = analyse(stage.search, trials)
+        findings = self._findings[stage.key] = stage_findings(stage, trials, decision)
         self._led[stage.key] = stage
         if not self._leads:
-            return analysis
+            return findings
         if stage.key in self._optuna:
             self.missed = self._optuna[stage.key].close() or self.missed
-        files = report_stage(stage.search, trials, analysis)
+        drawing = draw_stage(findings)
+        files = drawing.save(stage.search.directory / "figures", ("png",)) if drawing else []
         if decision is not None:
             # Also where the study was killed before it was written down.
             files.append(stage.conclude(decision))
@@ -103,7 +108,7 @@ class StudyViews:
             caption = stage_caption(stage, trials, decision)
             metrics = best_metrics(best)
             view.close(complete=decision is not None, caption=caption, metrics=metrics)
-        return analysis
+        return findings
 
     def close(self, ended: tuple[Stage, Trial] | None, *, complete: bool) -> None:
         """The study has ended with a winner, if ``complete``, or was stopped; ``ended`` is the
@@ -111,6 +116,8 @@ class StudyViews:
         if not self._leads or not self._led:
             return
         tables = write_tables(self._study.directory, [stage.search for stage in self._led.values()])
+        found = summary(self._study.config.output, self._study.name)
+        report = write_report(sources_of(found, list(self._findings.values()), self._tracking))
         if self._root is None:
             return
         if ended is not None:
@@ -119,7 +126,7 @@ class StudyViews:
             view.mark_best(ended[1].number if ended and key == ended[0].key else None)
             view.wait()
         own = [path for name in _FILES if (path := self._study.directory / name).is_file()]
-        self._root.log_files(self._study.directory, [*tables, *own])
+        self._root.log_files(self._study.directory, [*tables, *own, report])
         caption = study_caption(self._study, self._story, self._table, ended)
         metrics = best_metrics(self._replicates(ended[1]) if ended else [])
         self._root.close(complete=complete, caption=caption, metrics=metrics)
@@ -155,7 +162,7 @@ class StudyViews:
     def _crown(self, stage: Stage, trial: Trial) -> None:
         view, search = self._stage(stage), stage.search
         directory, name = search.run_directory(trial.number), f"{search.name}/{trial.number}"
-        pictures: list[Path] = [draw(directory, name)]
+        pictures: list[Path] = [draw_learning_curves(directory, name)]
         if search.dataset.shape is not None:
             pictures.append(draw_weights(directory))
         view.log_pictures(trial.number, pictures)

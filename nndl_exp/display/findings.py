@@ -1,25 +1,92 @@
-"""What the trials of a study say, as plain values that figures and text are made from.
+"""Facts that are shown of a study, derived once from its records.
 
-They are small and need no library, so that a worker that draws gets them cheaply.
+Terminal, figures, report and MLflow print them, so they can't disagree. Three words have one
+meaning each: the *best* trial of a search has its best objective (with two objectives by the rule
+that ``nndl_exp.study.winner`` states), the *recommended* run is the one that a study ends with, and
+the *champion* is that run's network in MLflow's registry.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-if TYPE_CHECKING:  # who draws needs neither the study nor Optuna
-    from nndl_exp.study.search import Search, Trial
+import numpy as np
 
+from nndl_exp.config import RunConfig, value_text
+from nndl_exp.datasets import Dataset
+from nndl_exp.nn.network import count_parameters
+from nndl_exp.records import Result, RunDirectory
+from nndl_exp.run import measure_of, sizes_of
+from nndl_exp.study import winner as winners
+from nndl_exp.study.importance import Importances, importances
+from nndl_exp.study.scores import constant_scores, scores
+from nndl_exp.study.search import Search, Trial
+from nndl_exp.study.stages.chapter3.settings import differences, in_words, point
+from nndl_exp.study.stages.stage import Decision, Stage
+from nndl_exp.study.verdict import mean_interval
+from nndl_exp.training.accuracy import Measure
+from nndl_exp.training.statistics import wilson_interval
 
 _FEW = 10
+LEVELS = (0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
+"""The accuracies (also R²) whose times are told."""
+_LEAST = 1e-6  # seconds: a coarse clock says 0, which has no place on a log scale
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What trials are judged by, as it is shown: accuracy in percent, R², or a cost."""
+
+    measure: Measure
+    by_cost: bool
+
+    @classmethod
+    def of(cls, config: RunConfig) -> "Objective":
+        """The objective of a run."""
+        return cls(measure_of(config), config.training.judged_by == "validation_cost")
+
+    @property
+    def name(self) -> str:
+        """Its name in the heading of a column."""
+        return "cost" if self.by_cost else self.measure.name
+
+    @property
+    def label(self) -> str:
+        """Its name on an axis, with the unit."""
+        if self.by_cost:
+            return "validation cost C"
+        return f"validation {self.measure.name}{' (%)' * self.measure.is_fraction}"
+
+    @property
+    def sign(self) -> int:
+        """1 where larger is better, -1 where smaller is."""
+        return -1 if self.by_cost else 1
+
+    def shown(self, accuracy: float) -> float:
+        """An accuracy in the unit that is shown: percent, or R² as it is."""
+        return 100 * accuracy if self.measure.is_fraction else accuracy
+
+    def value(self, result: Result) -> float | None:
+        """A trial's objective in the unit that is shown; None without an epoch of finite costs."""
+        if self.by_cost:
+            return result.validation_cost
+        accuracy = result.validation_accuracy
+        return None if accuracy is None else self.shown(accuracy)
+
+    def text(self, value: float) -> str:
+        """A value with its unit: 94.63 %, R² 0.8741, cost 0.0312."""
+        if self.by_cost:
+            return f"cost {value:.4g}"
+        return f"{value:.4g} %" if self.measure.is_fraction else f"{self.measure.name} {value:.4g}"
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A hyper-parameter and its range, or its ``choices`` as text: then values are their numbers.
 
-    ``name`` is that of the search space: training.eta, network.hidden.width_2.
+    ``name`` is that of the search space: training.eta, network.hidden.width_2. A log range whose
+    ``low`` is 0 has ``floor``, the smallest positive value on its scale: 0 stands below it.
     """
 
     name: str
@@ -28,6 +95,7 @@ class Parameter:
     log: bool = False
     choices: tuple[str, ...] = ()
     whole: bool = False
+    floor: float | None = None
 
     @property
     def is_coarse(self) -> bool:
@@ -35,21 +103,37 @@ class Parameter:
         return self.whole and not self.log and self.high - self.low <= _FEW
 
     def position(self, value: float) -> float:
-        """Where a value lies in the range, on its scale: 0 at the low end, 1 at the high one."""
+        """The place of a value on its scale: 0 at the low end, 1 at the high one."""
         if self.low == self.high:
             return 0.5
-        low, high = self.low, self.high
+        low, high, start = self.low, self.high, 0.0
+        if self.floor is not None:
+            if value <= 0:
+                return 0.0
+            low, start = self.floor, 0.12
         if self.log:
             low, high, value = math.log(low), math.log(high), math.log(value)
-        return (value - low) / (high - low)
+        return start + (1 - start) * (value - low) / (high - low)
+
+    def value(self, position: float) -> float:
+        """The value at a place, the inverse of ``position``; of ranges without ``floor``."""
+        if self.log:
+            return float(self.low * (self.high / self.low) ** position)
+        return self.low + position * (self.high - self.low)
+
+    def text(self, value: float) -> str:
+        """A value in words."""
+        if self.choices:
+            return self.choices[round(value)]
+        return value_text(round(value) if self.whole else float(value))
 
 
 @dataclass(frozen=True)
 class Point:
-    """A settled trial: its values by parameter, those that it has; and its objective.
+    """A finished trial: its values by parameter, those that it has, and its objective.
 
-    ``value`` is the accuracy in percent or the cost, at the best epoch; None where no epoch had
-    finite costs. ``seconds`` are those of its training. ``size`` is the second objective, if any.
+    ``value`` is in the unit that is shown, at the best epoch; None where no epoch had finite costs.
+    ``seconds`` are those of its training. ``size`` is the second objective, if any.
     """
 
     number: int
@@ -61,24 +145,33 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Analysis:
-    """A study's trials as points, what decides, and who won.
+class StageFindings:
+    """A stage: its finished trials as points, its best trial, what decides, what it decided.
 
-    ``importances`` are the shares of the parameters, the largest first; ``importance_note`` says
-    what they are of, or why there are none. ``accuracy`` is what it is called: R² of numbers.
     ``front`` are the trials of the Pareto front, the smallest network first, with two objectives.
+    ``edges`` are the parameters in which the best trial lies at an end of the range.
     """
 
-    name: str
-    by_cost: bool
+    stage: Stage
+    trials: tuple[Trial, ...]
+    decision: Decision | None
+    objective: Objective
     parameters: tuple[Parameter, ...]
     points: tuple[Point, ...]
-    winner: int | None
-    importances: dict[str, float] = field(default_factory=dict)
-    importance_note: str = ""
-    second_objective: str = "none"
-    accuracy: str = "accuracy"
+    best: int | None
+    importances: Importances
     front: tuple[int, ...] = ()
+    edges: tuple[str, ...] = ()
+
+    @property
+    def search(self) -> Search:
+        """The search of the stage."""
+        return self.stage.search
+
+    @property
+    def second(self) -> str:
+        """The second objective, "none" without one."""
+        return self.search.config.study.second_objective
 
     def of(self, *states: str) -> list[Point]:
         """The points with a value whose trials ended in one of these states."""
@@ -90,77 +183,260 @@ class Analysis:
 
     def valueless(self) -> list[Point]:
         """The points of trials that diverged or failed: they have no value that counts."""
-        drawn = {p.number for p in self.of("complete", "pruned")}
-        return [p for p in self.points if p.number not in drawn]
+        valued = {p.number for p in self.of("complete", "pruned")}
+        return [p for p in self.points if p.number not in valued]
+
+    def chosen(self) -> RunConfig | None:
+        """The configuration that was decided on, without its seed; on as many images as the stage's
+        trials had."""
+        if self.decision is None:
+            return None
+        decided, run = without_seed(self.decision.config), self.search.config.run
+        same = replace(
+            decided.training,
+            lmbda=run.training.lmbda if "training.lmbda" not in self.search.declared.settings
+            else decided.training.lmbda,
+        )  # fmt: skip
+        return replace(decided, dataset=run.dataset, training=same)
 
 
-def analyse(search: "Search", trials: "Sequence[Trial]") -> Analysis:
-    """What the settled trials of a study say."""
-    from nndl_exp.run import measure_of
-    from nndl_exp.study import winner as winners
-    from nndl_exp.study.importance import Importances, importances
-
-    second = search.config.study.second_objective
-    by_cost = search.config.run.training.judged_by == "validation_cost"
-    params = [search.space.params_of(search.varied(trial.config)) for trial in trials]
-    completed = [
-        (params[i], value)
-        for i, trial in enumerate(trials)
-        if trial.result.state == "complete" and (value := value_of(trial, by_cost)) is not None
-    ]
+def stage_findings(
+    stage: Stage, trials: Sequence[Trial], decision: Decision | None = None
+) -> StageFindings:
+    """The findings of a stage with these finished trials."""
+    search, objective = stage.search, Objective.of(stage.search.config.run)
+    space = search.space
+    params = [space.params_of(search.varied(trial.config)) for trial in trials]
     found = Importances("the trials of a stage are chosen, not sampled")
     if search.is_sampled:
-        found = importances(search.space.distributions, search.directions[0], completed)
-    best = winners.winner(search, trials)
-    return Analysis(
-        name=search.name,
-        by_cost=by_cost,
-        parameters=tuple(_parameter(search, name, params) for name in search.space.distributions),
-        points=tuple(
-            Point(
-                number=trial.number,
-                state=trial.result.state,
-                # A choice's number, or the number itself.
-                params={
-                    name: float(search.space.distributions[name].to_internal_repr(value))
-                    for name, value in own.items()
-                },
-                value=value_of(trial, by_cost),
-                seconds=trial.result.seconds,
-                size=None if second == "none" else winners.size(search, trial),
-            )
-            for trial, own in zip(trials, params, strict=True)
-        ),
-        winner=best.number if best else None,
-        importances=found.shares,
-        importance_note=found.note,
-        second_objective=second,
-        accuracy=measure_of(search.config.run).name,
-        front=()
-        if second == "none"
-        else tuple(t.number for t in winners.pareto_front(search, trials)),
+        completed = [
+            (own, value)
+            for own, trial in zip(params, trials, strict=True)
+            if trial.result.state == "complete"
+            and (value := objective.value(trial.result)) is not None
+        ]
+        found = importances(space.distributions, search.directions[0], completed)
+    best, second = winners.winner(search, trials), search.config.study.second_objective
+    return StageFindings(
+        stage=stage,
+        trials=tuple(trials),
+        decision=decision,
+        objective=objective,
+        parameters=tuple(_parameter(search, name, params) for name in space.distributions),
+        points=tuple(_point(search, *one) for one in zip(trials, params, strict=True)),
+        best=best.number if best else None,
+        importances=found,
+        front=() if second == "none" else tuple(_front(search, trials)),
+        edges=tuple(space.at_edges(params[best.number])) if best else (),
     )
 
 
-def _parameter(search: "Search", name: str, params: "list[dict[str, Any]]") -> Parameter:
-    from nndl_exp.display.words import plain
+def _front(search: Search, trials: Sequence[Trial]) -> Iterator[int]:
+    return (trial.number for trial in winners.pareto_front(search, trials))
 
+
+def _point(search: Search, trial: Trial, params: dict[str, Any]) -> Point:
+    distributions = search.space.distributions
+    return Point(
+        number=trial.number,
+        state=trial.result.state,
+        # A choice's number, or the number itself.
+        params={
+            name: float(distributions[name].to_internal_repr(value))
+            for name, value in params.items()
+        },
+        value=Objective.of(search.config.run).value(trial.result),
+        seconds=trial.result.seconds,
+        size=None
+        if search.config.study.second_objective == "none"
+        else winners.size(search, trial),
+    )
+
+
+def _parameter(search: Search, name: str, params: list[dict[str, Any]]) -> Parameter:
     distribution: Any = search.space.distributions[name]
     if hasattr(distribution, "choices"):
         settings_of = search.space.settings_of
-        choices = tuple(plain(settings_of({name: c}).get(name, c)) for c in distribution.choices)
+        choices = tuple(
+            value_text(settings_of({name: choice}).get(name, choice))
+            for choice in distribution.choices
+        )
         return Parameter(name, 0.0, len(choices) - 1.0, choices=choices, whole=True)
     low, high = distribution.low, distribution.high
     values = [own[name] for own in params if name in own]
     if values and not search.is_sampled:  # the space only says what the script may ask for
         low, high = min(values), max(values)
+    positive = [value for value in values if value > 0]
+    if name == "training.lmbda" and low == 0 and positive and high > min(positive):
+        return Parameter(name, low, high, log=True, floor=min(positive))
     return Parameter(name, low, high, distribution.log, whole=isinstance(low, int))
 
 
-def value_of(trial: "Trial", by_cost: bool) -> float | None:
-    """A trial's objective: the cost, or the accuracy in percent."""
-    result = trial.result
-    if by_cost:
-        return result.validation_cost
-    accuracy = result.validation_accuracy
-    return None if accuracy is None else 100 * accuracy
+@dataclass(frozen=True)
+class Accuracy:
+    """The mean accuracy of some runs of one configuration on the validation set, a fraction or R².
+
+    ``low`` and ``high`` are its 95 % interval, None where there is none; ``how`` says where it is
+    from, or why there is none.
+    """
+
+    mean: float
+    seeds: int
+    low: float | None
+    high: float | None
+    how: str
+
+
+def accuracy_of(runs: Sequence[RunDirectory], dataset: Dataset | None) -> Accuracy:
+    """The accuracy of a configuration, over seeds and examples where several runs have it."""
+    results = [run.result() for run in runs]
+    values = [r.validation_accuracy for r in results if r and r.validation_accuracy is not None]
+    mean, measure = float(np.mean(values)), measure_of(runs[0].config())
+    if dataset is None:
+        return Accuracy(mean, len(runs), None, None, "no interval: the data can't be had")
+    if len(runs) > 1:
+        each = np.array([scores(run, dataset) for run in runs])
+        return accuracy_of_scores(each, measure, dataset)
+    if not measure.is_fraction:
+        return Accuracy(mean, 1, None, None, "R² of one run has no interval here")
+    n = len(dataset.validation)
+    how = f"Wilson 1927, of {n:,} {dataset.noun}"
+    return Accuracy(mean, 1, *wilson_interval(mean, n), how)
+
+
+def accuracy_of_scores(each: Any, measure: Measure, dataset: Dataset) -> Accuracy:
+    """The accuracy of a configuration from what each example adds with each seed, (seeds, n)."""
+    mean, seeds, n = float(each.mean()), len(each), len(dataset.validation)
+    found = mean_interval(each) if measure.is_fraction else None
+    if found is None:
+        how = f"no interval: {_no_interval(each, measure, dataset.noun)}"
+        return Accuracy(mean, seeds, None, None, how)
+    return Accuracy(
+        mean, seeds, *found, f"over {seeds} seeds and {n:,} {dataset.noun} (Hillis 2007)"
+    )
+
+
+def _no_interval(each: Any, measure: Measure, noun: str) -> str:
+    """The reason why what each example adds, (seeds, examples), tells no interval of its mean."""
+    if not measure.is_fraction:
+        return "other rows have another variance to explain, and R² may come out above 1"
+    wrong, right = (int(np.count_nonzero(one.any(axis=0))) for one in (1 - each, each))
+    how = "wrong" if wrong < right else "right"
+    return f"only {min(wrong, right)} of the {noun} are read {how}"
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A configuration of the race in the stage ``winner``, judged by new seeds.
+
+    ``name`` is "the start" or the settings in which it differs from the others; ``size`` counts its
+    weights and biases.
+    """
+
+    name: str
+    accuracy: Accuracy
+    size: int
+    recommended: bool
+
+
+def finalists(stages: Sequence[StageFindings]) -> list[Finalist]:
+    """The finalists of a study's race, the best first; none where there was no race."""
+    found = next((stage for stage in stages if stage.search.key == "winner"), None)
+    if found is None or found.decision is None:
+        return []
+    search, groups = found.search, dict[RunConfig, list[Trial]]()
+    for trial in found.trials:
+        groups.setdefault(without_seed(trial.config), []).append(trial)
+    names, chosen = names_of(list(groups), found), without_seed(found.decision.config)
+    made = []
+    for config, trials in groups.items():
+        each = np.array([_scores(search, trial) for trial in trials])
+        accuracy = accuracy_of_scores(each, measure_of(config), search.dataset)
+        size = count_parameters(sizes_of(config, search.dataset))
+        made.append(Finalist(names[config], accuracy, size, config == chosen))
+    return sorted(made, key=lambda one: -one.accuracy.mean)
+
+
+def names_of(configs: Sequence[RunConfig], stage: StageFindings) -> dict[RunConfig, str]:
+    """The name of each configuration: the settings in which it differs from the others, or "the
+    start" for that which the study began with."""
+    varied, start = differences(configs), without_seed(stage.stage.facts.start)
+    return {
+        config: "the start" if config == start else in_words(point(config, *varied)) or "as it was"
+        for config in configs
+    }
+
+
+def without_seed(config: RunConfig) -> RunConfig:
+    """The configuration, whatever its seed."""
+    return replace(config, seed=0)
+
+
+def _scores(search: Search, trial: Trial) -> Any:
+    if not trial.ok:
+        return constant_scores(trial.config, search.dataset)
+    return scores(search.run_directory(trial.number), search.dataset)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The best validation accuracy rises to ``accuracy`` after ``seconds`` of training in all, in
+    an epoch of the run ``name``."""
+
+    seconds: float
+    accuracy: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Climb:
+    """The best accuracy of any epoch against the training time of all trials, one after the other.
+
+    ``starts`` are the stages and the seconds at which each begins.
+    """
+
+    steps: tuple[Step, ...]
+    starts: tuple[tuple[str, float], ...]
+    seconds: float
+
+    def first(self, accuracy: float) -> Step | None:
+        """The step that first reaches an accuracy."""
+        return next((step for step in self.steps if step.accuracy >= accuracy), None)
+
+    def starts_seen(self) -> list[tuple[int, float]]:
+        """The number of each stage, from 1, and its start as it can be shown on a log scale of
+        seconds; one that begins right after another, without room for its number, is left out."""
+        first, seen = self.steps[0].seconds * 0.9, list[tuple[int, float]]()
+        room = (self.seconds / first) ** 0.02
+        for number, (_, start) in enumerate(self.starts, 1):
+            at = max(start, first)
+            if not seen or at > seen[-1][1] * room:
+                seen.append((number, at))
+        return seen if len(self.starts) > 1 else []
+
+    def milestones(self) -> list[Step]:
+        """The first epoch, the steps that first reach each of ``LEVELS``, and the best of all."""
+        if not self.steps:
+            return []
+        first, best = self.steps[0], self.steps[-1]
+        levels = [level for level in LEVELS if first.accuracy < level < best.accuracy]
+        found = [replace(step, accuracy=level) for level in levels if (step := self.first(level))]
+        return [first, *found, best] if best != first else [best]
+
+
+def climb(stages: Sequence[StageFindings]) -> Climb:
+    """The climb of a study: its stages with their finished trials."""
+    steps: list[Step] = []
+    starts, elapsed = [], 0.0
+    for stage in stages:
+        search = stage.search
+        starts.append((search.key, elapsed))
+        for trial in stage.trials:
+            if trial.result.seconds == 0:
+                continue  # a record that was copied: it was reached before
+            for epoch in search.run_directory(trial.number).epochs():
+                elapsed += max(epoch.seconds, _LEAST)
+                accuracy = epoch.validation_accuracy
+                if accuracy > (steps[-1].accuracy if steps else float("-inf")):
+                    steps.append(Step(elapsed, accuracy, f"{search.name}/{trial.number}"))
+    return Climb(tuple(steps), tuple(starts), elapsed)

@@ -1,4 +1,4 @@
-"""What a classifier tells of labelled examples: whom it takes for whom, and how sure it is."""
+"""Predictions of a classifier for labelled examples: confusion matrix, confidence, calibration."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class Told:
-    """``labels`` of shape (n,) and what was told of each example: ``probabilities``, (n, classes).
+class Predictions:
+    """``labels`` of shape (n,) and the predicted ``probabilities`` of each class, (n, classes).
 
-    The class that is told is the most probable one, and its probability the confidence.
+    The predicted class is the most probable one, and its probability the confidence.
     """
 
     labels: Indices
@@ -24,29 +24,29 @@ class Told:
 
     @property
     def classes(self) -> Indices:
-        """The class told of each example, (n,); the first of equals."""
-        told: Indices = self.probabilities.argmax(axis=1)
-        return told
+        """The predicted class of each example, (n,); the first of equals."""
+        predicted: Indices = self.probabilities.argmax(axis=1)
+        return predicted
 
     @property
     def confidence(self) -> Array:
-        """How sure it is of what it tells, (n,)."""
+        """The probability of the predicted class, (n,)."""
         sure: Array = self.probabilities.max(axis=1)
         return sure
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Where it is right, (n,)."""
+        """True where the prediction is right, (n,)."""
         return np.asarray(self.classes == self.labels)
 
     def confusion(self) -> Indices:
-        """How many examples of each class (row) were told to be each class (column)."""
+        """The number of examples of each class (row) that are predicted as each class (column)."""
         n = self.probabilities.shape[1]
         counts: Indices = np.bincount(self.labels * n + self.classes, minlength=n * n)
         return counts.reshape(n, n)
 
     def confidently_wrong(self, count: int) -> Indices:
-        """The numbers of the wrong examples, at most ``count``, the one it was surest of first."""
+        """The numbers of the wrong examples, at most ``count``, the most confident first."""
         wrong = np.flatnonzero(~self.right)
         order = np.argsort(-self.confidence[wrong], kind="stable")
         return wrong[order][:count]
@@ -54,7 +54,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often a classifier is right, by how sure it is, in bins of equal width.
+    """Accuracy of a classifier by its confidence, in bins of equal width.
 
     ``edges`` has one value more than there are bins; ``counts``, ``confidence`` and ``accuracy``
     are of shape (bins,), the last two means over the bin's examples, NaN where it has none.
@@ -70,7 +70,7 @@ class Calibration:
     error: float
 
 
-def calibration(told: Told, bins: int = BINS) -> Calibration:
+def calibration(predictions: Predictions, bins: int = BINS) -> Calibration:
     """The calibration in bins ((m-1)/M, m/M] of the confidence, m = 1 .. M.
 
     Raises:
@@ -78,10 +78,12 @@ def calibration(told: Told, bins: int = BINS) -> Calibration:
     """
     if bins < 1:
         raise UserError(f"bins must be at least 1: got {bins}")
-    confidence, edges = told.confidence, np.linspace(0, 1, bins + 1)
+    confidence, edges = predictions.confidence, np.linspace(0, 1, bins + 1)
     at = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     counts = np.bincount(at, minlength=bins)
-    sums = [np.bincount(at, values, bins) for values in (confidence, told.right.astype(float))]
+    sums = [
+        np.bincount(at, values, bins) for values in (confidence, predictions.right.astype(float))
+    ]
     with np.errstate(invalid="ignore"):
         sure, accuracy = (total / counts for total in sums)
     gaps = np.abs(sums[1] - sums[0])  # counts times |accuracy - confidence|

@@ -1,119 +1,87 @@
-"""Lines of text that show a study and its trials."""
+"""Findings as text: accuracies, settings, names, counts, durations."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from nndl_exp.config import RunConfig, SweepConfig, TrainingConfig, short_name
+from nndl_exp.config import (
+    RunConfig,
+    SweepConfig,
+    TrainingConfig,
+    setting_text,
+    short_name,
+    value_text,
+)
 from nndl_exp.datasets import Dataset
-from nndl_exp.display.terminal.screen import WARNING, Screen
-from nndl_exp.records import Result
 from nndl_exp.records.looks import Look
-from nndl_exp.run import measure_of
+from nndl_exp.study.importance import Importances
 from nndl_exp.study.proposing.entries import largest
-from nndl_exp.study.search import Search, Trial
-from nndl_exp.study.stages.chapter3 import BY_TRAINING_COST
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
 
-_SHORT = {"mini_batch_size": "m", "training_size": "n"}
-_MEANT = "dataset.types={COLUMN: text} says that it is meant so"
-_ENDING = f"{'epochs':>6} {'s':>6}  ended by"
+_TERMS = {
+    "training.eta": ("learning rate", "η"),
+    "training.lmbda": ("regularization", "λ"),
+    "training.mini_batch_size": ("mini-batch size", "m"),
+    "training.momentum": ("momentum coefficient", "μ"),
+    "training.dropout": ("dropout rate", ""),
+    "training.input_dropout": ("dropout rate of inputs", ""),
+    "training.schedule.factor": ("factor of the learning-rate schedule", ""),
+    "training.max_norm": ("largest norm of a neuron's weights", ""),
+    "network.hidden": ("hidden layers (neurons)", ""),
+    "network.hidden.layers": ("number of hidden layers", ""),
+}
+_WIDTH = "network.hidden.width_"
+SECOND = {"parameters": "weights and biases", "multiply_adds": "multiply-adds for an image"}
+"""The names of the second objectives."""
 
 
-class TrialLines:
-    """The table of trials, a line at a time; remembers the best so far, except in a stage that
-    decides by the training cost."""
-
-    def __init__(self, search: Search) -> None:
-        self.search = search
-        self.by_cost = search.config.run.training.judged_by == "validation_cost"
-        self._measure = measure_of(search.config.run)
-        self._names = search.space.settings
-        self._widths = {name: max(7, len(_heading(name)) + 1) for name in self._names}
-        for name in search.space.settings:
-            choices = getattr(search.space.distributions.get(name), "choices", ())
-            longest = max((len(str(choice)) for choice in choices), default=0)
-            self._widths[name] = max(self._widths[name], min(longest, 20) + 1)
-        if "network.hidden" in self._widths:
-            self._widths["network.hidden"] = 13
-        self._has_best = search.key not in BY_TRAINING_COST
-        self._goodness = float("-inf")
-        self.best: float | None = None
-        self.best_number: int | None = None
-
-    def header(self) -> str:
-        """The headings of the columns."""
-        if not self._has_best:
-            return self.short_header()
-        return f"{self._heading()} {'best':>6}   {self._varied_headings()}{_ENDING}"
-
-    def line(self, trial: Trial) -> str:
-        """The line of a trial; to be asked for in the order of the numbers."""
-        if not self._has_best:
-            return self.row(trial)
-        mark = "   ← best" if self._is_best(trial) else ""
-        best = "" if self.best is None else self.number(self.best)
-        value = f"{trial.number:>4}  {self._value(trial):<10}"
-        return f"{value} {best:>6}   {self._varied(trial)}{_ended(trial.result)}{mark}"
-
-    def short_header(self) -> str:
-        """The headings of the columns of ``row``."""
-        return f"{self._heading()}   {self._varied_headings()}{_ENDING}"
-
-    def row(self, trial: Trial) -> str:
-        """A trial by itself, whatever came before it."""
-        value = f"{trial.number:>4}  {self._value(trial):<10}"
-        return f"{value}   {self._varied(trial)}{_ended(trial.result)}"
-
-    def _heading(self) -> str:
-        value = "cost" if self.by_cost else self._measure.name
-        return f"{'#':>4}  {value:<10}"
-
-    def _varied_headings(self) -> str:
-        return "".join(f"{_heading(name):<{self._widths[name]}}" for name in self._names)
-
-    def _varied(self, trial: Trial) -> str:
-        return "".join(
-            f"{plain(value):<{self._widths[name]}}"
-            for name, value in self.search.varied(trial.config).items()
-        )
-
-    def _is_best(self, trial: Trial) -> bool:
-        if not trial.ok or trial.goodness <= self._goodness:
-            return False
-        self._goodness = trial.goodness
-        self.best = -trial.goodness if self.by_cost else trial.goodness
-        self.best_number = trial.number
-        return True
-
-    def _value(self, trial: Trial) -> str:
-        result = trial.result
-        if result.state in ("diverged", "failed"):
-            return result.state
-        if self.by_cost:
-            return self.number(result.validation_cost or 0.0)
-        accuracy = result.validation_accuracy or 0.0
-        if result.state == "pruned":
-            return self.number(accuracy)
-        return accuracy_text(self._measure, accuracy, len(self.search.dataset.validation))
-
-    def number(self, value: float) -> str:
-        """The objective: a cost, an accuracy in percent, or R²."""
-        return f"{value:.4f}" if self.by_cost else plain_accuracy(self._measure, value)
+def label(name: str) -> str:
+    """A setting's name on an axis: learning rate η; one without a term of its own by its name."""
+    if name.startswith(_WIDTH):
+        return f"neurons in hidden layer {name.removeprefix(_WIDTH)}"
+    term, letter = _TERMS.get(name, (_plain_name(name), ""))
+    return f"{term} {letter}".rstrip()
 
 
-def _ended(result: Result) -> str:
-    reason = f"pruned ({result.reason})" if result.state == "pruned" else result.reason
-    return f"{result.epochs:>6} {result.seconds:>6.1f}  {reason}"
+def symbol(name: str) -> str:
+    """A setting's shortest name: η, layers, layer 2."""
+    if name.startswith(_WIDTH):
+        return f"layer {name.removeprefix(_WIDTH)}"
+    _, letter = _TERMS.get(name, ("", ""))
+    return letter or _plain_name(name)
 
 
-def plain_accuracy(measure: Measure, accuracy: float, digits: int = 1) -> str:
-    """An accuracy in percent, 94.6, or R², 0.946."""
-    if measure.is_fraction:
-        return f"{100 * accuracy:.{digits}f}"
-    return f"{accuracy:.{digits + 2}f}"
+def _plain_name(name: str) -> str:
+    return short_name(name).replace("_", " ")
+
+
+def settings_text(varied: Mapping[str, Any]) -> str:
+    """Settings in one line: eta 0.27, lmbda 0.8, hidden 140."""
+    return ", ".join(setting_text(*setting) for setting in varied.items())
+
+
+def counted(n: int, noun: str) -> str:
+    """A count with its noun: 1 trial, 2 trials, 5,000 images."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def states_text(states: Iterable[str]) -> str:
+    """Trials by how they ended: 10 complete, 2 pruned."""
+    return ", ".join(f"{n} {state}" for state, n in sorted(Counter(states).items()))
+
+
+def importance_text(importances: Importances) -> str:
+    """The hyper-parameters that matter, in one line: eta 61 % · lmbda 20 % (PED-ANOVA); or why
+    that is unknown."""
+    if not importances.shares:
+        return f"unknown: {importances.note}"
+    percents = [(short_name(name), round(100 * s)) for name, s in importances.shares.items()]
+    return " · ".join(f"{name} {percent} %" for name, percent in percents if percent) + (
+        " (PED-ANOVA)"
+    )
 
 
 def accuracy_text(measure: Measure, accuracy: float, n: int) -> str:
@@ -122,7 +90,7 @@ def accuracy_text(measure: Measure, accuracy: float, n: int) -> str:
     Nor has an accuracy so near 0 or 100 % that ± would reach beyond.
     """
     digits = 1 if n < 5000 else 2
-    text = plain_accuracy(measure, accuracy, digits)
+    text = measure.number(accuracy, digits)
     if measure.is_fraction and (half := half_width(accuracy, n)) <= min(accuracy, 1 - accuracy):
         text += f" ±{100 * half:.{digits}f}"
     return text
@@ -133,29 +101,18 @@ def result_text(measure: Measure, accuracy: float, dataset: Dataset) -> str:
     n = len(dataset.validation)
     text = accuracy_text(measure, accuracy, n)
     if measure.is_fraction:
-        return f"{text} % of {n:,} {dataset.monitor} {noun(dataset)}"
+        return f"{text} % of {n:,} {dataset.monitor} {dataset.noun}"
     error = dataset.root_mean_square_error(dataset.validation, accuracy)
     root = "" if error is None else f" · root mean square error {error:.4g}"
-    return f"{measure.name} {text} on {n:,} {dataset.monitor} {noun(dataset)}{root}"
+    return f"{measure.name} {text} on {n:,} {dataset.monitor} {dataset.noun}{root}"
 
 
-def noun(dataset: Dataset) -> str:
-    """What its examples are: images, or rows of a table."""
-    return dataset.noun
-
-
-def plain(value: Any) -> str:
-    """A setting's value as short as it can be read: 0.27, 140-20, none."""
-    if isinstance(value, list | tuple):
-        return "-".join(map(str, value)) or "none"
-    if isinstance(value, float):
-        return f"{value:.2g}" if abs(value) < 10 else f"{value:.3g}"
-    return str(value)
-
-
-def settings_text(varied: dict[str, Any]) -> str:
-    """Settings in one line: eta 0.27 · lmbda 0.8 · hidden 140."""
-    return " · ".join(f"{short_name(name)} {plain(value)}" for name, value in varied.items())
+def baseline_text(dataset: Dataset) -> str:
+    """The accuracy of a constant prediction; empty where targets are numbers."""
+    baseline = dataset.baseline(dataset.validation)
+    if baseline is None:
+        return ""
+    return f"always naming the commonest class: {100 * baseline:.1f} %"
 
 
 def dataset_text(dataset: Dataset, looks: Sequence[Look]) -> str:
@@ -165,7 +122,7 @@ def dataset_text(dataset: Dataset, looks: Sequence[Look]) -> str:
     told, n = f" · {told}" if dataset.encoding else "", len(dataset.validation)
     sizes = f"{dataset.name:<17} {len(dataset.training):,} train"
     if dataset.monitor == "test":
-        return f"{sizes}{told} · {n:,} test {noun(dataset)} measured after each epoch"
+        return f"{sizes}{told} · {n:,} test {dataset.noun} measured after each epoch"
     return f"{sizes} · {n:,} validate{told} · {locked_text(looks)}"
 
 
@@ -177,47 +134,59 @@ def locked_text(looks: Sequence[Look]) -> str:
     return f"test set looked at{times} on {looks[-1].when} ({looks[-1].run})"
 
 
-def show_dataset(screen: Screen, dataset: Dataset, looks: Sequence[Look]) -> None:
-    """Print the plan's lines about the data: their sizes, what a user's own file was taken for,
-    and a warning for each thing in it that is suspicious."""
-    screen.print(f"data     {dataset_text(dataset, looks)}")
-    for note in dataset.notes:
-        screen.print(f"{'':9}{note}")
-    for warning in dataset.warnings:
-        screen.tell(f"warning  {warning}", style=WARNING)
-    if dataset.warnings:
-        screen.print(f"{'':9}dataset.ignore=[COLUMN] leaves a column out; {_MEANT}")
+def looks_text(looks: Sequence[Look]) -> str:
+    """What the test set said, each time that somebody looked; empty where nobody did."""
+    said = []
+    for look in looks:
+        interval = ""
+        if look.low is not None and look.high is not None:
+            interval = f" (95 % interval {100 * look.low:.2f} to {100 * look.high:.2f} %)"
+        said.append(f"{look.text()}{interval} of {look.images:,} {look.noun}, at {look.run}, "
+                    f"{look.when}")  # fmt: skip
+    return "; ".join(said)
 
 
 def limits_text(config: SweepConfig, dataset: Dataset) -> list[str]:
     """What a result has to be compared with, and what a small training set forbids, as lines."""
     lines, training = [], config.search_space.get("training")
-    if (baseline := dataset.baseline(dataset.validation)) is not None:
-        lines.append(
-            f"always naming the commonest class: {100 * baseline:.1f} % of the validation "
-            f"{noun(dataset)}"
-        )
+    if baseline := baseline_text(dataset):
+        lines.append(f"{baseline} of the validation {dataset.noun}")
     entry = training.get("mini_batch_size") if isinstance(training, dict) else None
     n = len(dataset.training)
     if n in (largest(entry), config.run.training.mini_batch_size):
-        lines.append(f"mini-batches of at most {n}: there are no more training {noun(dataset)}")
+        lines.append(f"mini-batches of at most {n}: there are no more training {dataset.noun}")
     return lines
 
 
 def run_text(config: RunConfig) -> tuple[str, str]:
     """A run's network and its training, a line each."""
     n, t = config.network, config.training
-    network = f"hidden {plain(n.hidden)} · {n.activation} · {n.output} outputs · {n.cost} cost"
-    training = f"eta {t.eta:g} · lmbda {t.lmbda:g} ({t.regularizer}) · mini-batches of "
-    training += f"{t.mini_batch_size} · up to {t.epochs} epochs"
+    hidden = value_text(n.hidden)
+    network = f"hidden {hidden} · {n.activation} · {n.output} outputs · {n.cost} cost"
+    training = f"eta {value_text(t.eta)} · lmbda {value_text(t.lmbda)} ({t.regularizer}) · "
+    training += f"mini-batches of {t.mini_batch_size} · up to {t.epochs} epochs"
     return network.replace("_", "-"), " · ".join([training, *techniques_text(t)])
+
+
+def network_text(config: RunConfig) -> str:
+    """A run as a phrase: A network with one hidden layer of 150 neurons (η 0.8, λ 0.82, ...)."""
+    hidden, t = config.network.hidden, config.training
+    if not hidden:
+        layers = "without a hidden layer"
+    elif len(hidden) == 1:
+        layers = f"with one hidden layer of {hidden[0]:,} neurons"
+    else:
+        layers = f"with hidden layers of {' and '.join(f'{n:,}' for n in hidden)} neurons"
+    eta, lmbda = map(value_text, (t.eta, t.lmbda))
+    numbers = f"η {eta}, λ {lmbda}, mini-batches of {t.mini_batch_size}"
+    return f"A network {layers} ({', '.join([numbers, *techniques_text(t)])})"
 
 
 def techniques_text(t: TrainingConfig) -> list[str]:
     """What a training has besides η, λ and mini-batches: momentum, dropout, expanded pictures."""
     expansion = "" if t.expansion.name == "none" else t.expansion.name
     having = (("momentum", t.momentum), ("dropout", t.dropout), ("pictures with", expansion))
-    return [f"{said} {plain(value)}" for said, value in having if value]
+    return [f"{said} {value_text(value)}" for said, value in having if value]
 
 
 def headings_text(measure: Measure, monitor: str = "validation") -> str:
@@ -229,8 +198,7 @@ def headings_text(measure: Measure, monitor: str = "validation") -> str:
 def measured_text(at: Epoch | Moment, measure: Measure) -> str:
     """Costs and accuracies as the columns that ``train`` prints."""
     training, validation = (
-        plain_accuracy(measure, accuracy, 2)
-        for accuracy in (at.training_accuracy, at.validation_accuracy)
+        measure.number(accuracy, 2) for accuracy in (at.training_accuracy, at.validation_accuracy)
     )
     return (
         f"{at.training_cost:>13.4f}  {training:>8}   {at.validation_cost:>15.4f}  {validation:>8}"
@@ -238,15 +206,12 @@ def measured_text(at: Epoch | Moment, measure: Measure) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """A duration as one says it: 55 s, 12 min, 3.5 h."""
+    """A duration as one says it: 2.4 s, 55 s, 12 min, 3.5 h."""
+    if seconds < 9.95:
+        return f"{seconds:.2g} s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _heading(name: str) -> str:
-    short = short_name(name)
-    return _SHORT.get(short, short)
 
 
 def when(seconds: float) -> str:

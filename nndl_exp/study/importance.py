@@ -55,14 +55,13 @@ def importances(
         return Importances(f"needs {FEWEST} completed trials: there are {len(trials)}")
     if len(set(values)) == 1:
         return Importances(f"all {len(trials)} completed trials are equally good")
-    fraction = max(_BEST_FRACTION, _BEST / len(trials))
-    raw = _ped_anova(distributions, direction, trials, present, fraction)
+    raw = _ped_anova(distributions, direction, trials, present)
     total = math.fsum(raw.values())
     if total <= 0.0:
         return Importances("the best trials lie where all of them do")
     shares = {name: raw[name] / total for name in present}
     return Importances(
-        f"of being among the best {_best(values, direction, fraction)} of {len(trials)} completed "
+        f"of being among the best {_best(values, direction)} of {len(trials)} completed "
         "trials (PED-ANOVA)",
         dict(sorted(shares.items(), key=lambda item: -item[1])),
     )
@@ -73,7 +72,6 @@ def _ped_anova(
     direction: StudyDirection,
     trials: Sequence[tuple[Params, float]],
     names: list[str],
-    fraction: float,
 ) -> dict[str, float]:
     study = optuna.create_study(direction=direction)
     study.add_trials(
@@ -82,16 +80,28 @@ def _ped_anova(
         )
         for params, value in trials
     )
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=fraction)
     with warnings.catch_warnings():
         # That few trials have a parameter, or that all are equally good: the note says so.
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return get_param_importances(study, evaluator=evaluator, params=names, normalize=False)
+        return get_param_importances(
+            study, evaluator=evaluator(len(trials)), params=names, normalize=False
+        )
 
 
-def _best(values: Sequence[float], direction: StudyDirection, fraction: float) -> int:
-    """How many trials are as good as the last one of the best fraction, with its equals."""
+def evaluator(completed: int) -> PedAnovaImportanceEvaluator:
+    """Optuna's evaluator for so many completed trials."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return PedAnovaImportanceEvaluator(target_quantile=_fraction(completed))
+
+
+def _fraction(completed: int) -> float:
+    return max(_BEST_FRACTION, _BEST / completed)
+
+
+def _best(values: Sequence[float], direction: StudyDirection) -> int:
+    """The number of trials that are as good as the last one of the best fraction."""
     ordered = sorted(values, reverse=direction == StudyDirection.MAXIMIZE)
-    last = ordered[math.ceil(fraction * len(values)) - 1]
+    last = ordered[math.ceil(_fraction(len(values)) * len(values)) - 1]
     return ordered.index(last) + ordered.count(last)

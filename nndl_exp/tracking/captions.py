@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nndl_exp.config import RunConfig, short_name
+from nndl_exp.config import RunConfig, short_name, value_text
 from nndl_exp.datasets import Dataset
 from nndl_exp.display.commands import Commands
-from nndl_exp.display.study_text import BEST
-from nndl_exp.display.words import plain, result_text, run_text
+from nndl_exp.display.words import result_text, run_text
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import measure_of
 from nndl_exp.study.search import Search, Trial, ranked
@@ -24,6 +23,8 @@ _SPOKEN = {
     "network.hidden": "{} hidden",
 }
 """How a setting is said; another one by its short name before its value."""
+BEST = 5
+"""So many trials are shown."""
 _ONCE = "    # the test set, once"
 
 
@@ -127,12 +128,12 @@ def table(search: Search, trials: Sequence[Trial]) -> str:
     varied = map(short_name, search.space.settings)
     headings = ["trial", f"{measure.name}{unit}", "cost", *varied, "epochs", "ended by"]
     lines = [headings, ["---"] * len(headings), *rows] if rows else []
-    return "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(value_text, line))} |" for line in lines)
 
 
 def spoken(name: str, value: Any) -> str:
     """A setting as one says it: eta 0.31, lambda 4.2, 100-20 hidden."""
-    text = plain(value)
+    text = value_text(value)
     if name == "network.hidden" and not value:
         return "no hidden layer"
     return _SPOKEN.get(name, f"{short_name(name)} {{}}").format(text)

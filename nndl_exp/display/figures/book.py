@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from nndl_exp.display.figures.saving import save
+from nndl_exp.display.figures.style import save
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 """Lines are told apart by these as well, for readers who see no colours."""

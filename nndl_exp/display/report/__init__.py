@@ -14,41 +14,58 @@ import jinja2
 from markupsafe import Markup
 
 from nndl_exp.config import TrackingConfig, to_mapping, to_yaml
+from nndl_exp.database import mlflow_file
 from nndl_exp.datasets import Dataset
-from nndl_exp.display.report import search, story, verdict
+from nndl_exp.display.findings import StageFindings, finalists
+from nndl_exp.display.report import search, stages, verdict
 from nndl_exp.display.report.environment import environment
-from nndl_exp.display.report.story import Part
-from nndl_exp.display.report.winner import Shown, winner
-from nndl_exp.display.words import when
+from nndl_exp.display.report.network import Shown, network
+from nndl_exp.display.report.pictures import Place
+from nndl_exp.display.report.trials import trials_table
+from nndl_exp.display.words import baseline_text, looks_text, when
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
 from nndl_exp.records import atomic
-from nndl_exp.run import recorded_data
+from nndl_exp.run import measure_of, recorded_data
+from nndl_exp.study import settings
+from nndl_exp.study.looks import looks_at_study
 from nndl_exp.study.summary import Summary
 
 FILE = "report.html"
 LARGEST = 5_000_000
-"""Bytes of a page; one that would be larger does without charts."""
+"""Bytes of a report; one that would be larger does without charts."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a page is made from, beside the study's records.
+    """What a report is made from, beside the study's records.
 
-    ``parts`` are the stages so far; none where the study can't be opened, and
-    then ``why`` says why. ``looks`` is what the test set said, in words, None where nobody looked.
-    ``tracking`` is where MLflow shows the study, None where it does not.
+    ``stages`` are the stages so far; none where the study can't be opened, and then ``why`` says
+    why. ``looks`` is what the test set said, in words, empty where nobody looked. ``tracking`` is
+    where MLflow shows the study, None where it does not. ``formats`` are those of the figures that
+    are written beside the report.
     """
 
     found: Summary
-    parts: Sequence[Part]
+    stages: Sequence[StageFindings]
     why: str = ""
-    looks: str | None = None
+    looks: str = ""
     tracking: TrackingConfig | None = None
+    formats: Sequence[str] = ("png",)
 
 
-def write_page(sources: Sources) -> Path:
-    """Write the page of a study into its folder, and its figures as PNG and SVG into ``figures/``.
+def sources_of(
+    found: Summary, stages: Sequence[StageFindings], tracking: TrackingConfig, why: str = ""
+) -> Sources:
+    """What the report of a study is made from; ``tracking`` is where it would be shown."""
+    data = settings.load(found.folder, found.config.output).data
+    looks = looks_text(looks_at_study(found.config, found.name, data))
+    tracked = bool(tracking.uri) or mlflow_file(found.config.output).exists()
+    return Sources(found, stages, why, looks, tracking if tracked else None)
+
+
+def write_report(sources: Sources) -> Path:
+    """Write the report of a study into its folder, and its figures into ``figures/``.
 
     Raises:
         UserError: a record is damaged.
@@ -62,44 +79,46 @@ def write_page(sources: Sources) -> Path:
 
 
 def render(sources: Sources, *, interactive: bool = True) -> str:
-    """The page of a study; its figures are drawn into the study's folder.
+    """The report of a study; its figures are written into the study's folder.
 
-    Where it is not ``interactive`` there are only the pictures, without plotly's 2 MB.
+    Where it is not ``interactive`` it has no charts and none of plotly's 2 MB.
     """
-    found = sources.found
-    folder = found.folder / "figures"
+    found, place = sources.found, Place(sources.found.folder / "figures", sources.formats)
     dataset, why = _dataset(sources)
     best = found.best.name if found.best else None
-    said, rests_on = verdict.sentence(found, dataset)
-    searches = [part for part in sources.parts if part.search.is_sampled and part.trials]
+    raced = finalists(sources.stages)
+    said, rests_on = verdict.sentence(found, dataset, raced)
+    searches = [stage for stage in sources.stages if stage.search.is_sampled and stage.trials]
     shown = Shown()
     if found.best is not None:
-        shown = winner(found.best, found.replicates(), dataset, why, folder)
-    history = search.of_study(found.name, folder, sources.parts, best)
-    pictures = [*history, *(p for part in searches for p in search.of_search(part))]
-    chapters = story.chapters(found, sources.parts)
-    everything = [*pictures, *shown.pictures, *(p for c in chapters for p in c.pictures)]
+        shown = network(found.best, found.replicates(), dataset, why, place)
+    history = search.of_study(sources.stages, best, place)
+    charts = [*history, *(p for stage in searches for p in search.of_search(stage))]
+    measure = measure_of(found.config.run)
     return _template().render(
         found=found,
         verdict=said,
         rests_on=rests_on,
+        finalists=verdict.rows(raced, measure) if raced else [],
+        baseline=baseline_text(dataset) if dataset else "",
         decided=verdict.reasons(found),
         facts=_facts(sources, dataset),
         commands=verdict.commands(found, best, sources.tracking),
         why=sources.why,
-        chapters=chapters,
-        pictures=pictures,
-        lacking=[line for part in searches for line in search.lacking(part)],
-        winner=shown,
+        chapters=stages.chapters(found, sources.stages, place),
+        pictures=charts,
+        lacking=[line for stage in searches for line in search.lacking(stage)],
+        network=shown,
         best=best,
+        trials=trials_table(sources.stages),
         settings=to_yaml(to_mapping(found.best.config())) if found.best else "",
         environment=environment(found.best, dataset, why),
-        **_scripts({p.key: p.chart for p in everything if p.chart and interactive}),
+        **_scripts({p.key: p.chart for p in charts if p.chart and interactive}),
     )
 
 
 def _dataset(sources: Sources) -> tuple[Dataset | None, str]:
-    """The data of the winner, or why they can't be had."""
+    """The data of the recommended run, or why they can't be had."""
     if sources.found.best is None:
         return None, sources.why
     try:
@@ -135,21 +154,21 @@ def _template() -> jinja2.Template:
         finalize=lambda value: masked(value) if type(value) is str else value,
     )
     environment_.filters["prose"] = lambda text: str(text).replace(" %", "\u00a0%")
-    return environment_.get_template("page.html.j2")
+    return environment_.get_template("report.html.j2")
 
 
 def _scripts(charts: dict[str, Any]) -> dict[str, Any]:
-    """The page's scripts, and the digests of the only ones that a browser shall run.
+    """The report's scripts, and the digests of the only ones that a browser shall run.
 
     plotly is there once and compressed, where there is a chart: 2 MB instead of 4.8.
     """
-    own = _part("page.js")
+    own = _part("report.js")
     digests, packed = [_digest(own.encode())], ""
     if charts:
         packed, digest = _plotly()
         digests.append(digest)
     return {"charts": charts, "plotly": Markup(packed), "digests": digests, "script": Markup(own),
-            "style": Markup(_part("page.css"))}  # fmt: skip
+            "style": Markup(_part("report.css"))}  # fmt: skip
 
 
 @functools.cache

@@ -1,136 +1,130 @@
-"""What the search of a study found: history, time to accuracy, which hyper-parameters decide."""
+"""The searches of a study as charts: history, time to an accuracy, hyper-parameters."""
 
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
-from nndl_exp.display.figures import winner as winner_figures
-from nndl_exp.display.figures.parameter_figures import landscape_axes
-from nndl_exp.display.figures.study_figures import best_so_far, missing
-from nndl_exp.display.findings import Analysis
-from nndl_exp.display.history import climb, whole
-from nndl_exp.display.labels import SECOND, symbol
-from nndl_exp.display.report import charts
-from nndl_exp.display.report.pictures import Picture, draw, image, pictures_below
-from nndl_exp.display.report.story import Part
-from nndl_exp.run import measure_of
+from nndl_exp.display.figures import search, space
+from nndl_exp.display.figures.interactive import Chart
+from nndl_exp.display.figures.stages import time_to_accuracy
+from nndl_exp.display.figures.style import Drawing
+from nndl_exp.display.findings import StageFindings, climb
+from nndl_exp.display.report.pictures import Picture, Place, image, interactive
+from nndl_exp.display.words import SECOND, symbol
 from nndl_exp.study import winner as winners
 
 _SCALE = (
     " The scale is that of the errors that are left: from 80 to 90 % is as far as from 90 to 95 %."
 )
-MOST_POINTS = 500
-"""Trials of a chart; of more there is only the picture, or the page would be too large."""
 
 
-def plain_chart(chart: charts.Chart) -> dict[str, Any]:
-    """A chart as the page's script takes it: plain values, NaN as null."""
-    views = {name: json.loads(figure.to_json()) for name, figure in chart.views.items()}
-    return {"choose": chart.choose, "views": [{"name": n, **view} for n, view in views.items()]}
+def of_study(
+    stages: Sequence[StageFindings], recommended: str | None, place: Place
+) -> list[Picture]:
+    """The course of a whole study: the best trial so far, and the time to an accuracy.
 
-
-def of_study(name: str, folder: Path, parts: Sequence[Part], winner: str | None) -> list[Picture]:
-    """How the whole study went on: its best trial so far, and its time to an accuracy.
-
-    The figures are drawn into ``folder``; ``winner`` is the name of the run that it ended with.
+    ``recommended`` is the name of the run that it ended with.
     """
-    trials = [(part.search, part.trials) for part in parts if part.trials]
-    if not trials:
-        return []
-    analysis, names = whole(name, trials, winner)
-    shown = []
-    if analysis.of("complete", "pruned"):
-        draw("history", folder, lambda: best_so_far(analysis))
-        scale = "" if analysis.by_cost else _SCALE
-        shown.append(_picture(
-            "history", folder, "History",
-            f"Every trial in the order of the study, and the best until then.{scale}",
-            analysis, lambda: charts.history(analysis, names),
+    begun, shown = [stage for stage in stages if stage.trials], list[Picture]()
+    if any(stage.of("complete") for stage in begun):
+        percent = begun[0].objective.measure.is_fraction and not begun[0].objective.by_cost
+        text = "Every completed trial in the order of the study, and the best until then."
+        shown.append(interactive(
+            search.history(begun, recommended), "history", "History", text + _SCALE * percent
         ))  # fmt: skip
-    rise, measure = climb(trials), measure_of(parts[0].search.config.run)
+    rise = climb(begun)
     if rise.steps:
-        draw("time_to_accuracy", folder, lambda: winner_figures.time_to_accuracy(rise, measure))
+        measure = begun[0].objective.measure
         reached = ", ".join(
-            f"{100 * step.accuracy:.3g} % after {step.seconds:.3g} s" if measure.is_fraction
-            else f"R² {step.accuracy:.3g} after {step.seconds:.3g} s"
+            f"{measure.text(step.accuracy)} after {step.seconds:.3g} s"
             for step in rise.milestones()
-        )  # fmt: skip
-        stages = " Each stage's number is where it begins." if len(parts) > 1 else ""
-        shown.append(_picture(
-            "time_to_accuracy", folder, "Time to accuracy",
+        )
+        text = (
             "The best validation accuracy of any epoch against the training time of all trials, as "
-            f"if one had run after the other. Reached: {reached}.{stages}",
-            analysis, lambda: charts.time_to_accuracy(rise, measure),
-        ))  # fmt: skip
+            f"if one had run after the other. Reached: {reached}."
+        )
+        if len(stages) > 1:
+            text += " Each stage's number is where it begins."
+        drawing = Drawing.of("time_to_accuracy", lambda: time_to_accuracy(rise, measure))
+        shown.append(image(drawing, place, "time_to_accuracy", "Time to accuracy", text))
     return shown
 
 
-def of_search(part: Part) -> list[Picture]:
-    """What a search says of the hyper-parameters; its figures are drawn already."""
-    analysis, folder = part.analysis, part.search.directory / "figures"
-    there = set(pictures_below(folder, list(_OF_SEARCH))) - set(missing(analysis))
-    shown = []
-    for name, (title, text, chart) in _OF_SEARCH.items():
-        if name in there:
-            make = None if chart is None else (lambda chart=chart: chart(analysis))
-            shown.append(_picture(
-                name, folder, title.format(**_words(part)), text.format(**_words(part)),
-                analysis, make,
-            ))  # fmt: skip
-    return shown
+def of_search(stage: StageFindings) -> list[Picture]:
+    """The charts of a search that its trials are enough for."""
+    axes = space.landscape_axes(stage)
+    words = {
+        "x": symbol(axes[0].name) if axes else "", "y": symbol(axes[1].name) if axes else "",
+        "second": SECOND.get(stage.second, ""), "rule": winners.RULES[winners.rule(stage.search)],
+        "note": stage.importances.note,
+    }  # fmt: skip
+    return [
+        interactive(make(stage), name, title.format(**words), text.format(**words))
+        for name, (title, text, make) in _CHARTS.items()
+        if name not in missing(stage)
+    ]
 
 
-def lacking(part: Part) -> list[str]:
-    """What a search does not show, and why."""
-    reasons = missing(part.analysis)
-    if part.analysis.second_objective == "none":
-        reasons.pop("pareto_front", None)
+def missing(stage: StageFindings) -> dict[str, str]:
+    """The charts that the trials of a search are not enough for, and why."""
+    complete, valued = stage.of("complete"), stage.of("complete", "pruned")
+    reasons: dict[str, str] = {}
+    if not valued:
+        reasons |= dict.fromkeys(("slices", "learning_curves"), "no trial has a value")
+    if space.landscape_axes(stage) is None:
+        reasons["landscape"] = "needs two ranges of numbers that every trial has"
+    elif len(valued) < space.FEWEST_IN_LANDSCAPE:
+        reasons["landscape"] = f"needs {space.FEWEST_IN_LANDSCAPE} trials with a value"
+    if not complete:
+        reasons["parallel_coordinates"] = "no trial has completed"
+    if not stage.importances.shares:
+        reasons["importances"] = stage.importances.note
+    if not stage.front:
+        two = stage.second != "none"
+        reasons["pareto_front"] = "no trial has completed" if two else "has one objective"
+    return reasons
+
+
+def lacking(stage: StageFindings) -> list[str]:
+    """The charts that are not there, and why, as sentences."""
+    reasons = missing(stage)
+    if stage.second == "none":
+        del reasons["pareto_front"]
     return [f"No {name.replace('_', ' ')}: {reason}." for name, reason in reasons.items()]
 
 
-_OF_SEARCH: dict[str, tuple[str, str, Callable[[Analysis], charts.Chart] | None]] = {
+_CHARTS: dict[str, tuple[str, str, Callable[[StageFindings], Chart]]] = {
     "importances": (
-        "Which hyper-parameters decide",
-        "The share of each in whether a trial is among the best: where the best trials lie "
-        "compared with where all do (PED-ANOVA, Watanabe et al. 2023).",
-        None,
+        "Which hyper-parameters matter",
+        "The share of each {note}: where the best trials lie compared with where all do "
+        "(Watanabe et al. 2023).",
+        search.importances,
     ),
     "slices": (
         "Each hyper-parameter",
         "Every trial against one hyper-parameter at a time. Where the good ones crowd is where "
         "the search stayed. The star is the best trial of this search.",
-        charts.slices,
+        space.slices,
     ),
     "landscape": (
         "{x} and {y} together",
         "The objective as a mean over neighbouring trials; blank where no trial is near.",
-        charts.landscape,
+        space.landscape,
     ),
     "parallel_coordinates": (
         "All completed trials",
-        "A line for each trial through its hyper-parameters to its objective; the search's "
-        "best is thick.",
-        charts.parallel_coordinates,
+        "A line for each trial through its hyper-parameters to its objective; the best trial of "
+        f"the search is thick. Of many trials the best {space.MOST_LINES} are shown.",
+        space.parallel_coordinates,
+    ),
+    "learning_curves": (
+        "Learning curves of the trials",
+        "The objective of each trial against the epoch, dotted where it was pruned; the best trial "
+        f"of the search is thick. Of many trials the best {search.MOST_CURVES} are shown.",
+        search.learning_curves,
     ),
     "pareto_front": (
-        "How small a network may be",
+        "Small and accurate networks",
         "Completed trials by accuracy and {second}; none beats those of the Pareto front in both. "
         "Recommended: {rule}.",
-        charts.pareto_front,
+        search.pareto_front,
     ),
 }  # fmt: skip
-
-
-def _words(part: Part) -> dict[str, str]:
-    axes, second = landscape_axes(part.analysis), part.analysis.second_objective
-    x, y = (symbol(axis.name) for axis in axes) if axes else ("", "")
-    return {"x": x, "y": y, "second": SECOND.get(second, ""),
-            "rule": winners.RULES[winners.rule(part.search)]}  # fmt: skip
-
-
-def _picture(name: str, folder: Path, title: str, text: str, analysis: Analysis,
-             make: Callable[[], charts.Chart] | None) -> Picture:  # fmt: skip
-    few = len(analysis.points) <= MOST_POINTS
-    chart = plain_chart(make()) if make and few else None
-    return Picture(name, name, title, text, image(folder, name, name, f"{title}. {text}"), chart)

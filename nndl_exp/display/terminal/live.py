@@ -15,8 +15,9 @@ from rich.text import Text
 from nndl_exp.config import RunConfig
 from nndl_exp.display.terminal.pace import Pace
 from nndl_exp.display.terminal.sparkline import sparkline
+from nndl_exp.display.terminal.trials import TrialLines
 from nndl_exp.display.terminal.watch import Training, Watch
-from nndl_exp.display.words import TrialLines, seconds_text, settings_text
+from nndl_exp.display.words import counted, seconds_text, settings_text
 from nndl_exp.study.search import Search, Trial, ranked
 
 _BEST, _TRAINING = 5, 4
@@ -177,7 +178,7 @@ class StudyRegion:
 
     def _counted(self, shown: _Shown, done: float) -> str:
         search, n = shown.watched, shown.trials
-        parts = [f"{n}/{search.total:.0f}" if search.counts else f"{n} trial{'s' * (n != 1)}"]
+        parts = [f"{n}/{search.total:.0f}" if search.counts else counted(n, "trial")]
         parts.append(_clock(self._pace.elapsed))
         left = self._pace.seconds(search.total - done)
         if left is not None and done < search.total:

@@ -5,12 +5,13 @@ from math import inf
 
 from nndl_exp.config import RunConfig, command_of
 from nndl_exp.display.commands import Commands, dashboard_command
-from nndl_exp.display.findings import Analysis
-from nndl_exp.display.study_text import importance_line
+from nndl_exp.display.findings import StageFindings
+from nndl_exp.display.terminal.data import show_dataset
 from nndl_exp.display.terminal.live import Watched
 from nndl_exp.display.terminal.screen import WARNING, Screen
+from nndl_exp.display.terminal.trials import TrialLines
 from nndl_exp.display.terminal.watch import Watch
-from nndl_exp.display.words import TrialLines, limits_text, run_text, seconds_text, show_dataset
+from nndl_exp.display.words import counted, importance_text, limits_text, run_text, seconds_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.forecast import Forecast
 from nndl_exp.study.looks import looks_at_study
@@ -136,9 +137,9 @@ class Presentation:
         if is_winner:
             self._print(f"saved    {self.study.directory / BEST}")
 
-    def importances(self, analysis: Analysis) -> None:
+    def importances(self, stage: StageFindings) -> None:
         """Which hyper-parameters decide, once the figures are drawn."""
-        self._print(f"decides  {importance_line(analysis)}")
+        self._print(f"decides  {importance_text(stage.importances)}")
 
     def commands(
         self, words: Sequence[str], page: str, ended: tuple[Stage, Trial] | None, *, complete: bool
@@ -198,7 +199,7 @@ class Presentation:
     def _planned(self, workers: int) -> str:
         config = self.study.config
         stages = ", ".join(key.replace("_", " ") for key in config.strategy.stages)
-        parts = [stages, f"{workers} worker{'s' if workers > 1 else ''}"]
+        parts = [stages, counted(workers, "worker")]
         if self._forecast.trials:
             parts.insert(1, f"{self._forecast.trials} trials")
         if config.study.budget:

@@ -131,7 +131,12 @@ def differences(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
 
 def in_words(values: Mapping[str, Any]) -> str:
     """Settings as they are read: eta 0.27, lmbda 0.8, hidden 140."""
-    return ", ".join(setting_text(*setting) for setting in values.items())
+    return ", ".join(setting_text(name, _read(value)) for name, value in values.items())
+
+
+def _read(value: Any) -> Any:
+    """The value of a choice; an architecture's is JSON."""
+    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
 
 
 def scores(trials: Sequence[Seen]) -> Array:

@@ -7,8 +7,9 @@ models of artificial neuron"). Momentum "is commonly used, and often speeds up l
 regularization", and "the general principle is to expand the training data by applying operations
 that reflect real-world variation" ("Other techniques for regularization").
 
-Each is tried with a learning rate or two of its own, with one seed. The better one is trained with
-more seeds, unless it is behind by more than noise already, and kept if it is better than without.
+Each is tried with a learning rate or two of its own, with one seed and on at most so many images.
+The better one is trained with more seeds, unless it is behind by more than noise already, and kept
+if it is better than without.
 """
 
 from collections.abc import Generator, Sequence
@@ -20,7 +21,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from nndl_exp.config import STRICT, RunConfig, value_text
+from nndl_exp.config import STRICT, RunConfig, Size, value_text
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
 from nndl_exp.study.stages.chapter3 import settings
@@ -66,17 +67,19 @@ Name = Literal["shifts", "distortions", "tanh", "relu", "softmax", "momentum", "
 
 @dataclass(frozen=True, config=ConfigDict(**STRICT, validate_by_name=True, validate_by_alias=True))
 class Options:
-    """The techniques to ``try``, in order, and the ``seeds`` that each is judged by."""
+    """The techniques to ``try``, in order, the ``images`` that they are tried on at most, and the
+    ``seeds`` that each is judged by."""
 
     try_: Annotated[tuple[Name, ...], Field(alias="try")] = (
         "shifts", "tanh", "relu", "softmax", "momentum", "dropout",
     )  # fmt: skip
+    images: Size = 5_000
     seeds: Annotated[int, Field(ge=2)] = 3
 
 
 def start(facts: Facts, options: Options) -> RunConfig:
-    """The run as found so far."""
-    return facts.base
+    """The run as found so far, on fewer images."""
+    return settings.fewer_images(facts, options.images)
 
 
 def space(facts: Facts, options: Options) -> dict[str, BaseDistribution]:
@@ -97,7 +100,7 @@ def script(facts: Facts, options: Options) -> Script:
     """Train as it is, then with each technique; what is kept is there when the next is tried."""
     if not _suitable(facts, options):
         return Decision(facts.base, ("nothing to try: the run stays as it was",))
-    if (options.seeds + 1) * facts.likely_work(facts.base) > facts.share:
+    if (options.seeds + 1) * facts.likely_work(start(facts, options)) > facts.share:
         return Decision(facts.base, (f"none was tried: {settings.NOT_PAID}",))
     names = [name for name in space(facts, options) if name != "seed"]
     found = yield [_at(settings.point(facts.base, *names), facts, i) for i in range(options.seeds)]
@@ -121,8 +124,16 @@ def script(facts: Facts, options: Options) -> Script:
     ]
     first = f"kept {', '.join(kept)}" if kept else "nothing else is better"
     first += f": {' becomes '.join(values)} in the mean of {options.seeds} seeds"
-    config = replace(found[0].config, seed=facts.base.seed)
-    return Decision(config, (first, *words), {"kept": kept})
+    return Decision(_on_all_images(found[0], facts), (first, *words), {"kept": kept})
+
+
+def _on_all_images(trial: Seen, facts: Facts) -> RunConfig:
+    """The run with the techniques of a trial and its η, on all images."""
+    base = facts.base
+    found = replace(trial.config, dataset=base.dataset, seed=base.seed)
+    return settings.training(
+        found, lmbda=base.training.lmbda, mini_batch_size=base.training.mini_batch_size
+    )
 
 
 def _tried(

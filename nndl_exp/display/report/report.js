@@ -1,7 +1,52 @@
 "use strict";
+/** A button beside each command that copies it. */
+for (const block of document.querySelectorAll(".commands pre")) {
+  const button = document.createElement("button");
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy: ${block.getAttribute("aria-label")}`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(block.textContent);
+      button.textContent = "Copied";
+    } catch { // no clipboard here: select it, so that a key copies it
+      getSelection().selectAllChildren(block);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  block.after(button);
+}
+
+/** Headings that sort the table of trials, up and then down. */
+for (const table of document.querySelectorAll("table.sortable")) {
+  const headings = [...table.querySelectorAll("thead th")];
+  const rows = [...table.querySelectorAll("tbody tr")];
+  const key = (row, i) => {
+    const cell = row.cells[i], value = cell.dataset.key ?? cell.textContent;
+    return value !== "" && isFinite(value) ? Number(value) : value;
+  };
+  headings.forEach((heading, i) => {
+    const button = document.createElement("button");
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.addEventListener("click", () => {
+      const down = heading.ariaSort === "ascending";
+      headings.forEach((other) => { other.ariaSort = null; });
+      heading.ariaSort = down ? "descending" : "ascending";
+      const order = (a, b) => {
+        const [x, y] = [key(a, i), key(b, i)];
+        if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;
+        return x < y ? -1 : x > y ? 1 : 0;
+      };
+      rows.sort((a, b) => (down ? -1 : 1) * order(a, b));
+      table.tBodies[0].append(...rows);
+    });
+  });
+}
+
 (async () => {
   const data = document.getElementById("charts");
-  if (!data || !("DecompressionStream" in window)) return; // the pictures stay
+  if (!data || !("DecompressionStream" in window)) return; // what is said of each chart stays
   const charts = JSON.parse(data.textContent);
   await load(document.getElementById("plotly").textContent);
   const config = {
@@ -74,6 +119,16 @@
     if (choice) choice.addEventListener("change", draw);
     drawings.push(draw);
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawings.forEach((draw) => draw()));
+  const redraw = () => drawings.forEach((draw) => draw());
+  // On paper the charts are as wide as it, in its colours.
+  const paper = (width) => {
+    document.documentElement.classList.toggle("printing", width !== undefined);
+    redraw();
+    for (const chart of document.querySelectorAll("[data-chart]"))
+      Plotly.relayout(chart, { width, autosize: width === undefined });
+  };
+  addEventListener("beforeprint", () => paper(660));
+  addEventListener("afterprint", () => paper(undefined));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   document.documentElement.dataset.drawn = drawings.length;
 })();
