@@ -307,7 +307,7 @@ def test_a_candidate_that_never_trained_to_its_end_does_not_win():
         "winner", outcome, facts(base, candidates=pair), lambda seen: np.full(10_000, -0.5)
     )
     assert decision.config.network.hidden == (100,)
-    assert "no training of hidden [30] (R² 0.000) came to its end" in decision.words
+    assert "no training of hidden 30 (R² 0.000) came to its end" in decision.words
 
 
 def test_the_number_of_epochs_is_the_shortest_patience_within_noise():
@@ -532,7 +532,7 @@ def test_a_race_ends_when_one_is_better_than_all_others():
     assert len(seen) == 9, "three seeds each were enough"
     assert {t.config.seed for t in seen} == {1001, 1003, 1004}, "none that the search has used"
     first, *others = decision.words
-    assert first.startswith("hidden [100]: 9")
+    assert first.startswith("hidden 100: 9")
     assert " % (95 % interval 9" in first
     assert "in the mean of 3 new seeds on 10,000 examples (always naming the commonest" in first
     assert all(words.startswith("better than ") for words in others)
@@ -596,7 +596,7 @@ def test_the_clearly_worse_drop_out_and_are_not_trained_on():
     trained = [t.config.network.hidden[0] for t in seen]
     assert trained.count(30) == 3 < trained.count(100)
     assert len({(t.config.network.hidden, t.config.seed) for t in seen}) == len(seen)
-    (of_dropped,) = (words for words in decision.words if "hidden [30]" in words)
+    (of_dropped,) = (words for words in decision.words if "hidden 30" in words)
     assert of_dropped.startswith("better than")
     assert of_dropped.endswith("(after 3 seeds)")
 

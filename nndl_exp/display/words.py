@@ -206,9 +206,7 @@ def measured_text(at: Epoch | Moment, measure: Measure) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """A duration as one says it: 2.4 s, 55 s, 12 min, 3.5 h."""
-    if seconds < 9.95:
-        return f"{seconds:.2g} s"
+    """A duration as one says it: 55 s, 12 min, 3.5 h."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -59,7 +59,8 @@ def counts(trials: Sequence[Trial]) -> str:
     """The number of trials, how they ended, and their training time."""
     if not trials:
         return "no trial has ended"
-    spent = seconds_text(sum(trial.result.seconds for trial in trials))
+    seconds = sum(trial.result.seconds for trial in trials)
+    spent = f"{seconds:.2g} s" if seconds < 10 else seconds_text(seconds)
     states = states_text(trial.result.state for trial in trials)
     return f"{counted(len(trials), 'trial')} ({states}), {spent} of training"
 
