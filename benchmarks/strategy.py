@@ -23,6 +23,7 @@ import yaml
 
 from benchmarks.quality.tables import interval
 from benchmarks.readme import write_section
+from nndl_exp.api import RunDirectory
 
 START = ["training.eta=10", "training.lmbda=1000", "network.hidden=[30]"]
 CONTENDERS = {
@@ -73,10 +74,10 @@ def run(case: Case, contender: str, seed: int, folder: Path) -> Path:
 
 def epochs(study: Path) -> Iterator[dict[str, float]]:
     """Every epoch of every trial of a study, in the order in which one worker trained them."""
-    trials = [path.parent for path in study.glob("**/trials/*/result.json")]
-    results = {trial: json.loads((trial / "result.json").read_text()) for trial in trials}
-    for trial in sorted(trials, key=lambda trial: results[trial]["started"]):
-        if not results[trial]["reason"].startswith("same as"):
+    directories = [RunDirectory(path.parent) for path in study.glob("**/trials/*/result.json")]
+    ended = [(result, one.path) for one in directories if (result := one.result())]
+    for result, trial in sorted(ended, key=lambda pair: pair[0].started):
+        if not result.is_copy:
             for line in (trial / "epochs.jsonl").read_text().splitlines():
                 yield json.loads(line)
 

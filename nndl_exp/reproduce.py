@@ -212,7 +212,7 @@ def _tasks(search: "Search", again: Path) -> "list[Task]":
             config=_without_clock(trial),
             data=search.dataset.sha256,
             directory=again / str(trial.number),
-            pruning=search.pruning if trial.result.seconds else None,  # a copy was not judged
+            pruning=None if trial.result.is_copy else search.pruning,  # a copy was not judged
             settled=settled[: search.visible(trial.number)],
             stop_flag=again / ".stop",
             lost_flag=again / ".lost",

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from studies import SERIAL, SMALL, lead, run_small, search_of, table
 
+from benchmarks import strategy
+from nndl_exp.display.history import climb
 from nndl_exp.errors import UserError
 from nndl_exp.evaluate import main as evaluate
 from nndl_exp.predict import main as predict
@@ -66,6 +69,19 @@ def test_a_copy_is_a_whole_record(alone):
             assert here.network().digest() == trial.result.weights["best"]
             assert trial.result.weights == there.result().weights
             assert trial.result.epochs == len(here.epochs())
+
+
+def test_a_trial_whose_clock_measured_nothing_is_no_copy(alone):
+    """A coarse clock says 0 s of a short trial; what was trained counts all the same."""
+    trained = [trial for trial in alone.trials() if not trial.result.is_copy]
+    copies = [trial for trial in alone.trials() if trial.result.is_copy]
+    instant = [replace(t, result=replace(t.result, seconds=0.0)) for t in trained]
+    rise = climb([(alone, [*copies[:1], *instant])])
+    assert rise.steps[-1].accuracy == max(t.result.validation_accuracy for t in trained)
+    epochs = [e for t in trained for e in alone.run_directory(t.number).epochs()]
+    assert rise.seconds == pytest.approx(sum(epoch.seconds for epoch in epochs))
+    found = list(strategy.epochs(alone.directory))
+    assert len(found) == len(epochs)
 
 
 def names_in(folder: Path) -> set[str]:

@@ -31,7 +31,7 @@ class Sweep:
         """The trials that were trained, not taken over from an equal one, in their order."""
         found = [RunDirectory(path.parent) for path in self.folder.glob("**/trials/*/result.json")]
         settled = [(directory, directory.result()) for directory in found]
-        trained = [(d, r) for d, r in settled if r and not r.reason.startswith("same as")]
+        trained = [(d, r) for d, r in settled if r and not r.is_copy]
         return sorted(trained, key=lambda pair: pair[1].started)
 
     def window(self) -> float:

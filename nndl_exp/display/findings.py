@@ -432,8 +432,8 @@ def climb(stages: Sequence[StageFindings]) -> Climb:
         search = stage.search
         starts.append((search.key, elapsed))
         for trial in stage.trials:
-            if trial.result.seconds == 0:
-                continue  # a record that was copied: it was reached before
+            if trial.result.is_copy:
+                continue  # it was reached before
             for epoch in search.run_directory(trial.number).epochs():
                 elapsed += max(epoch.seconds, _LEAST)
                 accuracy = epoch.validation_accuracy

@@ -64,7 +64,13 @@ class Result:
     ended: float
     attrs: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether nothing was trained: the record is a copy of another run's."""
+        return self.reason.startswith(_COPIED)
 
+
+_COPIED = "same as "
 _RESULT = TypeAdapter(Result)  # as slow to make as a result is to read
 
 
@@ -238,10 +244,11 @@ class RunDirectory:
         self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
         self.tidy()
 
-    def copy(self, original: "RunDirectory", reason: str) -> Result:
+    def copy(self, original: "RunDirectory", name: str) -> Result:
         """Settle this run with the record of one that has the same config, without training.
 
-        The provenance is that of the original: what was trained there. No time was spent here.
+        ``name`` is the original's. The provenance is that of the original: what was trained there.
+        No time was spent here.
 
         Raises:
             UserError: the original's record is damaged or lacks a file.
@@ -251,7 +258,7 @@ class RunDirectory:
         original._check_whole(result)
         now = time.time()
         result = replace(
-            result, reason=reason, seconds=0.0, started=now - result.seconds, ended=now
+            result, reason=_COPIED + name, seconds=0.0, started=now - result.seconds, ended=now
         )
         self.path.mkdir(parents=True, exist_ok=True)
         for name in RECORD[:-1]:

@@ -122,8 +122,8 @@ def _result(task: Task) -> Result | None:
 def _take_over(task: Task, original: Original) -> Result:
     directory = RunDirectory(task.directory)
     with directory.lock(_PATIENCE):
-        reason = f"same as {original.name}"
-        return directory.result() or directory.copy(RunDirectory(original.directory), reason)
+        source = RunDirectory(original.directory)
+        return directory.result() or directory.copy(source, original.name)
 
 
 def _train(task: Task, run: Run) -> None:
