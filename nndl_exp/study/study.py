@@ -291,6 +291,11 @@ def title_of(key: str) -> str:
     return STAGES[key].TITLE if key in STAGES else Sampled.title
 
 
+def summary_of(key: str) -> str:
+    """What a stage does, in one sentence."""
+    return STAGES[key].SUMMARY if key in STAGES else Sampled.summary
+
+
 def planned(study: Study) -> dict[str, float]:
     """The work of each stage if each takes its share, in multiply-adds of training; infinite for a
     search that nothing but study.n_trials limits."""

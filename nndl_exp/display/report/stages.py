@@ -9,14 +9,8 @@ from nndl_exp.display.findings import StageFindings
 from nndl_exp.display.report.pictures import Picture, Place, image
 from nndl_exp.display.words import counted, seconds_text, states_text
 from nndl_exp.study.search import Trial
-from nndl_exp.study.stages.chapter3 import STAGES
-from nndl_exp.study.study import title_of
+from nndl_exp.study.study import summary_of, title_of
 from nndl_exp.study.summary import Summary
-
-_WHY_JOINT = (
-    "Optuna searches all hyper-parameters together, around what earlier stages found, if any."
-)
-
 
 @dataclass(frozen=True)
 class Chapter:
@@ -35,14 +29,7 @@ def chapters(found: Summary, stages: Sequence[StageFindings], place: Place) -> l
     """The stages so far; without the data only the recorded words of their decisions."""
     if stages:
         return [_chapter(stage, place) for stage in stages]
-    return [Chapter(key, title_of(key), _asks(key), words) for key, words in found.decided()]
-
-
-def _asks(key: str) -> str:
-    """The first line of a stage's description, which says what it does."""
-    text = (STAGES[key].__doc__ or "") if key in STAGES else _WHY_JOINT
-    first = text.strip().partition("\n")[0]
-    return first.partition(": ")[2].capitalize() or first
+    return [Chapter(key, title_of(key), summary_of(key), words) for key, words in found.decided()]
 
 
 def _chapter(stage: StageFindings, place: Place) -> Chapter:
@@ -50,7 +37,7 @@ def _chapter(stage: StageFindings, place: Place) -> Chapter:
     words = decision.words if decision else ("not decided yet",)
     numbers = list(_numbers(decision.numbers)) if decision else []
     return Chapter(
-        key, title_of(key), _asks(key), words, counts(stage.trials), numbers,
+        key, title_of(key), summary_of(key), words, counts(stage.trials), numbers,
         _pictures(stage, place),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 
 FOLDER = ".members"
@@ -92,6 +93,16 @@ def is_running(folder: Path) -> bool:
     """Whether any process runs the study or search in a folder, as far as this host can tell."""
     there = (*folder.glob(f"{FOLDER}/*"), *folder.glob(f"stages/*/{FOLDER}/*"))
     return any(map(_is_locked, there))
+
+
+def check_not_running(folder: Path) -> None:
+    """Check that no process runs the study in a folder, which is to be deleted.
+
+    Raises:
+        UserError: one does.
+    """
+    if is_running(folder):
+        raise UserError(f"{folder.name} must not be running to be deleted: a process runs it")
 
 
 def _is_locked(path: Path) -> bool:

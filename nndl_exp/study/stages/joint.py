@@ -38,6 +38,9 @@ class Sampled:
     """
 
     title = "joint search"
+    summary = (
+        "Optuna searches all hyper-parameters together, around what earlier stages found, if any."
+    )
 
     def __init__(
         self, config: SweepConfig, identity: str, facts: Facts, rows: Sequence[warm_start.Row]

@@ -64,6 +64,7 @@ class StageModule(Protocol):
     """What the module of a scripted stage has; ``Options`` are dataclasses with defaults."""
 
     TITLE: str
+    SUMMARY: str
     Options: type
 
     def start(self, facts: Facts, options: Any) -> RunConfig:

@@ -1,7 +1,7 @@
 """Chapter 3, "How to choose a neural network's hyper-parameters?", a stage a file.
 
-A stage is a module with a title, its options with their defaults, and three functions: the run that
-its trials vary, what they vary, and the script. To add one: a module, and an entry in ``STAGES``.
+A stage is a module with a title, a summary, options with their defaults, and three functions: the
+run that its trials vary, what they vary, and the script. Add one: a module, an entry in ``STAGES``.
 """
 
 from math import inf

@@ -29,6 +29,7 @@ from nndl_exp.study.stages.script import Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "any learning at all"
+SUMMARY = "Fewer images and the smallest network, until it beats every constant prediction."
 MARGIN = 0.01
 """The part by which a cost has to be below that of a constant prediction."""
 _AS_TYPED = (1.0, 0.1, 10.0, 0.01, 100.0)

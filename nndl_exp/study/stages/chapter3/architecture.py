@@ -19,6 +19,7 @@ from nndl_exp.study.stages.script import Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "architecture"
+SUMMARY = "Wider, then deeper networks; η is tuned a little again for each."
 LATER = 12
 """About the least that the stages to come train: two schedules, four trials of the joint search,
 two finalists three times."""

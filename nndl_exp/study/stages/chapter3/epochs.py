@@ -16,6 +16,7 @@ from nndl_exp.training.epoch import best_epoch, score
 from nndl_exp.training.stopping import STOPPING
 
 TITLE = "number of epochs"
+SUMMARY = "Early stopping: no improvement in n epochs."
 LEAST = 10
 """Epochs that are trained also where the work does not pay for them."""
 

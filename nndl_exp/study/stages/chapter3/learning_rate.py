@@ -21,6 +21,7 @@ from nndl_exp.study.stages.script import Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "learning rate"
+SUMMARY = "The η above which the training cost stops falling, and half of it."
 
 
 @dataclass(frozen=True, config=STRICT)

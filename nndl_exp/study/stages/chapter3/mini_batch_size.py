@@ -25,6 +25,7 @@ from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training.epoch import score
 
 TITLE = "mini-batch size"
+SUMMARY = "The size that is the fastest to an accuracy that most sizes reach."
 
 
 @dataclass(frozen=True, config=STRICT)

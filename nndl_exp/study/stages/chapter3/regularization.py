@@ -23,6 +23,7 @@ from nndl_exp.study.stages.script import Batch, Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "regularization"
+SUMMARY = "λ from 0 by factors of ten, then refined; then η again."
 TRIALS = 9
 """What it takes as a rule."""
 

@@ -15,6 +15,7 @@ from nndl_exp.study.stages.script import Script
 from nndl_exp.study.stages.stage import Decision, Facts
 
 TITLE = "learning-rate schedule"
+SUMMARY = "Halving down to 1/128 of the first η against a constant one."
 
 
 @dataclass(frozen=True, config=STRICT)

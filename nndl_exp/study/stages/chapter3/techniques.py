@@ -30,6 +30,9 @@ from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.study.verdict import compare
 
 TITLE = "other techniques"
+SUMMARY = (
+    "The other techniques of chapter 3, tried one after another on top of those that were kept."
+)
 LEVEL = 0.8
 """Of the interval above which a technique is kept. It decides what to go on with, as a standard
 error does elsewhere; what is claimed in the end, the stage ``winner`` tests at 95 %."""

@@ -30,6 +30,7 @@ from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.study.verdict import Comparison, compare, mean_interval
 
 TITLE = "the winner"
+SUMMARY = "A race of the best few, which are trained again with new seeds."
 FIRST_SEED = 1000
 """Where the new seeds start; see ``new_seeds``."""
 LOOKS = {3: 0.01, 5: 0.015}
