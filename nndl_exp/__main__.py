@@ -4,6 +4,8 @@ import importlib
 
 import click
 
+from nndl_exp.cli.errors import command_line
+
 HYDRA_COMMANDS = {
     "train": "Train one network, or several with --multirun.",
     "sweep": "Search hyper-parameters: run a study, or go on with it.",
@@ -47,18 +49,21 @@ def _hydra_command(name: str) -> click.Command:
     return command
 
 
-@click.command(cls=Nndl)
+@click.command(
+    cls=Nndl,
+    help="Hyper-parameter studies of neural networks, reproducible to the bit.",
+    invoke_without_command=True,
+)
 @click.version_option(package_name="nndl_exp")
-def nndl() -> None:
-    """Hyper-parameter studies of neural networks, reproducible to the bit."""
+@click.pass_context
+def nndl(context: click.Context) -> None:
+    """Print the help where no command is given."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
-def main() -> None:
-    """The console script."""
-    from nndl_exp.cli.errors import one_line_errors
-
-    one_line_errors(nndl)(standalone_mode=False)
-
+main = command_line(nndl)
+"""The console script."""
 
 if __name__ == "__main__":
     main()

@@ -3,23 +3,25 @@
 import click
 
 from nndl_exp.cli.console import make_console
-from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.errors import command_line
+from nndl_exp.config import TrackingConfig
+
+HELP = """Make our tables, Optuna's and MLflow's in a PostgreSQL database, unless they are there.
+
+The first sweep does it too, if its user may. A password comes from PGPASSWORD, from the file of
+PGPASSFILE, or with NNDL_STORAGE_URL.
+"""
 
 
-@click.command(name="python -m nndl_exp.init_storage")
+@click.command(name="python -m nndl_exp.init_storage", help=HELP)
 @click.option(
     "--url",
     default=None,
     help="postgresql://USER@HOST:5432/DATABASE, without a password; if not NNDL_STORAGE_URL.",
 )
 def command(url: str | None) -> None:
-    """Make our tables, Optuna's and MLflow's in a PostgreSQL database, unless they are there.
-
-    The first sweep does it too, if its user may. A password comes from PGPASSWORD, from the file of
-    PGPASSFILE, or with NNDL_STORAGE_URL.
-    """
+    """Make the tables of a database."""
     from nndl_exp import database
-    from nndl_exp.config import TrackingConfig
     from nndl_exp.study.running.table import create_tables
     from nndl_exp.tracking import optuna_view
     from nndl_exp.tracking.client import connect
@@ -32,11 +34,7 @@ def command(url: str | None) -> None:
     make_console().print(f"{shown} has the tables of nndl_exp, Optuna and MLflow")
 
 
-@one_line_errors
-def main(arguments: list[str] | None = None) -> None:
-    """The command line."""
-    command(arguments, standalone_mode=False)
-
+main = command_line(command)
 
 if __name__ == "__main__":
     main()

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from nndl_exp.study.summary import Summary
 
 
-@click.command(name="python -m nndl_exp.report")
+HELP = """Write the report of STUDY (a name or a folder): the recommended run, why it is
+recommended, which hyper-parameters matter, and what the network has learnt.
+
+Writes report.html (one file that needs nothing else), trials.csv, trials.parquet and figures into
+the study's folder, and keeps the report with the study in MLflow. A study that is still running is
+shown as far as its trials have finished. The charts can be saved as pictures with the button above
+them.
+"""
+
+
+@click.command(name="python -m nndl_exp.report", help=HELP)
 @click.argument("study")
 @click.option(
     "--format",
@@ -35,14 +45,7 @@ if TYPE_CHECKING:
 def command(
     study: str, formats: tuple[str, ...], opens: bool, output: str, tracking_uri: str | None
 ) -> None:
-    """Write the report of STUDY (a name or a folder): the recommended run, why it is recommended,
-    which hyper-parameters matter, and what the network has learnt.
-
-    Writes report.html (one file that needs nothing else), trials.csv, trials.parquet and figures
-    into the study's folder, and keeps the report with the study in MLflow. A study that is still
-    running is shown as far as its trials have finished. The charts can be saved as pictures with
-    the button above them.
-    """
+    """Write the report of a study."""
     from nndl_exp.study.settings import no_such_study
 
     found = find_study(study, output)

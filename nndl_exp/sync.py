@@ -13,13 +13,15 @@ from nndl_exp.display.terminal.screen import Screen, Verbosity
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 
+HELP = "Show every finished run of the output folder in MLflow; what is there already stays."
 
-@click.command(name="python -m nndl_exp.sync")
+
+@click.command(name="python -m nndl_exp.sync", help=HELP)
 @output_option
 @tracking_option
 @verbosity_options
 def command(output: str, tracking_uri: str | None, verbosity: Verbosity) -> None:
-    """Show every settled run of the output folder in MLflow; what is there already stays."""
+    """Bring MLflow up to date."""
     if not Path(output).is_dir():
         raise UserError(f"no such folder: {output}")
     screen = make_screen(verbosity)

@@ -16,6 +16,7 @@ from studies import SERIAL
 from nndl_exp import predict, reproduce, sweep, train
 from nndl_exp.api import load_config, run
 from nndl_exp.cli.hydra_config import compose
+from nndl_exp.cli.prediction import read_examples
 from nndl_exp.config import RunConfig, run_config, to_mapping
 from nndl_exp.datasets import framing_of, load_dataset, read_new
 from nndl_exp.datasets.target import read_target
@@ -23,7 +24,6 @@ from nndl_exp.demo.__main__ import main as demo
 from nndl_exp.demo.subject import Subject
 from nndl_exp.display.figures.predictions import confusion_matrix
 from nndl_exp.errors import UserError
-from nndl_exp.predict import read_examples
 from nndl_exp.records import RunDirectory
 from nndl_exp.report import main as report
 from nndl_exp.tracking.entities import params

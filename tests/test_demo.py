@@ -18,6 +18,7 @@ from PIL import Image
 
 from nndl_exp import sweep
 from nndl_exp.api import RunDirectory, load_config, load_dataset, run
+from nndl_exp.cli.prediction import read_examples
 from nndl_exp.cli.runs import find_run
 from nndl_exp.config import TrackingConfig
 from nndl_exp.datasets import SOURCES
@@ -26,7 +27,6 @@ from nndl_exp.demo.subject import SIDE, Subject
 from nndl_exp.errors import UserError
 from nndl_exp.nn.activations import ACTIVATIONS
 from nndl_exp.nn.blas import blas_threads
-from nndl_exp.predict import read_examples
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from nndl_exp import evaluate, predict, report, reproduce, studies, sweep, sync, train
 from nndl_exp.api import load_study
+from nndl_exp.cli import evaluation
 from nndl_exp.cli.looks import MlflowLooks
 from nndl_exp.cli.runs import find_run
 from nndl_exp.config import TrackingConfig, run_config
@@ -207,7 +208,7 @@ def test_of_five_looks_at_once_one_is_taken(output):
 def test_nobody_else_looks_meanwhile_and_a_look_is_kept_before_it_is_shown(
     output, capsys, monkeypatch
 ):
-    measure, show, kept = evaluate.measure, evaluate.show, output / "studies/demo/test_set.json"
+    measure, show, kept = evaluation.measure, evaluation.show, output / "studies/demo/test_set.json"
 
     def measured(*arguments):
         with pytest.raises(Timeout):
@@ -218,8 +219,8 @@ def test_nobody_else_looks_meanwhile_and_a_look_is_kept_before_it_is_shown(
         assert read(kept) == [look]
         show(look, *arguments)
 
-    monkeypatch.setattr(evaluate, "measure", measured)
-    monkeypatch.setattr(evaluate, "show", shown)
+    monkeypatch.setattr(evaluation, "measure", measured)
+    monkeypatch.setattr(evaluation, "show", shown)
     assert "of 359 test images" in looked(capsys, output, "demo")
 
 

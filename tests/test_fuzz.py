@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nndl_exp.cli.prediction import read_examples
 from nndl_exp.config import LONGEST_YAML, RunConfig, read_yaml, run_config, to_mapping
 from nndl_exp.datasets import FileOptions, npz, table
 from nndl_exp.datasets.cache import Prepared
@@ -25,7 +26,6 @@ from nndl_exp.datasets.idx import LARGEST, parse_images, parse_labels, read_byte
 from nndl_exp.errors import UserError
 from nndl_exp.nn.archive import MOST_UNPACKED
 from nndl_exp.nn.network import Network, Parts
-from nndl_exp.predict import read_examples
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import Run, check, run
 from nndl_exp.training.checkpoint import Checkpoint

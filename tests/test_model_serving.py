@@ -21,8 +21,8 @@ from needs import needs
 from ui import Shown, request, serving
 
 from nndl_exp.api import load_dataset
+from nndl_exp.cli.prediction import answer
 from nndl_exp.config import TrackingConfig
-from nndl_exp.predict import answer
 from nndl_exp.records import RunDirectory
 from nndl_exp.study.study import Study
 from nndl_exp.sync import command as sync

@@ -68,7 +68,7 @@ def test_the_list_has_a_line_for_each_study_the_last_one_first(output, capsys):
     assert "not complete" in rows["halted"]
     trials = table(search_of(output, "study.name=plain", "study.n_trials=5", *STRONG))
     best = trials[trials.state == "complete"].validation_accuracy.max()
-    assert f" 5  {100 * best:.1f} %" in rows["plain"]
+    assert f" 5  {100 * best:.1f} % · best of the search" in rows["plain"]
 
 
 def test_the_accuracy_of_a_study_is_the_mean_of_new_seeds(output, capsys):
@@ -76,12 +76,16 @@ def test_the_accuracy_of_a_study_is_the_mean_of_new_seeds(output, capsys):
     runs = [run.result().validation_accuracy for run in found.replicates()]
     assert len(runs) >= 3
     mean = f"{100 * sum(runs) / len(runs):.1f} %"
+    named = f"{mean} · mean of {len(runs)} new seeds"
     (row,) = (
         line for line in said(capsys, "--output", str(output)).splitlines() if "small" in line
     )
-    assert mean in row
+    assert named in row
     shown = said(capsys, "--output", str(output), "show", "small")
-    assert f"best     {found.best.name} · {mean} · in the mean of {len(runs)} new seeds" in shown
+    assert f"best     {found.best.name} · {named}\n" in shown
+    both = said(capsys, "--output", str(output), "compare", "small", "plain")
+    assert f"small  {named} ({found.replicates()[0].name})\n" in both
+    assert re.search(r"^plain  [\d.]+ % · best of the search \(plain/joint/\d\)$", both, re.M)
 
 
 def test_a_folder_without_studies_says_what_makes_one(tmp_path, capsys):
@@ -95,7 +99,7 @@ def test_single_runs_are_listed_too(tmp_path, capsys):
     (tmp_path / "runs/damaged").mkdir()
     (tmp_path / "runs/damaged/config.yaml").write_text("training: {eta: -1}")
     lines = said(capsys, "--output", str(tmp_path)).splitlines()
-    assert lines[0].split() == ["run", "data", "best", "state", "ended"]
+    assert re.split(" {2,}", lines[0].strip()) == ["run", "data", "best epoch", "state", "ended"]
     accuracy = f"{100 * result.validation_accuracy:.1f}"
     assert lines[1].split()[:5] == ["whole", "digits_8x8", accuracy, "%", "complete"]
     assert lines[2].split() == ["begun", "digits_8x8", "not", "complete"]
@@ -105,10 +109,10 @@ def test_single_runs_are_listed_too(tmp_path, capsys):
 
 
 def test_a_study_shows_its_best_trials(output, capsys, monkeypatch):
-    monkeypatch.setattr("nndl_exp.studies._SHOWN", 4)
+    monkeypatch.setattr("nndl_exp.cli.studies._SHOWN", 4)
     lines = said(capsys, "--output", str(output), "show", "small").splitlines()
     start = lines.index("") + 1
-    assert lines[start].split() == ["trial", "stage", "state", "best"]
+    assert lines[start].split() == ["trial", "stage", "state", "best", "epoch"]
     rows = [line.split() for line in lines[start + 1 : start + 5]]
     trials = Study.open(output, "small").table()
     complete = trials[trials.state == "complete"].sort_values(

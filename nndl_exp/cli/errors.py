@@ -5,7 +5,9 @@ import functools
 import io
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn, ParamSpec
 
 import click
@@ -23,12 +25,23 @@ _OF_THE_USER = (
 """What is wrong with a folder or a name that a user gave, wherever it shows first."""
 
 
+def command_line(command: click.Command) -> Callable[..., None]:
+    """The function that runs a command: with these words, by default those of this process."""
+
+    def main(words: Sequence[str] | None = None) -> None:
+        command(words, standalone_mode=False)
+
+    return one_line_errors(main)
+
+
 def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
     """Print a user's mistake as one line and exit with status 2; a defect keeps its traceback."""
 
     @functools.wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        _open_closed_streams()
         _replace_what_can_not_be_encoded()
+        _show_warnings_of_libraries()
         try:
             with interrupts.unwinding():
                 command(*args, **kwargs)
@@ -49,6 +62,24 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
             sys.exit(interrupts.status())
 
     return guarded
+
+
+def _open_closed_streams() -> None:
+    """Open the null device where the process was started without a standard stream (``>&-``), also
+    for its children; else the first file to be opened would get the stream's number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode)  # noqa: SIM115 (open until the process ends)
+            if stream.fileno() == number:
+                os.set_inheritable(number, True)
+            setattr(sys, name, stream)
+
+
+def _show_warnings_of_libraries() -> None:
+    """With ``-W error`` show the warnings of other packages, which nobody here can mend, and raise
+    our own."""
+    if any(word.startswith("error") for word in sys.warnoptions):
+        warnings.filterwarnings("default", module=r"(?!nndl_exp\b)")
 
 
 def _replace_what_can_not_be_encoded() -> None:

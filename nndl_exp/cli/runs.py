@@ -83,6 +83,18 @@ def find_run(reference: str, output: str, tracking: TrackingConfig) -> Found:
     return found
 
 
+def find_finished_run(reference: str, output: str, tracking: TrackingConfig, to: str) -> Found:
+    """The run that ``find_run`` finds, if it has ended; ``to`` says what else it can't.
+
+    Raises:
+        UserError: there is no such run, or it has not ended.
+    """
+    found = find_run(reference, output, tracking)
+    if found.directory.result() is None:
+        raise UserError(f"{found.name} has not ended; only a finished run can {to}")
+    return found
+
+
 def find_study(reference: str, output: str) -> tuple[str, str] | None:
     """(output folder, name) of a study given by its name or folder, None if it is not one.
 
@@ -98,6 +110,20 @@ def find_study(reference: str, output: str) -> tuple[str, str] | None:
         _check_readable(path / "study.yaml")
         return output, reference
     return None
+
+
+def get_study(reference: str, output: str) -> tuple[str, str]:
+    """(output folder, name) of a study given by its name or folder.
+
+    Raises:
+        UserError: there is no such study, or it has a format that this version does not read.
+    """
+    from nndl_exp.study.settings import no_such_study
+
+    found = find_study(reference, output)
+    if found is None:
+        raise UserError(no_such_study(output, reference))
+    return found
 
 
 def _check_readable(path: Path) -> None:

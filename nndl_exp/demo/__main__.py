@@ -11,8 +11,15 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.options import output_option, tracking_option
 from nndl_exp.config import TrackingConfig
 
+HELP = """Open a page where one draws a digit and watches the network of RUN: its activations, layer
+by layer, and its outputs.
 
-@click.command(name="python -m nndl_exp.demo")
+RUN is a name (STUDY/17), a study (its winner), a run's folder, a best.yaml or an MLflow run
+id, trained on pictures. Only this machine can see the page. Ctrl-C ends it.
+"""
+
+
+@click.command(name="python -m nndl_exp.demo", help=HELP)
 @click.argument("run")
 @click.option(
     "--port",
@@ -25,12 +32,7 @@ from nndl_exp.config import TrackingConfig
 def command(
     run: str, port: int | None, browser: bool, output: str, tracking_uri: str | None
 ) -> None:
-    """Open a page where one draws a digit and watches the network of RUN: its activations, layer
-    by layer, and its outputs.
-
-    RUN is a name (STUDY/17), a study (its winner), a run's folder, a best.yaml or an MLflow run
-    id, trained on pictures. Only this machine can see the page. Ctrl-C ends it.
-    """
+    """Open the page of a run."""
     from nndl_exp.cli.runs import find_run
     from nndl_exp.demo.server import LOOPBACK, PORT, listen, serve
     from nndl_exp.demo.subject import Subject
