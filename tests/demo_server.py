@@ -11,12 +11,15 @@ import pytest
 
 from nndl_exp.api import load_config, run
 
-ADDRESS = "open  http://127.0.0.1:"
+LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
-def demo(output: Path, *words: str, **environment: str) -> Iterator[tuple[int, subprocess.Popen]]:
-    """The port and the process of a real server, ended by its own pid."""
+def demo(
+    output: Path, *words: str, host: str = LOOPBACK, **environment: str
+) -> Iterator[tuple[int, subprocess.Popen]]:
+    """The port and the process of a real server at ``host``, ended by its own pid."""
+    address = f"open  http://{host}:"
     command = [sys.executable, "-m", "nndl_exp.demo", *words, "--output", str(output)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -26,8 +29,8 @@ def demo(output: Path, *words: str, **environment: str) -> Iterator[tuple[int, s
     try:
         for line in process.stdout:
             process.printed.append(line)
-            if line.startswith(ADDRESS):
-                yield int(line.removeprefix(ADDRESS).split("/")[0]), process
+            if line.startswith(address):
+                yield int(line.removeprefix(address).split("/")[0]), process
                 return
         pytest.fail(f"the demo did not start: {process.printed} {process.stderr.read()}")
     finally:

@@ -53,9 +53,11 @@ def port(output) -> Iterator[int]:
         yield port
 
 
-def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+def ask(
+    port: int, method: str, path: str, body: Any = None, at: str = "127.0.0.1", **headers: str
+) -> tuple[int, Any]:
     """The status, and the JSON of an answer or the text of a refusal."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+    with closing(http.client.HTTPConnection(at, port, timeout=60)) as connection:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
         response = connection.getresponse()
@@ -109,14 +111,39 @@ def test_a_drawing_is_put_into_the_frame_as_mnists_are(port, subject):
     assert answer["prediction"] == outputs.argmax()
 
 
-def test_an_empty_paper_predicts_nothing(port, subject):
+def test_an_empty_paper_has_no_answer(port):
     faint = np.full((SIDE, SIDE), 20, np.uint8).tobytes()
     for paper in (bytes(SIDE * SIDE), faint):
         _, answer = ask(port, "POST", "/api/drawing", paper)
         assert answer["prediction"] is None
-        assert set(answer["input"]) == {0}
-        zeros = np.zeros((1, 784), np.float32)
-        np.testing.assert_allclose(answer["layers"][-1], subject.network.predict(zeros)[0], 1e-5)
+        assert answer["input"] == [0] * 784
+        assert answer["layers"] == []
+
+
+def test_the_next_mistake_is_the_next_image_that_the_network_gets_wrong(port, subject):
+    validation = load_dataset("mnist_5k").validation
+    outputs = subject.network.predict(validation.x)
+    wrong = np.flatnonzero(outputs.argmax(axis=1) != validation.labels).tolist()
+    assert 10 < len(wrong) < 200
+    shown, number = [], 0
+    for _ in range(5):
+        _, answer = ask(port, "GET", f"/api/mistakes/{number}")
+        assert answer == ask(port, "GET", f"/api/examples/{answer['number']}")[1]
+        assert answer["prediction"] != answer["label"]
+        shown.append(answer["number"])
+        number = answer["number"] + 1
+    assert shown == wrong[:5]
+    for number in (wrong[-1] + 1, 1000):  # after the last one, the first
+        assert ask(port, "GET", f"/api/mistakes/{number}")[1]["number"] == wrong[0]
+
+
+def test_a_network_without_a_mistake_says_so(tmp_path):
+    words = ["dataset=digits_8x8", "dataset.classes=[0,1]", "network.hidden=[20]"]
+    run(load_config([*words, "training.epochs=20"]), tmp_path / "zeros")
+    subject = subject_of(tmp_path / "zeros")
+    assert subject.result.validation_accuracy == 1
+    with pytest.raises(UserError, match="zeros gets every validation image right"):
+        subject.mistake(0)
 
 
 def test_a_neuron_has_the_networks_weights(port, subject):
@@ -189,6 +216,59 @@ def test_the_pages_own_origin_may_ask(port):
     for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
         status, _ = ask(port, "GET", "/api/network", Host=host, Origin=f"http://{host}")
         assert status == 200
+
+
+def test_an_upload_that_is_broken_off_is_passed_over(output):
+    head = "POST /api/drawing HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 78400\r\n\r\n"
+    with demo(output, "digits", "--no-browser", "--port", "0") as (port, process):
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port)) as upload:
+                upload.sendall(head.encode() + bytes(1000))
+                time.sleep(0.1)
+        assert ask(port, "POST", "/api/drawing", bytes(SIDE * SIDE))[0] == 200
+        process.send_signal(signal.SIGINT)
+        _, complained = process.communicate(timeout=30)
+    assert (process.returncode, complained) == (0, "")
+
+
+def own_address() -> str:
+    """An address of this machine that others see; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, suppress(OSError):
+        asking.connect(("192.0.2.1", 9))
+        return str(asking.getsockname()[0])
+    pytest.skip("needs a network")
+
+
+def test_others_see_the_page_only_where_host_says_so_and_by_that_name(output):
+    host = own_address()
+    words = ("digits", "--no-browser", "--port", "0")
+    with demo(output, *words) as (port, process), pytest.raises(OSError):
+        ask(port, "GET", "/", at=host)
+    assert "warning" not in "".join(process.printed)
+    with demo(output, *words, "--host", host, host=host) as (port, process):
+        said = "".join(process.printed)
+        assert (
+            "anyone on the network can see this page and ask the network; there is no password"
+            in said
+        )
+        assert ask(port, "GET", "/api/network", at=host, Origin=f"http://{host}:{port}")[0] == 200
+        for name in ("evil.example", f"127.0.0.1:{port}", "localhost"):
+            assert ask(port, "GET", "/api/network", at=host, Host=name) == (
+                400,
+                "Invalid host header",
+            )
+        for origin in ("http://evil.example", f"http://127.0.0.1:{port}"):
+            assert ask(port, "GET", "/api/network", at=host, Origin=origin)[0] == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "", "0", "192.0.2.1", "no.such.example", "::1", "ä" * 99]
+)
+def test_a_host_that_is_no_address_of_this_machine_is_refused(capsys, output, host):
+    message = refused(capsys, "digits", "--host", host, "--output", str(output))
+    assert message.startswith(
+        f"--host must be one address of this machine, or a name of it: got {host}"
+    )
 
 
 def test_it_starts_opens_a_browser_and_ends_with_ctrl_c(output, tmp_path):

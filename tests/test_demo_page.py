@@ -220,17 +220,17 @@ def test_everything_is_reached_by_tab_and_seen_to_be(page):
         outlines.append(page.driver.execute_script(
             "const s = getComputedStyle(document.activeElement);"
             "return [s.outlineStyle, parseFloat(s.outlineWidth)]"))  # fmt: skip
-    expected = ["paper", "clear", "undo", "pen", "next"]
-    assert order[:5] == expected
-    assert order[5].startswith("neuron 0: ")
-    assert all(outline == ["solid", 3] for outline in outlines[:6])
+    expected = ["paper", "clear", "undo", "pen", "next", "mistake"]
+    assert order[:6] == expected
+    assert order[6] == "neuron 0"
+    assert all(outline == ["solid", 3] for outline in outlines[:7])
     page.driver.execute_script("document.querySelector('[role=gridcell]').focus()")
     page.press(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
-    assert page.focused().startswith("neuron 7: ")  # in six columns
+    assert page.focused() == "neuron 7"  # in six columns
     page.wait(lambda: page.text("neuron-heading") == "Neuron 7 of hidden layer 1", "neuron 7")
     assert page.find("[aria-selected=true]").get_attribute("data-neuron") == "7"
     page.press(Keys.END, Keys.ARROW_DOWN)
-    assert page.focused().startswith("neuron 29: ")
+    assert page.focused() == "neuron 29"
 
 
 def test_a_neuron_shows_its_weights(page):
@@ -283,6 +283,36 @@ def test_validation_images_come_with_what_they_are_and_undo_brings_back_the_draw
     page.wait(lambda: page.text("prediction") == "?", "an empty paper")
 
 
+def test_a_blank_paper_shows_no_answer(page):
+    def shown() -> tuple[str, set[str], set[float]]:
+        bars = "return [...document.querySelectorAll('#outputs .bar')].map(b => b.offsetWidth)"
+        return page.text("prediction"), set(page.values()), set(page.driver.execute_script(bars))
+
+    assert shown() == ("?", {""}, {0})
+    assert page.text("outputs-note") == "Nothing is drawn, so there is no answer."
+    assert not page.driver.find_elements(By.CSS_SELECTOR, "#outputs .best")
+    grid = page.driver.find_elements(By.CSS_SELECTOR, "[role=gridcell]")
+    assert grid[3].get_attribute("aria-label") == "neuron 3"
+    page.draw_anew(DIGITS["1"][0])
+    assert shown() != ("?", {""}, {0})
+    page.find("#clear").click()
+    page.wait(lambda: shown() == ("?", {""}, {0}), "no answer again")
+
+
+def test_the_next_mistake_is_shown_and_the_next_image_follows_it(page, output):
+    validation = load_dataset("mnist_5k").validation
+    outputs = RunDirectory(output / "runs" / "digits").network().predict(validation.x)
+    wrong = (outputs.argmax(axis=1) != validation.labels).nonzero()[0]
+    for number in (int(wrong[0]), int(wrong[1])):
+        page.find("#mistake").click()
+        page.wait(lambda n=number: f"image {n + 1} of 1,000" in page.text("truth"), "a mistake")
+        label, said = validation.labels[number], page.text("prediction")
+        assert page.text("truth").endswith(f"it is {label}; the network is wrong.")
+        assert said == str(outputs[number].argmax())
+    page.find("#next").click()
+    page.wait(lambda: f"image {wrong[1] + 2} of" in page.text("truth"), "the image after it")
+
+
 def test_a_wider_pen_draws_wider(page):
     page.draw_anew(DIGITS["1"][0])
     thin = sum(page.sent())
@@ -332,7 +362,7 @@ def test_what_a_screen_reader_finds(page):
     tree = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree
              if not node["ignored"]]  # fmt: skip
-    wanted = {"application": 1, "button": 3, "slider": 1, "image": 1, "grid": 1, "gridcell": 30,
+    wanted = {"application": 1, "button": 4, "slider": 1, "image": 1, "grid": 1, "gridcell": 30,
               "region": 5, "heading": 7}  # fmt: skip
     for role, count in wanted.items():
         names = [name for found, name in named if found == role]

@@ -5,10 +5,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOSTS = ("127.0.0.1", "localhost")
-"""The names that a browser on this machine has for the server.
+"""The names that a browser on this machine has for the server, unless ``--host`` gives another.
 
 A page elsewhere could make its own name point here (DNS rebinding); Starlette's
-TrustedHostMiddleware answers it with 400.
+TrustedHostMiddleware answers any other name with 400.
 """
 
 _HEADERS = {

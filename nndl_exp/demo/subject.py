@@ -108,7 +108,7 @@ class Subject:
     def drawing(self, grey: bytes) -> dict[str, Any]:
         """The answer to a drawing, of SIDE rows of SIDE bytes from 0 for paper to 255 for ink.
 
-        Without ink nothing is predicted; the activations are those of an empty picture.
+        Without ink the network is not asked: there are no layers and no prediction.
 
         Raises:
             UserError: there are more bytes, or fewer.
@@ -120,7 +120,7 @@ class Subject:
         dots = np.frombuffer(grey, dtype=np.uint8).reshape(SIDE, SIDE)
         ink = np.where(dots < _FAINTEST, 0.0, dots / 255)
         if not ink.any():
-            return {**self.answer(np.zeros((1, self.network.sizes[0]))), "prediction": None}
+            return {"input": [0.0] * self.network.sizes[0], "layers": [], "prediction": None}
         return self.answer(self.framing.frame(ink))
 
     def neuron(self, layer: int, index: int) -> dict[str, Any]:
@@ -155,6 +155,27 @@ class Subject:
             raise UserError(f"validation images are 0 to {len(images) - 1}: got {number}")
         facts = {"number": number, "of": len(images), "label": int(images.labels[number])}
         return {**self.answer(images.x[number : number + 1]), **facts}
+
+    def mistake(self, number: int) -> dict[str, Any]:
+        """The answer to the next validation image from ``number`` on that the network gets wrong;
+        after the last one, the first.
+
+        Raises:
+            UserError: it gets none wrong; see also ``example``.
+        """
+        wrong = self._mistakes
+        for i in (*(i for i in wrong if i >= number), *wrong):
+            example = self.example(i)
+            if example["prediction"] != example["label"]:  # one by one it may just be right
+                return example
+        raise UserError(f"{self.name} gets every validation image right: there is no mistake")
+
+    @cached_property
+    def _mistakes(self) -> list[int]:
+        """The numbers of the validation images that the network gets wrong."""
+        images = self._validation
+        outputs = self.network.predict(images.x.astype(self.network.dtype))
+        return [int(i) for i in np.flatnonzero(outputs.argmax(axis=1) != images.labels)]
 
     @cached_property
     def _validation(self) -> Labelled:

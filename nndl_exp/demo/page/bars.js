@@ -22,16 +22,16 @@ export class Bars {
   }
 
   // Values with what is written beside them; full length is `top`. With negative ones bars start in
-  // the middle.
+  // the middle; without any there are no bars.
   show(values, texts, top, best = null) {
     const signed = values.some((value) => value < 0);
     this.#rows.forEach(({ row, bar, value }, i) => {
-      const part = Math.min(1, Math.abs(values[i]) / top);
+      const part = Math.min(1, Math.abs(values[i] ?? 0) / top);
       bar.style.setProperty("--part", `${part * (signed ? 50 : 100)}%`);
       bar.style.setProperty("--from", signed ? `${values[i] < 0 ? 50 - part * 50 : 50}%` : "0%");
       bar.classList.toggle("negative", values[i] < 0);
       row.classList.toggle("best", i === best);
-      value.textContent = texts[i];
+      value.textContent = texts[i] ?? "";
     });
   }
 }

@@ -40,14 +40,16 @@ export class Layer {
     this.#readOut(null);
   }
 
+  // Activations, or none where the network was not asked.
   show(values) {
     this.#values = values;
     const bounded = ["sigmoid", "tanh", "softmax"].includes(this.activation);
     this.top = bounded ? 1 : largest(values);
     this.#cells.forEach((cell, i) => {
-      cell.style.setProperty("--part", `${Math.round(Math.min(1, Math.abs(values[i]) / this.top) * 1000) / 10}%`);
+      cell.style.setProperty("--part", `${Math.round(Math.min(1, Math.abs(values[i] ?? 0) / this.top) * 1000) / 10}%`);
       cell.classList.toggle("negative", values[i] < 0);
-      cell.setAttribute("aria-label", `neuron ${i}: ${plain(values[i])}`);
+      const said = i in values ? `: ${plain(values[i])}` : "";
+      cell.setAttribute("aria-label", `neuron ${i}${said}`);
     });
     this.#readOut(this.#at);
   }

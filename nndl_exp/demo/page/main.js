@@ -57,10 +57,10 @@ async function changed() {
 
 function show(latest, example) {
   answer = latest;
-  const outputs = answer.layers.at(-1);
+  const outputs = answer.layers.at(-1) ?? []; // of a blank paper there are none
   const columns = facts.shape[1];
   paint($("input"), answer.input, columns, grey);
-  layers.forEach((layer, i) => layer.show(answer.layers[i]));
+  layers.forEach((layer, i) => layer.show(answer.layers[i] ?? []));
   panel.refresh(answer);
   const bounded = ["sigmoid", "softmax", "tanh"].includes(facts.output);
   bars.show(outputs, outputs.map(outputText), bounded ? 1 : largest(outputs), answer.prediction);
@@ -78,6 +78,7 @@ function outputText(value) {
 }
 
 function noteOf(outputs) {
+  if (!outputs.length) return "Nothing is drawn, so there is no answer.";
   if (facts.output === "softmax") return "Softmax outputs are probabilities: they add up to 100 %.";
   const sum = plain(outputs.reduce((a, b) => a + b, 0), 2);
   if (facts.output === "sigmoid") {
@@ -106,9 +107,10 @@ function summary(example) {
   return example ? `${said} ${$("truth").textContent}` : said;
 }
 
-async function showNextExample() {
+// The next of "examples", the validation images, or of "mistakes", those that it gets wrong.
+async function showNext(kind) {
   await tried(async () => {
-    const latest = await ask(`api/examples/${nextExample}`);
+    const latest = await ask(`api/${kind}/${nextExample}`);
     nextExample = (latest.number + 1) % latest.of;
     const picture = document.createElement("canvas");
     paint(picture, latest.input, facts.shape[1], grey);
@@ -149,7 +151,8 @@ async function start() {
   paper = new Paper($("paper"), { side: facts.side, pen: facts.pen, changed, say });
   $("clear").addEventListener("click", () => paper.clear());
   $("undo").addEventListener("click", () => paper.undo());
-  $("next").addEventListener("click", showNextExample);
+  $("next").addEventListener("click", () => showNext("examples"));
+  $("mistake").addEventListener("click", () => showNext("mistakes"));
   $("pen").addEventListener("input", () => { paper.pen = Number($("pen").value); });
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "z") {

@@ -71,7 +71,7 @@ export class NeuronPanel {
   #head() {
     if (!this.#weights) return;
     const { layer, index } = this.#at;
-    const value = this.#answer?.layers[layer - 1][index];
+    const value = this.#answer?.layers[layer - 1]?.[index];
     const now = value === undefined ? "" : `activation ${plain(value)}, `;
     this.#find("neuron-heading").textContent = `Neuron ${index} of hidden layer ${layer}`;
     this.#find("neuron-text").textContent = `${now}bias ${signed(this.#weights.bias)}`;
