@@ -68,7 +68,9 @@ def test_a_sweep_shows_plan_trials_winner_and_what_to_type(swept):
     origin = best["origin"]
     name, number = origin["run"], origin["run"].split("/")[-1]
     accuracy = f"{100 * origin['validation_accuracy']:.1f}"
-    assert re.search(rf"^→ {accuracy} % by trial {number} of 10: eta .*, hidden [\d-]+", printed, re.M)
+    assert re.search(
+        rf"^→ best of the search: {accuracy} % by trial {number} of 10: eta ", printed, re.M
+    )
     assert "search space" in printed.split("\n→ ")[1]
     assert re.search(r"^winner   hidden [\d-]+ · sigmoid · .* cost\n +eta [\d.]+ · ", printed, re.M)
     assert "saved    nndl-output/studies/demo/best.yaml" in lines

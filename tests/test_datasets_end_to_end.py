@@ -197,7 +197,9 @@ def test_numbers_on_the_command_line_from_training_to_prediction(cli, folder):
 def test_a_study_of_numbers_and_its_model(cli, folder):
     printed = cli.ok("nndl_exp.sweep", *PRICE, *QUICK, "study.n_trials=3", "study.name=s", *SEARCH)
     assert re.search(r"#  R² +best", printed)
-    assert re.search(r"^→ R² 0\.\d{3} by trial \d of 3: eta ", printed, re.MULTILINE)
+    assert re.search(
+        r"^→ best of the search: R² 0\.\d{3} by trial \d of 3: eta ", printed, re.MULTILINE
+    )
     assert re.search(r"^winner   hidden .* · linear outputs · quadratic cost$", printed, re.M)
     assert "95 % interval" not in printed
     best = yaml.safe_load(Path("nndl-output/studies/s/best.yaml").read_text())

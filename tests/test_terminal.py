@@ -205,7 +205,7 @@ def test_quiet_is_the_verdict_only(on_terminal):
     assert process.end() == 0
     told = process.shown.replace("\r", "").splitlines()
     assert ESCAPE not in process.shown
-    assert re.match(r"→ [\d.]+ % by trial \d of 8: eta ", told[0])
+    assert re.match(r"→ best of the search: [\d.]+ % by trial \d of 8: eta ", told[0])
     winner = [line.startswith("winner   hidden ") for line in told].index(True)
     assert all(line.startswith("  ") for line in told[1:winner] + told[winner + 1 :])
 

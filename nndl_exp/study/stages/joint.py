@@ -129,8 +129,11 @@ class Sampled:
         baseline = "" if self._facts.later else settings.baseline(self._facts)
         if not self._facts.later and (tried := len(ranked(trials))) > 1:
             baseline += f"; chosen as the best of {tried}: expect less with other seeds"
+        name = (
+            "best of the search" if best == ranked(trials)[0] else "nearly the best of the search"
+        )
         words = [
-            f"{judged(best)} by trial {best.number} of {len(trials)}: "
+            f"{name}: {judged(best)} by trial {best.number} of {len(trials)}: "
             f"{settings.in_words(search.varied(best.config))}{baseline}",
             *_wider(search),
             *verdict(search, trials, best),
