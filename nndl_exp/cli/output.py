@@ -1,12 +1,40 @@
-"""The output folder: whether it can be written, and whether there is room in it."""
+"""Where records go: whether the output folder can be written and has room, and MLflow answers."""
 
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from nndl_exp.config import SweepConfig, TrainConfig
+from nndl_exp.cli.tracker import make_tracker
+from nndl_exp.config import SweepConfig, TrackingConfig, TrainConfig
+from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
+from nndl_exp.records.space import FIXED, MLFLOW_EPOCH, checkpoint_bytes, run_bytes
+from nndl_exp.run import measure_of, sizes_of
+from nndl_exp.tracking.client import check_database
+
+
+def check_resources(
+    config: TrainConfig | SweepConfig,
+    tracking: TrackingConfig,
+    dataset: Dataset,
+    *,
+    runs: int,
+    at_once: int = 1,
+) -> None:
+    """Check that so many runs, of which some train at once, can be kept and shown.
+
+    Raises:
+        UserError: the output folder can't be written or has no room, its MLflow database is not
+            what it should be, or the MLflow server does not answer.
+    """
+    check_output(config.output)
+    if tracking.name == "mlflow" and tracking.uri:
+        make_tracker(config.output, tracking, config.run.dataset.title, measure_of(config.run))
+    elif tracking.name == "mlflow":
+        check_database(config.output)
+    sizes = sizes_of(config.run, dataset)
+    check_space(config, sizes, len(dataset.training), runs=runs, at_once=at_once)
 
 
 def check_output(output: str) -> None:
@@ -47,8 +75,6 @@ def check_space(
     Raises:
         UserError: there is not; the message says how much there is and how much it takes.
     """
-    from nndl_exp.records.space import FIXED, MLFLOW_EPOCH, checkpoint_bytes, run_bytes
-
     one = run_bytes(config.run, sizes, n_training)
     if config.tracking.name == "mlflow" and not config.tracking.uri:
         one = 2 * one + MLFLOW_EPOCH * config.run.training.epochs

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 
-from nndl_exp.cli.output import check_output, check_space
+from nndl_exp.cli.output import check_resources
 from nndl_exp.cli.study_tracking import StudyViews
 from nndl_exp.cli.tracker import outage_line
 from nndl_exp.config import SweepConfig, command_of, seconds
@@ -15,7 +15,6 @@ from nndl_exp.display.terminal.live import StudyRegion
 from nndl_exp.display.terminal.pace import Pace
 from nndl_exp.display.terminal.screen import WARNING, Screen
 from nndl_exp.display.terminal.study import Presentation
-from nndl_exp.run import sizes_of
 from nndl_exp.study import executors
 from nndl_exp.study.forecast import forecast
 from nndl_exp.study.running.coordinator import Coordinator
@@ -26,7 +25,6 @@ from nndl_exp.study.settings import keep_command
 from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study, expected_trials
 from nndl_exp.study.summary import conclude, ending
-from nndl_exp.tracking.client import check_database, connect
 from nndl_exp.tracking.optuna_view import check_storage
 
 _log = logging.getLogger(__name__)
@@ -42,7 +40,10 @@ def sweep(config: SweepConfig, screen: Screen, words: Sequence[str] = ()) -> int
     study.check()
     workers = executors.workers_of(config)
     if not config.study.dry_run:
-        _check_resources(study, workers)
+        check_storage(config)
+        finished = sum(1 for _ in study.directory.glob("stages/*/trials/*/result.json"))
+        left = max(0, expected_trials(study) - finished)
+        check_resources(config, study.tracking, study.dataset, runs=left, at_once=workers)
     expected = forecast(study, workers)
     show = Presentation(study, screen, expected)
     show.plan(workers)
@@ -82,7 +83,6 @@ class Start:
 
     def lead(self, words: Sequence[str]) -> str:
         """Run all stages, and return where the UI shows the study."""
-
         study, start = self._study, time.monotonic()
         leadership = Leadership(study.directory)
         try:
@@ -139,7 +139,6 @@ class Start:
 
     def _decide(self, stage: Stage, report: Report) -> Decision | None:
         """What a stage decides by all of its trials or, as the time was up, by those there are."""
-
         self._busy, self._idle = self._busy + report.busy, self._idle + report.idle
         whole = stage.decision()
         decision = whole or stage.decision(time_is_up=report.ended is Ended.TIME_IS_UP)
@@ -154,7 +153,6 @@ class Start:
 
     def _conclude(self, seconds: float) -> None:
         """Write the winner down if there is one, and show how the study ended."""
-
         decision = self.decision
         waited = self._idle / (self._busy + self._idle) if self._busy else 0.0
         if decision is not None:
@@ -164,22 +162,3 @@ class Start:
         self._show.end(self._trials, seconds, waited, self.stopped)
         if decision is not None and not decision.stop:
             self._show.result(decision.config, is_winner=self.has_winner)
-
-
-def _check_resources(study: Study, workers: int) -> None:
-    """Refuse what would fail later, before a study's folder is made.
-
-    Raises:
-        UserError: the output folder can't be written or has no room for the trials that are still
-            to be trained, a database in it is not what it should be, or MLflow does not answer.
-    """
-    config, n = study.config, len(study.dataset.training)
-    check_output(config.output)
-    check_storage(config)
-    if config.tracking.name == "mlflow" and config.tracking.uri:
-        connect(config.output, config.tracking)  # is the server there?
-    elif config.tracking.name == "mlflow":
-        check_database(config.output)
-    finished = sum(1 for _ in study.directory.glob("stages/*/trials/*/result.json"))
-    left = max(0, expected_trials(study) - finished)
-    check_space(config, sizes_of(config.run, study.dataset), n, runs=left, at_once=workers)

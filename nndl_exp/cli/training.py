@@ -6,9 +6,9 @@ from pathlib import Path
 
 from nndl_exp.cli.console import progress
 from nndl_exp.cli.looks import show_looks
-from nndl_exp.cli.output import check_output, check_space
+from nndl_exp.cli.output import check_resources
 from nndl_exp.cli.runs import new_run_directory
-from nndl_exp.cli.tracker import make_tracker, outage_line, show_run
+from nndl_exp.cli.tracker import outage_line, show_run
 from nndl_exp.config import TrainConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.display.commands import Commands
@@ -26,9 +26,8 @@ from nndl_exp.interrupts import Deferred
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.looks import register_of
 from nndl_exp.records.origin import Origin
-from nndl_exp.run import Run, check, measure_of, sizes_of
+from nndl_exp.run import Run, check, measure_of
 from nndl_exp.study.looks import looks_at
-from nndl_exp.tracking.client import check_database
 
 _log = logging.getLogger(__name__)
 _CURVE = 18  # columns of the learning curve beside the progress bar
@@ -44,7 +43,7 @@ def train_one(
     one that was killed trains what is missing.
     """
     dataset = check(config.run)
-    _check_places(config, dataset)
+    check_resources(config, config.tracking, dataset, runs=1)
     finished_on = None if again else dataset.sha256
     directory = new_run_directory(Path(config.output), config.run, finished_on=finished_on)
     _show_plan(config, dataset, directory, origin, screen)
@@ -60,21 +59,6 @@ def train_one(
     _show_result(run, directory, screen)
     _show_commands(config, directory.name, outage, screen)
     return number, True
-
-
-def _check_places(config: TrainConfig, dataset: Dataset) -> None:
-    """Check that what the run leaves can be kept and shown, before it is trained.
-
-    Raises:
-        UserError: the output folder or MLflow can't take it.
-    """
-    check_output(config.output)
-    if config.tracking.name == "mlflow" and not config.tracking.uri:
-        check_database(config.output)
-    check_space(config, sizes_of(config.run, dataset), len(dataset.training), runs=1)
-    if config.tracking.uri:  # a server is asked at once whether it is there
-        title, measure = config.run.dataset.title, measure_of(config.run)
-        make_tracker(config.output, config.tracking, title, measure)
 
 
 def _show_plan(

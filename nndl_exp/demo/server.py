@@ -5,7 +5,7 @@ import ipaddress
 import mimetypes
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -39,29 +39,16 @@ def make_app(subject: Subject, hosts: Sequence[str]) -> Starlette:
     ``hosts`` are the names that browsers may have for the server.
     """
 
-    async def facts(request: Request) -> Response:
-        return JSONResponse(subject.facts())
-
     async def drawing(request: Request) -> Response:
         return JSONResponse(subject.drawing(await request.body()))
 
-    async def neuron(request: Request) -> Response:
-        place = request.path_params
-        return JSONResponse(subject.neuron(place["layer"], place["index"]))
-
-    async def example(request: Request) -> Response:
-        return JSONResponse(subject.example(request.path_params["number"]))
-
-    async def mistake(request: Request) -> Response:
-        return JSONResponse(subject.mistake(request.path_params["number"]))
-
     mimetypes.add_type("text/javascript", ".js")  # Windows' registry may say otherwise
     api = [
-        Route("/network", facts),
+        Route("/network", _answering(subject.facts)),
         Route("/drawing", drawing, methods=["POST"]),
-        Route("/neurons/{layer:int}/{index:int}", neuron),
-        Route("/examples/{number:int}", example),
-        Route("/mistakes/{number:int}", mistake),
+        Route("/neurons/{layer:int}/{index:int}", _answering(subject.neuron)),
+        Route("/examples/{number:int}", _answering(subject.example)),
+        Route("/mistakes/{number:int}", _answering(subject.mistake)),
     ]
     page = StaticFiles(directory=_PAGE, html=True)
     return Starlette(
@@ -73,6 +60,15 @@ def make_app(subject: Subject, hosts: Sequence[str]) -> Starlette:
         ],
         exception_handlers={UserError: _refuse, ClientDisconnect: _refuse},
     )
+
+
+def _answering(question: Callable[..., object]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that asks ``question`` with what stands in the path."""
+
+    async def endpoint(request: Request) -> Response:
+        return JSONResponse(question(**request.path_params))
+
+    return endpoint
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
