@@ -65,6 +65,12 @@ def test_a_report_needs_no_docstrings(output):
     assert summary_of("joint") in page
 
 
+def test_the_list_of_experiments_needs_no_docstrings():
+    lists = [python(*options, "-m", "experiments") for options in ([], ["-OO"])]
+    assert lists[0].stdout == lists[1].stdout
+    assert "Chapter 3" in lists[1].stdout
+
+
 @pytest.mark.parametrize("streams", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
 def test_a_command_runs_without_standard_streams(output, tmp_path, streams):
     small = ("tracking=none", "dataset=digits_8x8", "training.epochs=2", f"output={tmp_path}")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nndl_exp.api import load_study
 from nndl_exp.cli.hydra_config import compose
 from nndl_exp.display.figures.stages import PICTURES, against_time, training_costs
 from nndl_exp.display.findings import stage_findings
@@ -440,6 +441,24 @@ def test_the_forecast_measures_the_larger_of_the_networks(tmp_path, monkeypatch)
         work = 3 * (784 * measured[-1][0] + 10 * measured[-1][0]) * len(study.dataset.training)
         assert speed == pytest.approx(work)
     assert measured == [(100,), (400,)]
+
+
+def test_the_forecast_of_a_search_knows_its_sampler_and_its_pruner(tmp_path, monkeypatch):
+    """Measured on mnist_5k, 40 trials: TPE takes three times as long as random search that prunes,
+    as it comes to prefer larger networks; a forecast blind to both is wrong by a factor of two."""
+    monkeypatch.setattr(forecast, "_seconds_an_epoch", lambda config, dataset: 0.1)
+
+    def seconds(*words: str) -> float:
+        study = load_study(["dataset=digits_8x8", *words, f"output={tmp_path}"])
+        return forecast.forecast(study, workers=1).seconds
+
+    whole = 80 * 30 * 0.1
+    assert seconds("strategy=joint", "pruner=none") == pytest.approx(1.4 * whole, rel=0.1)
+    assert seconds("strategy=joint") == pytest.approx(0.7 * whole, rel=0.1)
+    assert seconds("strategy=random", "pruner=none") == pytest.approx(0.9 * whole, rel=0.1)
+    assert seconds("strategy=random") == pytest.approx(0.45 * whole, rel=0.1)
+    two = ("strategy=joint", "study.second_objective=parameters")  # of which nothing prunes
+    assert seconds(*two) == pytest.approx(1.4 * whole, rel=0.1)
 
 
 @pytest.mark.long

@@ -1,5 +1,7 @@
 """What a script of ``experiments/`` says of itself in its docstring."""
 
+import ast
+import inspect
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,8 @@ class Header:
         Raises:
             ValueError: it has none of this form.
         """
-        text = module.__doc__ or ""
+        # From the source: python -OO drops docstrings.
+        text = ast.get_docstring(ast.parse(inspect.getsource(module))) or ""
         found = _HEADER.search(text)
         if found is None:
             raise ValueError(f'{module.__file__} must say: Chapter N, "Section" · M minutes')
