@@ -1,1 +1,2 @@
-"""What the commands share: reading the command line, showing errors, runs and studies."""
+"""From a command line to the rooms below: settings, runs and studies by name, errors in one line;
+and what a command does that prints as it goes."""
