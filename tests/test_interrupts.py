@@ -169,7 +169,7 @@ def test_a_study_that_is_repeated_says_what_it_waits_for(output, monkeypatch, ca
     def interrupted_training(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reproduce, "_train_stage", interrupted_training)
+    monkeypatch.setattr("nndl_exp.cli.reproduction._train_stage", interrupted_training)
     monkeypatch.setattr(interrupts, "_first", None)
     with pytest.raises(SystemExit) as end:
         reproduce.main(["s", "--output", str(output / "nndl-output")])
