@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nndl_exp.display.history import climb
 from studies import SERIAL, SMALL, lead, run_small, search_of, table
 
 from benchmarks import strategy
-from nndl_exp.display.history import climb
 from nndl_exp.errors import UserError
 from nndl_exp.evaluate import main as evaluate
 from nndl_exp.predict import main as predict

@@ -12,6 +12,7 @@ from nndl_exp.study.search import Trial
 from nndl_exp.study.study import summary_of, title_of
 from nndl_exp.study.summary import Summary
 
+
 @dataclass(frozen=True)
 class Chapter:
     """A stage in the report: its question, its decision in words, and the numbers behind it."""
