@@ -95,10 +95,14 @@ def _without_password(parsed: URL, source: str) -> URL:
 
 
 def url_below(output: Path | str, schema: str) -> str:
-    """The address of a database in a file below an output folder, which is made if need be."""
-    folder = Path(output).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return file_url(folder / FILES[schema])
+    """The address of a database in a file below an output folder; both are made if need be.
+
+    The file gets the permissions of the umask, which SQLite would not give it.
+    """
+    file = Path(output).resolve() / FILES[schema]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    return file_url(file)
 
 
 def mlflow_file(output: Path | str) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nndl_exp.cli.console import make_console
-from nndl_exp.cli.errors import one_line_errors
+from nndl_exp.cli.errors import command_line
 from nndl_exp.cli.options import output_option, tracking_option
 from nndl_exp.cli.runs import find_study
 from nndl_exp.config import TrackingConfig
@@ -84,21 +84,16 @@ def write(output: str, name: str, formats: tuple[str, ...], tracking: TrackingCo
 def _log(found: "Summary", path: Path, tracking: TrackingConfig) -> None:
     """Keep the report with the study's run in MLflow."""
     from nndl_exp.tracking import TrackingOutage
-    from nndl_exp.tracking.mlflow_view import MlflowView
+    from nndl_exp.tracking.runs import log_report
 
+    title = found.config.run.dataset.title
     try:
-        view = MlflowView(found.config.output, tracking, found.config.run.dataset.title)
-        run = view.find(found.name)
-        if run is not None:
-            view.log_files(run, [path], path.parent)
+        log_report(found.config.output, tracking, found.name, title, path)
     except (UserError, TrackingOutage) as e:
         make_console().print(f"MLflow does not keep the report: {e}")
 
 
-@one_line_errors
-def main(arguments: list[str] | None = None) -> None:
-    """The command line."""
-    command(arguments, standalone_mode=False)
+main = command_line(command)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def delete(output: str, study: str, yes: bool) -> None:
     from nndl_exp.study.running.members import check_not_running
     from nndl_exp.study.summary import summary
     from nndl_exp.tracking.optuna_view import forget_study
-    from nndl_exp.tracking.stored_runs import delete_runs
+    from nndl_exp.tracking.runs import delete_runs
 
     found = summary(*name)
     check_not_running(found.folder)

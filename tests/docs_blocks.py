@@ -77,7 +77,7 @@ OURS = re.compile(r"python -m nndl_exp\.(?P<module>\w+)(?P<words>(?: [^|&;<>`$]*
 
 def call(module: str, words: list[str]) -> None:
     """What ``python -m nndl_exp.MODULE`` does, without a second for its imports."""
-    name = {"report": "report.__main__", "demo": "demo.__main__"}.get(module, module)
+    name = {"demo": "demo.__main__"}.get(module, module)
     try:
         importlib.import_module(f"nndl_exp.{name}").main(words)
     except SystemExit as end:

@@ -1,7 +1,6 @@
 """Small studies of one stage for tests, run in this process or by the real command line."""
 
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -61,9 +60,9 @@ def run_small(output: Path, *words: str) -> pd.DataFrame:
 
 def show_in_optuna(search: Search, trials: Iterable[Trial]) -> str | None:
     """Show trials in Optuna's database; returns a line if it does not take them."""
-    from nndl_exp.cli.study_tracking import optuna_trial, optuna_view
+    from nndl_exp.tracking.optuna_view import OptunaView
 
-    view = optuna_view(search)
+    view = OptunaView(search)
     for trial in trials:
-        view.log(partial(optuna_trial, search, trial))
+        view.log(trial)
     return view.close()

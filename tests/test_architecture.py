@@ -28,7 +28,7 @@ ROOM_OF_LIBRARY = {
     "sqlalchemy": {"study", "tracking", "database"},
     "matplotlib": {"display"},
     "plotly": {"display"},
-    "jinja2": {"display"},
+    "jinja2": {"display", "tracking"},
     "pooch": {"datasets"},
     "mlxtend": {"datasets"},
     "sklearn": {"datasets", "book"},

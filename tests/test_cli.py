@@ -122,7 +122,7 @@ def test_mlflow_has_the_study_and_every_trial(swept, client):
 
 
 def test_the_artifacts_are_the_record_with_a_picture(swept, client, tmp_path):
-    run = next(run for run in runs_of(client) if run.data.tags.get("best") == "true")
+    run = next(run for run in runs_of(client) if "champion" in run.data.tags)
     names = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"config.yaml", "weights.npz", "epochs.jsonl", "result.json", "provenance.json",
             "learning_curves.png"} <= names  # fmt: skip
@@ -268,6 +268,9 @@ def test_the_output_folder_can_be_moved(swept, tmp_path):
     shutil.copytree(swept[0].folder / "nndl-output", tmp_path / "moved")
     cli = CommandLine(tmp_path)
     assert "IDENTICAL" in cli.ok("nndl_exp.reproduce", "demo/2", "--output", "moved")
+    advice = "python -m nndl_exp.sync --output moved brings it up to date"
+    assert advice in cli.refused("nndl_exp.sweep", *SWEEP, "output=moved")
+    cli.ok("nndl_exp.sync", "--output", "moved")
     assert "10 trials finished" in cli.ok("nndl_exp.sweep", *SWEEP, "output=moved")
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/moved/mlflow.db")
     for run in runs_of(client):
@@ -339,7 +342,10 @@ def test_sync_gives_a_lost_mlflow_database_back(swept, tmp_path):
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/nndl-output/mlflow.db")
     runs = {run.data.tags["nndl.run"]: run.info.run_id for run in runs_of(client)}
     assert len(runs) == len(runs_of(client)) == 12
-    for name, metric in (("demo/joint/4", "test/accuracy"), ("demo", "best/validation_accuracy")):
+    for name, metric in (
+        ("demo/joint/4", "test/accuracy"),
+        ("demo", "summary/validation_accuracy"),
+    ):
         assert len(client.get_metric_history(runs[name], metric)) == 1, "it is there once"
     runs = runs_of(client)
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED", "FAILED"}

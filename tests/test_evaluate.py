@@ -20,7 +20,6 @@ from filelock import FileLock, Timeout
 from nndl_exp import evaluate, predict, report, reproduce, studies, sweep, sync, train
 from nndl_exp.api import load_study
 from nndl_exp.cli import evaluation
-from nndl_exp.cli.looks import MlflowLooks
 from nndl_exp.cli.runs import find_run
 from nndl_exp.config import TrackingConfig, run_config
 from nndl_exp.demo import __main__ as demo
@@ -30,8 +29,8 @@ from nndl_exp.records import RunDirectory
 from nndl_exp.records.looks import Look, read
 from nndl_exp.run import Run, check
 from nndl_exp.study.summary import summary
-from nndl_exp.tracking.client import relocate
-from nndl_exp.tracking.stored_runs import StoredLooks
+from nndl_exp.tracking.client import connect
+from nndl_exp.tracking.looks import MlflowLooks, looks_in
 
 SMALL = (
     "dataset=digits_8x8", "network.hidden=[8]", "training.epochs=2", "workers=1",
@@ -56,7 +55,7 @@ def finished(tmp_path_factory) -> Path:
 @pytest.fixture
 def output(finished, tmp_path) -> Path:
     output = shutil.copytree(finished, tmp_path / "out")
-    relocate(output)
+    sync.main(["--output", str(output)])
     return output
 
 
@@ -292,14 +291,17 @@ def test_a_look_that_comes_in_between_is_seen(output, tmp_path):
     ids, tracking = ids_of(output), TrackingConfig(uri=f"sqlite:///{output}/mlflow.db")
     names = ("demo/joint/0", "demo/joint/1")
     first, second = (find_run(ids[name], str(tmp_path), tracking) for name in names)
-    stored = StoredLooks(tmp_path, tracking)
-    keepers = [MlflowLooks(found, stored, "") for found in (first, second)]
+    client = connect(tmp_path, tracking)
+    keepers = [
+        MlflowLooks(client, found.name, found.directory, found.mlflow_id, "")
+        for found in (first, second)
+    ]
     assert [keeper.looks() for keeper in keepers] == [[], []]
     looks = [Look(f.name, "now", 0.5, 0.4, 0.6, 9, study="demo") for f in (first, second)]
     keepers[0].add(looks[0])
     with pytest.raises(UserError, match="looked at just now, at demo/joint/0; try again"):
         keepers[1].add(looks[1])
-    assert stored.looks() == looks[:1]
+    assert looks_in(client) == looks[:1]
 
 
 def test_a_look_that_mlflow_does_not_keep_is_not_shown(output, tmp_path, capsys):

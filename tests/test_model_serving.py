@@ -26,15 +26,15 @@ from nndl_exp.config import TrackingConfig
 from nndl_exp.records import RunDirectory
 from nndl_exp.study.study import Study
 from nndl_exp.sync import command as sync
-from nndl_exp.tracking.captions import (
-    champion_caption,
+from nndl_exp.tracking.notes import (
+    champion_note,
     spoken,
-    stage_caption,
-    study_caption,
+    stage_note,
+    study_note,
     table,
-    trial_caption,
+    trial_note,
 )
-from nndl_exp.tracking.mlflow_view import MlflowView
+from nndl_exp.tracking.tracker import Tracker
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -118,8 +118,8 @@ def test_sync_makes_all_of_it_again_any_number_of_times(shown, tmp_path, monkeyp
     before = everything(shown.folder / "nndl-output")
     assert before["model ui"][2] == {"champion": 1}
     assert before["version 1"] == (shown.winner, "READY")
-    assert before[shown.winner][1]["best"] == "true"
-    assert sum("best" in seen[1] for name, seen in before.items() if name.startswith("ui/")) == 1
+    assert before[shown.winner][1]["champion"] == "ui"
+    assert sum("champion" in run[1] for name, run in before.items() if name.startswith("ui/")) == 1
     for path in (*output.glob("mlflow.db*"), output / "mlflow-artifacts"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for _ in range(2):
@@ -128,42 +128,48 @@ def test_sync_makes_all_of_it_again_any_number_of_times(shown, tmp_path, monkeyp
         assert everything(output.resolve()) == before
 
 
+def records_of(shown: Shown, folder: Path) -> Path:
+    """A copy of the output folder without MLflow's database."""
+    output = folder / "nndl-output"
+    shutil.copytree(shown.folder / "nndl-output/studies", output / "studies")
+    return output
+
+
 def test_a_champion_that_is_beaten_passes_its_alias_on(shown, tmp_path):
-    output = tmp_path / "nndl-output"
-    shutil.copytree(shown.folder / "nndl-output", output)
+    output = records_of(shown, tmp_path)
+    CliRunner().invoke(sync, ["--output", str(output)], catch_exceptions=False)
     study = Study.open(output, "ui")
-    view = MlflowView(output, TrackingConfig(), "mnist_5k")
+    view = Tracker(output, TrackingConfig(), "mnist_5k")
     client, first = client_of(output), shown.number
     second = (first + 1) % 6
     (stage,) = study.stages()
     trials = stage.search.trials()
-    parent = view.open_study("ui/joint", {}, stage_caption(stage, trials), 0.0)
+    view.open("ui", {}, study_note(study), 0.0)
+    view.open("ui/joint", {}, stage_note(stage, trials), 0.0, "ui")
     for number, version in ((second, 2), (first, 1), (second, 2)):
         directory, name = stage.search.run_directory(number), f"ui/joint/{number}"
-        caption = champion_caption(study, name, trials[number])
-        view.log_model(parent.children[name], directory, caption)
-        view.mark_best(parent, name)
+        view.log_model(name, directory, champion_note(study, name, trials[number]))
+        view.mark("ui", name)
         champion = client.get_model_version_by_alias("ui", "champion")
-        assert (int(champion.version), champion.run_id) == (version, parent.children[name].run_id)
+        assert (int(champion.version), champion.run_id) == (version, view.find(name).info.run_id)
         runs = client.search_runs([client.get_run(champion.run_id).info.experiment_id])
-        assert [r.data.tags["nndl.run"] for r in runs if "best" in r.data.tags] == [name]
+        assert [r.data.tags["nndl.run"] for r in runs if "champion" in r.data.tags] == [name]
         assert f"`{name}`" in client.get_registered_model("ui").description
     assert len(client.search_model_versions("name = 'ui'")) == 2
 
 
 def test_what_is_shown_holds_no_password(shown, tmp_path):
-    output = tmp_path / "nndl-output"
-    shutil.copytree(shown.folder / "nndl-output", output)
+    output = records_of(shown, tmp_path)
     study = Study.open(output, "ui")
     address = "http://me:s3cret@host:5000"
     study.config = replace(study.config, tracking=TrackingConfig(uri=address))
     search = next(study.stages()).search
-    caption = champion_caption(study, "ui/joint/0", search.trials()[0])
-    assert "MLFLOW_TRACKING_URI='http://me:***@host:5000'" in caption.text
-    view = MlflowView(output, TrackingConfig(), "passwords")
-    noted = replace(caption, name=address, text=address, tags={"ended_by": address})
-    child = view.log_run("ui/joint/0", search.run_directory(0), study.dataset, noted)
-    run = client_of(output).get_run(child.run_id)
+    note = champion_note(study, "ui/joint/0", search.trials()[0])
+    assert "MLFLOW_TRACKING_URI='http://me:***@host:5000'" in note.text
+    view = Tracker(output, TrackingConfig(), "passwords")
+    noted = replace(note, name=address, text=address, tags={"ended_by": address})
+    run_id = view.log_run("ui/joint/0", search.run_directory(0), study.dataset, noted)
+    run = client_of(output).get_run(run_id)
     assert "s3cret" not in str(run.to_dictionary())
     assert run.info.run_name == "http://me:***@host:5000"
     assert run.data.tags["mlflow.note.content"] == "http://me:***@host:5000"
@@ -173,9 +179,9 @@ def test_a_study_is_described_with_its_best_trials_and_what_to_type(shown):
     study = Study.open(shown.folder / "nndl-output", "ui")
     (stage,) = study.stages()
     trials = stage.search.trials()
-    best = table(stage.search, trials)
-    caption = study_caption(study, ["**joint search**: so"], best, (stage, trials[shown.number]))
-    rows = [line.split(" | ") for line in caption.text.splitlines() if line.startswith("| ")]
+    best, decision = table(stage.search, trials), stage.decision()
+    note = study_note(study, [(stage, decision)], best, (stage, trials[shown.number]))
+    rows = [line.split(" | ") for line in note.text.splitlines() if line.startswith("| ")]
     assert rows[0][:3] == ["| trial", "accuracy (%)", "cost"]
     assert [row[0] for row in rows[2:3]] == [f"| {shown.number}"]
     accuracies = [float(row[1]) for row in rows[2:]]
@@ -183,13 +189,13 @@ def test_a_study_is_described_with_its_best_trials_and_what_to_type(shown):
     assert len(accuracies) == 5
     assert accuracies[0] == pytest.approx(100 * shown.best["origin"]["validation_accuracy"])
     for command in ("report ui", f"reproduce {shown.winner}", f"evaluate {shown.winner}"):
-        assert f"\npython -m nndl_exp.{command} --output " in caption.text
-    assert "--model-uri models:/ui@champion" in caption.text
-    assert f"It ended with `{shown.winner}`: " in caption.text
-    assert "**joint search**: so" in caption.text
-    assert best in stage_caption(stage, trials, stage.decision()).text
-    assert f"- {stage.decision().words[0]}" in stage_caption(stage, trials, stage.decision()).text
-    assert "| trial" not in stage_caption(stage).text
+        assert f"\npython -m nndl_exp.{command} --output " in note.text
+    assert "--model-uri models:/ui@champion" in note.text
+    assert f"It ended with `{shown.winner}`: " in note.text
+    assert f"**joint search**: {decision.words[0]}" in note.text
+    assert best in stage_note(stage, trials, stage.decision()).text
+    assert f"- {stage.decision().words[0]}" in stage_note(stage, trials, stage.decision()).text
+    assert "| trial" not in stage_note(stage).text
 
 
 @pytest.mark.parametrize(
@@ -207,14 +213,13 @@ def test_a_setting_is_said(name, value, said):
 
 
 def test_a_long_description_is_cut_to_what_mlflow_takes(shown, tmp_path):
-    output = tmp_path / "nndl-output"
-    shutil.copytree(shown.folder / "nndl-output", output)
+    output = records_of(shown, tmp_path)
     study = Study.open(output, "ui")
     search = next(study.stages()).search
-    caption = replace(trial_caption(search, search.trials()[0]), name="x" * 999, text="y" * 9999)
-    view = MlflowView(output, TrackingConfig(), "long")
-    child = view.log_run("ui/joint/0", search.run_directory(0), study.dataset, caption)
-    run = client_of(output).get_run(child.run_id)
+    note = replace(trial_note(search, search.trials()[0]), name="x" * 999, text="y" * 9999)
+    view = Tracker(output, TrackingConfig(), "long")
+    run_id = view.log_run("ui/joint/0", search.run_directory(0), study.dataset, note)
+    run = client_of(output).get_run(run_id)
     assert run.info.run_name == "x" * 249 + "…"
     assert run.data.tags["mlflow.note.content"] == "y" * 7999 + "…"
 
@@ -224,8 +229,8 @@ def test_the_model_brings_its_own_code_and_says_what_it_needs(shown, tmp_path):
     version = client.get_model_version_by_alias("ui", "champion")
     folder = Path(version.source.removeprefix("file://"))
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert {"MLmodel", "requirements.txt", "python_env.yaml", "data/weights.npz",
-            "data/dataset.json", "code/nndl_exp/nn/network.py"} <= names  # fmt: skip
+    assert {"MLmodel", "requirements.txt", "python_env.yaml", "artifacts/weights.npz",
+            "artifacts/dataset.json", "code/nndl_exp/nn/network.py"} <= names  # fmt: skip
     assert not [name for name in names if "__pycache__" in name]
     assert f"mlflow=={mlflow.__version__}" in (folder / "requirements.txt").read_text().split()
     script = """import importlib.util, multiprocessing, sys, mlflow.pyfunc

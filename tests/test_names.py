@@ -21,8 +21,8 @@ from nndl_exp.run import check, run
 from nndl_exp.study.study import Study
 from nndl_exp.sweep import sweep_config
 from nndl_exp.tracking.client import artifact_location
-from nndl_exp.tracking.mlflow_view import MlflowView
-from nndl_exp.tracking.stored_runs import download_record, name_of_run
+from nndl_exp.tracking.runs import download_record, name_of_run
+from nndl_exp.tracking.tracker import Tracker
 
 BAD = [
     "", ".", "..", "../x", "../../etc/passwd", "/etc/passwd", "a/b", "a\\b", "~", "~root", "-rf",
@@ -143,16 +143,16 @@ def output(tmp_path_factory) -> Path:
     """An output folder with one run and MLflow's database."""
     folder = tmp_path_factory.mktemp("names") / "output"
     run(small(), folder / "runs" / "one")
-    MlflowView(folder, TrackingConfig(), "mnist_5k")
+    Tracker(folder, TrackingConfig(), "mnist_5k")
     return folder
 
 
 @pytest.mark.parametrize("name", ["../../../escaped", 'say "数据"'], ids=ascii)
 def test_a_run_in_any_experiment_is_logged_below_the_output(output, name):
     directory = RunDirectory(output / "runs" / "one")
-    view = MlflowView(output, TrackingConfig(experiment=name), "unused")
-    child = view.log_run("one", directory, check(small()))
-    assert view.find("one").run_id == child.run_id
+    view = Tracker(output, TrackingConfig(experiment=name), "unused")
+    run_id = view.log_run("one", directory, check(small()))
+    assert view.find("one").info.run_id == run_id
     assert outside(output.parent) == {output}
     with pytest.raises(UserError, match="experiment must have at"):
         parse(TrackingConfig, {"experiment": ""})
@@ -165,7 +165,7 @@ HOSTILE = ["..", "../../..", "", "a'b\"c", "x" * 300, "\x1b[2J"]
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
 def test_a_name_that_a_server_gives_makes_no_folder_elsewhere(output, name, tmp_path, monkeypatch):
-    view = MlflowView(output, TrackingConfig(), "mnist_5k")
+    view = Tracker(output, TrackingConfig(), "mnist_5k")
     client = view._client
     run_id = client.create_run(view._experiment, tags={"nndl.run": name}).info.run_id
     (tmp_path / "stray.sh").write_text("exit")

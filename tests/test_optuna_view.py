@@ -4,7 +4,6 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import optuna
@@ -12,12 +11,11 @@ import pytest
 from studies import SERIAL, run_small, search_of, show_in_optuna, study_of, table
 from typed import command
 
-from nndl_exp.cli.study_tracking import optuna_trial, optuna_view
 from nndl_exp.database import url_below
 from nndl_exp.study.running.coordinator import Coordinator
 from nndl_exp.study.search import Search
 from nndl_exp.tracking import optuna_view as module
-from nndl_exp.tracking.optuna_view import POINTS
+from nndl_exp.tracking.optuna_view import POINTS, OptunaView
 
 WORDS = (*SERIAL, "study.name=seen", "training.epochs=30", "training.stopping.name=none",
          "study.n_trials=10")  # fmt: skip
@@ -119,9 +117,9 @@ def enqueue(file: Path) -> None:
 
 @pytest.mark.parametrize("harm", [delete, empty, enqueue])
 def test_what_others_do_to_it_in_mid_study_is_put_right(search, whole, harm):
-    view = optuna_view(search)
+    view = OptunaView(search)
     for trial in Coordinator(search):
-        view.log(partial(optuna_trial, search, trial))
+        view.log(trial)
         if trial.number == 5:
             wait_for(search, 1)
             harm(Path(search.config.output) / "optuna.db")
@@ -130,9 +128,9 @@ def test_what_others_do_to_it_in_mid_study_is_put_right(search, whole, harm):
 
 
 def test_a_database_that_is_locked_in_mid_study_is_told_in_one_line(search, whole):
-    view = optuna_view(search)
+    view = OptunaView(search)
     for trial in Coordinator(search):
-        view.log(partial(optuna_trial, search, trial))
+        view.log(trial)
         if trial.number == 5:
             wait_for(search, 1)
             connection = sqlite3.connect(Path(search.config.output) / "optuna.db")

@@ -9,8 +9,8 @@ from mlflow import MlflowClient
 from typed import command, printed_commands
 
 from nndl_exp import database
-from nndl_exp.cli.tracker import outage_line
 from nndl_exp.config import TrackingConfig
+from nndl_exp.tracking import outage_line
 
 RUN = ("dataset=digits_8x8", "dataset.training_size=100", "dataset.validation_size=50",
        "training.epochs=2", "output=o ut")  # fmt: skip

@@ -135,14 +135,14 @@ def test_imbalanced_classes_are_learned_and_stand_beside_the_baseline(tmp_path, 
     assert 90 < float(plan.group(1)) < 98
     study = summary(tmp_path, "small")
     assert study.best is not None
-    text, _ = sentence(study, data_of(study.best.config()))
+    text, _ = sentence(study, data_of(study.best.config()), ())
     assert f"always naming the commonest class, {plan.group(1)} %" in text
     words = ("dataset=table", "dataset.target=y", path, "strategy=joint", "study.name=one",
              "study.n_trials=2", "training.epochs=2")  # fmt: skip
     status, out, _ = sweep(tmp_path, capsys, *words)
     assert status == 0, out
     assert f"always naming the commonest class: {plan.group(1)} %" in out.split("\nplan ")[0]
-    text, _ = sentence(summary(tmp_path, "one"), data_of(study.best.config()))
+    text, _ = sentence(summary(tmp_path, "one"), data_of(study.best.config()), ())
     assert f"always naming the commonest class, {plan.group(1)} %" in text
 
 
@@ -209,7 +209,7 @@ def verdict_of(tmp_path: Path, capsys, *words: str) -> tuple[str, str, str]:
     found = summary(tmp_path, "small")
     assert found.best is not None
     assert len(found.replicates()) > 1
-    return *sentence(found, data_of(found.best.config())), out
+    return *sentence(found, data_of(found.best.config()), ()), out
 
 
 def test_r2_of_several_seeds_has_no_interval(tmp_path, capsys):
@@ -226,7 +226,7 @@ def test_an_accuracy_that_all_rows_agree_on_has_no_interval(tmp_path, capsys):
     x = np.repeat(rng.choice([-3.0, 3.0], (175, 1)), 3, axis=1) + 0.1 * rng.random((175, 3))
     path = write(tmp_path / "t.csv", x, np.where(x[:, 0] > 0, "a", "b"))
     text, rests_on, out = verdict_of(tmp_path, capsys, path, "dataset.validation_size=35")
-    assert "reads 100.0 %" in text
+    assert "classifies 100.00 %" in text
     assert "interval" not in text
     assert "only 0 of the rows are read wrong" in rests_on
     assert "+0 to +0" not in out

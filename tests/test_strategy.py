@@ -327,7 +327,7 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         name = f"trial 0: eta {trial.data.params['training.eta']}"
         assert stage.info.run_name == "stage 1: learning rate"
         assert trial.info.run_name.startswith(name)
-        (best,) = [run for run in by_name.values() if "best" in run.data.tags]
+        (best,) = [run for run in by_name.values() if "champion" in run.data.tags]
         assert best.data.tags["nndl.run"] == root.data.tags["nndl.winner"]
         new = [
             run.data.metrics["best/validation_accuracy"]
@@ -335,7 +335,7 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
             if name.startswith("small/winner/") and _same_but_seed(run, best)
         ]
         assert len(new) >= 3
-        mean = root.data.metrics["best/validation_accuracy"]
+        mean = root.data.metrics["summary/validation_accuracy"]
         assert mean == pytest.approx(sum(new) / len(new)), "no best of many, which is partly luck"
         champion = client.get_model_version_by_alias("small", "champion")
         assert (champion.run_id, int(champion.version)) == (best.info.run_id, 1)

@@ -721,7 +721,8 @@ def test_without_a_technique_to_try_nothing_is_trained():
 
 def test_techniques_are_left_out_where_the_share_does_not_pay_for_them():
     base = RunConfig(training=TrainingConfig(eta=1.0, epochs=2))
-    one = facts(base).work(base, 1)
+    few = settings.fewer_images(facts(base), techniques.Options.images)
+    one = facts(base).work(few, 1)
     decision, seen = try_techniques({}, base, share=7.9 * one)
     assert len(seen) == 6, "three as it is, three with shifts; dropout would take two or four"
     assert decision.words[-1] == f"dropout was not tried: {settings.NOT_PAID}"

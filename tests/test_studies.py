@@ -26,8 +26,8 @@ from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main as sweep
 from nndl_exp.sweep import sweep_config
-from nndl_exp.tracking.caption import Caption
-from nndl_exp.tracking.mlflow_view import MlflowView
+from nndl_exp.tracking.notes import Note
+from nndl_exp.tracking.tracker import Tracker
 
 STRONG = ("search_space.training.eta.low=0.5", "search_space.training.mini_batch_size.high=10")
 WEAK = ("search_space.training.eta.low=0.0001", "search_space.training.eta.high=0.001")
@@ -310,10 +310,10 @@ def test_a_study_in_stages_that_was_extended_is_not_complete_before_it_decides(t
 
 
 def test_mlflow_does_not_say_complete_of_a_study_that_goes_on(tmp_path):
-    view = MlflowView(tmp_path, TrackingConfig(), "digits")
-    parent = view.open_study("more", {}, Caption("more"), 0.0)
-    view.close_study(parent, complete=True, caption=Caption("more"), metrics={})
-    view.open_study("more", {}, Caption("more"), 0.0)  # and nothing more of it: it is killed
+    tracker = Tracker(tmp_path, TrackingConfig(), "digits")
+    tracker.open("more", {}, Note("more"), 1.0)
+    tracker.close("more", complete=True, note=Note("more"), metrics={}, ended=2.0)
+    tracker.open("more", {}, Note("more"), 1.0)  # and nothing more of it: it is killed
     (run,) = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
     assert (run.info.status, run.data.tags["state"]) == ("RUNNING", "not complete")
 

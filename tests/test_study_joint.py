@@ -1,7 +1,6 @@
 """The joint search after the stages: ranges around what was found, which grow at their edges."""
 
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import optuna
@@ -19,7 +18,7 @@ from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening, widened
 from nndl_exp.study.stages.joint import Sampled
 from nndl_exp.study.study import facts_of
-from nndl_exp.tracking.optuna_view import OptunaTrial, OptunaView
+from nndl_exp.tracking.optuna_view import OptunaView
 
 SPACE = compose("sweep").settings["search_space"]
 FOUND = RunConfig(training=TrainingConfig(eta=0.5, lmbda=2.0, mini_batch_size=20))
@@ -184,10 +183,16 @@ def test_a_grid_stays_as_it_is():
 def test_optunas_database_takes_trials_of_a_range_that_grew(tmp_path):
     _, proposals = search(best_eta=1000.0, count=WIDEN_EVERY + 5)
     study = search_of(tmp_path, "study.name=joint")
-    names, space = study.objective_names, plan().space.distributions
-    view = OptunaView(study.config, "joint", "id", study.directions, names, lambda: space)
-    for proposal in proposals:
-        view.log(partial(OptunaTrial, True, proposal.params, (0.5,), (), {}, 0.0, 1.0))
+    space = plan().space.distributions
+    seen = SimpleNamespace(
+        config=study.config, name="joint", id="id", directions=study.directions,
+        objective_names=study.objective_names, space=plan().space, proposal=proposals.__getitem__,
+        settled=lambda trial: SimpleNamespace(complete=True, values=(0.5,), scores=()),
+    )  # fmt: skip
+    view = OptunaView(seen)
+    result = SimpleNamespace(state="complete", reason="", started=0.0, ended=1.0)
+    for number in range(len(proposals)):
+        view.log(SimpleNamespace(number=number, result=result))
     assert view.close() is None
     shown = optuna.load_study(study_name="joint", storage=url_below(tmp_path, "optuna")).trials
     assert [trial.params for trial in shown] == [p.params for p in proposals]

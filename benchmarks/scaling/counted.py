@@ -76,11 +76,10 @@ def counting(train: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]
 def main() -> None:
     """Lead the sweep, counting."""
     from nndl_exp import sweep
-    from nndl_exp.cli import study_tracking
-    from nndl_exp.tracking import client
+    from nndl_exp.tracking import study, tracker
 
-    study_tracking.report_stage = _counted(study_tracking.report_stage, REPORT)
-    client.connect = _counted(client.connect, STARTING)
+    study.report_stage = _counted(study.report_stage, REPORT)
+    tracker.connect = _counted(tracker.connect, STARTING)
     sweep.main()
 
 

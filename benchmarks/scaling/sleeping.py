@@ -98,7 +98,7 @@ class Night:
 
 def lead(case: Case, output: Path, *words: str) -> Night:
     """Lead a study whose workers sleep."""
-    from nndl_exp.cli.study_tracking import StudyViews
+    from nndl_exp.tracking.study import StudyTracker
 
     name = f"asleep-{uuid.uuid4().hex}"  # the database may have others
     settings = (f"study.name={name}", f"study.n_trials={case.trials}", f"study.lag={case.lag}",
@@ -108,20 +108,20 @@ def lead(case: Case, output: Path, *words: str) -> Night:
     pool = Pool("sleeping", case.workers)
     pool.open()
     try:
-        views = StudyViews(study)
+        tracker = StudyTracker(study)
         stage, coordinator = next(study.lead(pool))
         start = time.thread_time()
         for trial in coordinator:
-            views.log(stage, trial)
+            tracker.log(stage, trial)
         processor = time.thread_time() - start
-        views.end(stage, stage.search.trials(), stage.decision())  # all is shown after it
+        tracker.end(stage, stage.search.trials(), stage.decision())  # all is shown after it
     finally:
         pool.close()
         del EXECUTORS["sleeping"]
     spans = coordinator.report.spans
     elapsed = max(end for _, end in spans) - min(begin for begin, _ in spans)
     found = study.table().drop(columns="seconds")
-    return Night(elapsed, processor, len(spans), _counts(stage.search), views.outage, found)
+    return Night(elapsed, processor, len(spans), _counts(stage.search), tracker.outage, found)
 
 
 def _counts(search: "Search") -> dict[str, int]:

@@ -25,7 +25,6 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import compose, compose_all
 from nndl_exp.cli.output import check_output
-from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import RunConfig, TrackingConfig, parse, to_mapping
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
@@ -189,7 +188,11 @@ class Experiment:
         return Recorded(config, RunDirectory(path))
 
     def _track(self, wanted: Sequence[tuple[str, Recorded]]) -> None:
-        tracker = make_tracker(str(self.output), self.tracking, f"book: {self.header.name}")
+        if self.tracking.name == "none":
+            return
+        from nndl_exp.tracking.tracker import Tracker
+
+        tracker = Tracker(self.output, self.tracking, f"book: {self.header.name}")
         for _, one in wanted:
             directory = one.directory
             tracker.log_run(directory.path.name, directory, data_of(one.config))

@@ -1,6 +1,5 @@
 """A look at the test set: once for each study, when it has ended."""
 
-from nndl_exp.cli.looks import Keeper, is_tracked, keeper_of, log_look
 from nndl_exp.cli.runs import Found
 from nndl_exp.config import TrackingConfig
 from nndl_exp.display.terminal.screen import Screen
@@ -8,6 +7,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.records.looks import Look, now
 from nndl_exp.run import measure_of, recorded_data
 from nndl_exp.tracking import TrackingOutage
+from nndl_exp.tracking.looks import Keeper, is_tracked, keeper_of, log_look
 from nndl_exp.training import evaluate
 from nndl_exp.training.statistics import wilson_interval
 
@@ -26,7 +26,7 @@ def evaluate_run(
     Raises:
         UserError: the study has not ended, or its test set was looked at before.
     """
-    with keeper_of(found, output, tracking) as keeper:
+    with keeper_of(found.name, found.directory, found.mlflow_id, output, tracking) as keeper:
         seen = _seen(found, keeper)
         if seen is not None and seen.accuracy is not None and not again:
             screen.tell("the test set was looked at before, with this network; it said then:")
@@ -43,7 +43,7 @@ def evaluate_run(
         screen.tell("note     this run chose its best epoch by the test set")
     if not keeper.in_mlflow and is_tracked(output, tracking):
         try:
-            log_look(found, look, output, tracking)
+            log_look(look, found.directory, output, tracking, found.mlflow_id)
         except (UserError, TrackingOutage) as e:
             screen.tell(f"MLflow does not show it: {e}")
 

@@ -5,13 +5,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from nndl_exp.cli.tracker import make_tracker
 from nndl_exp.config import SweepConfig, TrackingConfig, TrainConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.records.space import FIXED, MLFLOW_EPOCH, checkpoint_bytes, run_bytes
-from nndl_exp.run import measure_of, sizes_of
-from nndl_exp.tracking.client import check_database
+from nndl_exp.run import sizes_of
+from nndl_exp.tracking.client import check
 
 
 def check_resources(
@@ -29,10 +28,7 @@ def check_resources(
             what it should be, or the MLflow server does not answer.
     """
     check_output(config.output)
-    if tracking.name == "mlflow" and tracking.uri:
-        make_tracker(config.output, tracking, config.run.dataset.title, measure_of(config.run))
-    elif tracking.name == "mlflow":
-        check_database(config.output)
+    check(config.output, tracking)
     sizes = sizes_of(config.run, dataset)
     check_space(config, sizes, len(dataset.training), runs=runs, at_once=at_once)
 

@@ -215,7 +215,7 @@ def _found(directory: "RunDirectory") -> Found:
 def _by_mlflow_id(run_id: str, output: str, tracking: TrackingConfig) -> Found | None:
     """The run if its folder is here, else with a copy of its record from MLflow's artifacts."""
     from nndl_exp.records import RunDirectory
-    from nndl_exp.tracking.stored_runs import download_record, name_of_run
+    from nndl_exp.tracking.runs import download_record, name_of_run
 
     name = name_of_run(output, tracking, run_id)
     if name is None:

@@ -8,8 +8,6 @@ from contextlib import closing
 from functools import partial
 
 from nndl_exp.cli.output import check_resources
-from nndl_exp.cli.study_tracking import StudyViews
-from nndl_exp.cli.tracker import outage_line
 from nndl_exp.config import SweepConfig, command_of, seconds
 from nndl_exp.display.terminal.live import StudyRegion
 from nndl_exp.display.terminal.pace import Pace
@@ -25,7 +23,9 @@ from nndl_exp.study.settings import keep_command
 from nndl_exp.study.stages.stage import Decision, Stage
 from nndl_exp.study.study import Study, expected_trials
 from nndl_exp.study.summary import conclude, ending
+from nndl_exp.tracking import outage_line
 from nndl_exp.tracking.optuna_view import check_storage
+from nndl_exp.tracking.study import StudyTracker
 
 _log = logging.getLogger(__name__)
 
@@ -87,26 +87,26 @@ class Start:
         leadership = Leadership(study.directory)
         try:
             with closing(executors.pool_of(study.config)) as pool:
-                views = StudyViews(study, leads=leadership.take())
+                tracker = StudyTracker(study, leads=leadership.take())
                 keep_command(study.directory, command_of(words))
                 with self._screen.live(self._region):
                     for stage, coordinator in study.lead(pool):
-                        if not self._lead_stage(stage, coordinator, views):
+                        if not self._lead_stage(stage, coordinator, tracker):
                             break
                     self._conclude(time.monotonic() - start)
-                    views.close(self.ended, complete=self.has_winner)
+                    tracker.close(self.ended, complete=self.has_winner)
                     if self.complete:
-                        views.succeed(leadership, self._trials)
+                        tracker.succeed(leadership, self._trials)
         finally:
             leadership.release()
-        if views.outage:
-            line = outage_line(views.outage, study.config.output, study.tracking)
+        if tracker.outage:
+            line = outage_line(tracker.outage, study.config.output, study.tracking)
             self._screen.tell(line, style=WARNING)
-        if views.missed:
-            self._screen.tell(views.missed, style=WARNING)
-        return views.page
+        if tracker.missed:
+            self._screen.tell(tracker.missed, style=WARNING)
+        return tracker.page
 
-    def _lead_stage(self, stage: Stage, coordinator: Coordinator, views: StudyViews) -> bool:
+    def _lead_stage(self, stage: Stage, coordinator: Coordinator, tracker: StudyTracker) -> bool:
         """Run one stage to its decision; False where the study ends with it."""
         show, screen, region, start = self._show, self._screen, self._region, time.monotonic()
         position = len(self._decided) + 1
@@ -120,16 +120,16 @@ class Start:
             screen.change(partial(region.add, trial))
             trials.append(trial)
             show.trial(trial)
-            views.log(stage, trial)
+            tracker.log(stage, trial)
         self._trials += len(trials)
         decision = self._decide(stage, coordinator.report)
         if decision is not None:
             show.decided(stage, decision, ends=self.complete or not stage.facts.later)
         _log.debug("%s took %.1f s", stage.search.name, time.monotonic() - start)
         screen.change(partial(region.doing, "drawing what it found"))
-        analysis = views.end(stage, trials, decision)
+        found = tracker.end(stage, trials, decision)
         if stage.search.is_sampled:
-            show.importances(analysis)
+            show.importances(found)
         return decision is not None and not self.stopped
 
     def _say(self, coordinator: Coordinator, line: str) -> None:

@@ -5,10 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from nndl_exp.cli.console import progress
-from nndl_exp.cli.looks import show_looks
 from nndl_exp.cli.output import check_resources
 from nndl_exp.cli.runs import new_run_directory
-from nndl_exp.cli.tracker import outage_line, show_run
 from nndl_exp.config import TrainConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.display.commands import Commands
@@ -22,12 +20,16 @@ from nndl_exp.display.words import (
     result_text,
     run_text,
 )
+from nndl_exp.errors import UserError
 from nndl_exp.interrupts import Deferred
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.looks import register_of
 from nndl_exp.records.origin import Origin
 from nndl_exp.run import Run, check, measure_of
 from nndl_exp.study.looks import looks_at
+from nndl_exp.tracking import TrackingOutage, outage_line
+from nndl_exp.tracking.looks import show_looks
+from nndl_exp.tracking.runs import show_run
 
 _log = logging.getLogger(__name__)
 _CURVE = 18  # columns of the learning curve beside the progress bar
@@ -54,10 +56,12 @@ def train_one(
     _log.debug("trained %d epochs in %.2f s", run.result.epochs, run.result.seconds)
     draw_learning_curves(directory, directory.name)
     _log.debug("drew the learning curves")
-    outage = _track(config, dataset, directory)
-    _log.debug("%s", "the run is logged" if outage is None else f"not logged: {outage}")
+    page, outage = _track(config, dataset, directory)
+    _log.debug("%s", f"not logged: {outage}" if outage else "the run is logged")
     _show_result(run, directory, screen)
-    _show_commands(config, directory.name, outage, screen)
+    if outage:
+        screen.tell(outage_line(outage, config.output, config.tracking), style=WARNING)
+    _show_commands(config, directory.name, page, screen)
     return number, True
 
 
@@ -101,13 +105,20 @@ def _show_epochs(run: Run, screen: Screen) -> int | None:
     return stop.signal
 
 
-def _track(config: TrainConfig, dataset: Dataset, directory: RunDirectory) -> str | None:
-    """Show the run in MLflow; the reason if MLflow does not show it, None if it does."""
-    name = directory.name
-    outage = show_run(config.output, config.tracking, name, directory, dataset)
-    if outage is None and dataset.monitor == "test" and config.tracking.name == "mlflow":
-        outage = show_looks(config.output, config.tracking, name)
-    return outage
+def _track(
+    config: TrainConfig, dataset: Dataset, directory: RunDirectory
+) -> tuple[str, str | None]:
+    """Show the run in MLflow, if that is wanted; the part of the UI's address that shows it, and
+    the reason why MLflow does not."""
+    if config.tracking.name == "none":
+        return "", None
+    try:
+        page = show_run(config.output, config.tracking, directory, dataset)
+        if dataset.monitor == "test":
+            show_looks(config.output, config.tracking, directory)
+    except (UserError, TrackingOutage) as e:
+        return "", str(e)
+    return page, None
 
 
 def _show_result(run: Run, directory: RunDirectory, screen: Screen) -> None:
@@ -122,13 +133,13 @@ def _show_result(run: Run, directory: RunDirectory, screen: Screen) -> None:
     screen.print()
 
 
-def _show_commands(config: TrainConfig, name: str, outage: str | None, screen: Screen) -> None:
-    """Print what to type next."""
+def _show_commands(config: TrainConfig, name: str, page: str, screen: Screen) -> None:
+    """Print what to type next; ``page`` is where MLflow's UI shows the run."""
     commands = Commands(config.output, config.tracking)
-    if outage:
-        screen.tell(outage_line(outage, config.output, config.tracking), style=WARNING)
     if config.tracking.name == "mlflow":
         screen.print(f"look       {commands.ui()}")
+        if page and not config.tracking.is_server:
+            screen.print(f"           then open http://127.0.0.1:5000/{page}")
     screen.print(f"reproduce  {commands.reproduce(name)}")
     if config.run.dataset.monitor != "test":
         screen.print(f"evaluate   {commands.evaluate(name)}")

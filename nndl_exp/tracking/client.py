@@ -1,4 +1,4 @@
-"""MLflow, imported late and quiet, and where it keeps things."""
+"""A client of MLflow, imported late and quiet, and the places where MLflow keeps things."""
 
 import gc
 import hashlib
@@ -7,24 +7,29 @@ import os
 import re
 import shlex
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
+
+from filelock import FileLock
 
 from nndl_exp import database
 from nndl_exp.config import TrackingConfig
 from nndl_exp.display.commands import Commands
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
-from nndl_exp.tracking import empty_database
+from nndl_exp.tracking import TrackingOutage
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from sqlalchemy import Connection, MetaData
+    from mlflow.entities import Experiment, Run
 
+MOVED = "nndl.moved"
+"""The tag of an experiment whose artifacts lie where the output folder was before."""
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -33,14 +38,11 @@ _QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a call to a dead server hangs 4 minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # and one to a server that does not answer, 6 more
 }
-
 _WEB = ("http", "https")
 _OTHERS = ("sqlite", "postgresql", "mysql", "mssql", "databricks")
-"""What else MLflow knows, beside the folders that it does not write any more."""
-
+"""The other addresses that MLflow accepts, except folders, which it no longer writes."""
 _ARTIFACTS = "mlflow-artifacts"
 _PLAIN = re.compile(r"|[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-_ADDRESSES = {"artifact_location", "artifact_uri", "storage_location", "source"}
 
 
 def tracking_uri(output: Path | str, tracking: TrackingConfig) -> str:
@@ -48,24 +50,76 @@ def tracking_uri(output: Path | str, tracking: TrackingConfig) -> str:
     return tracking.uri or database.file_url(database.mlflow_file(output).resolve())
 
 
-def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
-    """A client for the tracking server or database, which is created when it is not there.
+def check(output: Path | str, tracking: TrackingConfig) -> None:
+    """Check that MLflow can show runs, before any is trained.
+
+    A database that is not there yet needs no check.
 
     Raises:
-        UserError: it can't be the address of one, or does not answer.
+        UserError: see ``connect``.
+    """
+    there = tracking.uri or database.mlflow_file(output).exists()
+    if tracking.name != "none" and there:
+        connect(output, tracking)
+
+
+def connect(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
+    """A client for the tracking server or database, which is created if it is not there.
+
+    Raises:
+        UserError: it can't be the address of one, does not answer, has the tables of another
+            version, or belongs to an output folder that was moved.
+    """
+    client = open_client(output, tracking)
+    if tracking.uri is None and any(MOVED not in e.tags for e in moved(client, output)):
+        raise UserError(
+            f"{database.mlflow_file(output)} keeps files where {output} was before it was moved; "
+            f"{Commands(str(output)).sync()} brings it up to date"
+        )
+    return client
+
+
+def open_client(output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
+    """A client as ``connect`` makes it, also where the output folder was moved.
+
+    Raises:
+        UserError: see ``connect``.
     """
     uri = tracking_uri(output, tracking)
     _check_uri(uri)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    with _no_collecting():
-        return _connect(uri, output, tracking)
+    import logging
+
+    with _without_collecting():
+        from alembic.util import CommandError
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        if tracking.uri is None:
+            file, remedy = database.mlflow_file(output), _remedy(output)
+            database.check_file(file, "experiments", "MLflow", remedy)
+        with _ready(uri):
+            client = MlflowClient(uri, registry_uri=uri)
+            client.search_experiments(max_results=1)
+    except (
+        MlflowException, CommandError, SQLAlchemyError, ImportError, OSError, ValueError
+    ) as e:  # fmt: skip
+        of_mlflow = isinstance(e, MlflowException | CommandError) and e.__cause__ is None
+        if of_mlflow and not tracking.is_server:  # it compares the version of the tables
+            raise UserError(_other_version(output, tracking)) from None
+        raise UserError(_no_answer(output, tracking, e)) from None
+    return client
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
-    """Without garbage collection, which takes a third of the time that importing MLflow takes, and
-    finds nothing; nor does it look through all of it again later (a quarter of a second each)."""
+def _without_collecting() -> Iterator[None]:
+    """No garbage collection: it finds nothing in MLflow's modules, and takes a third of the time of
+    importing them (0.7 s of every command that shows a run)."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -76,34 +130,27 @@ def _no_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _connect(uri: str, output: Path | str, tracking: TrackingConfig) -> "MlflowClient":
-    import logging
+def _ready(uri: str) -> AbstractContextManager[Any]:
+    """A lock held while MLflow makes its tables, once the database answers: MLflow would ask one
+    that does not for 100 s."""
+    if uri.startswith((*_WEB, "databricks")):
+        return nullcontext()
+    if database.is_postgresql(uri):
+        return database.creating(uri)
+    import sqlalchemy
 
-    from alembic.util import CommandError
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if not uri.startswith("http"):
-        # A database that is not there would be asked for 100 s, and no setting changes that.
-        from mlflow.store.db import utils
-
-        utils.MAX_RETRY_COUNT = 4
-    try:
-        if tracking.uri is None:
-            artifacts = artifact_location(output, "Default")
-            empty_database.put(database.mlflow_file(output), artifacts, _open)
-            _check_file(output)
-        with database.creating(uri) if database.is_postgresql(uri) else nullcontext():
-            return _open(uri)
-    except (
-        MlflowException, CommandError, SQLAlchemyError, ImportError, OSError, ValueError
-    ) as e:  # fmt: skip
-        of_mlflow = isinstance(e, MlflowException | CommandError) and e.__cause__ is None
-        if of_mlflow and not tracking.is_server:  # it compares the version of the tables
-            raise UserError(_other_version(output, tracking)) from None
-        raise UserError(_no_answer(output, tracking, e)) from None
+    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+    if engine.dialect.name != "sqlite":
+        sqlalchemy.inspect(engine).get_table_names()
+        return nullcontext()
+    file = Path(str(engine.url.database))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        file.touch()  # with the permissions of the umask, which SQLite does not ask for
+        with closing(sqlite3.connect(file)) as connection:  # a third of the time for the tables
+            connection.execute("PRAGMA journal_mode=WAL")
+    sqlalchemy.inspect(engine).get_table_names()
+    return FileLock(f"{file}.lock")
 
 
 def _no_answer(output: Path | str, tracking: TrackingConfig, error: Exception) -> str:
@@ -132,14 +179,6 @@ def _remedy(output: Path | str) -> str:
     return f"move it away: {Commands(str(output)).sync()} makes it again"
 
 
-def _open(uri: str) -> "MlflowClient":
-    from mlflow import MlflowClient
-
-    client = MlflowClient(uri, registry_uri=uri)
-    client.search_experiments(max_results=1)
-    return client
-
-
 def _check_uri(uri: str) -> None:
     try:
         parts = urlsplit(uri)
@@ -153,71 +192,37 @@ def _check_uri(uri: str) -> None:
         )
 
 
-def experiment(
-    client: "MlflowClient", output: Path | str, tracking: TrackingConfig, name: str
-) -> str:
-    """The id of an experiment, created if it is not there.
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turn MLflow's failures into ``TrackingOutage``, without the address that they may name."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    Unless a server keeps its artifacts they lie in ``mlflow-artifacts`` below the output folder.
-    """
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    location = None if tracking.is_server else artifact_location(output, name)
-    return str(client.create_experiment(name, artifact_location=location))
-
-
-def relocate(output: Path | str) -> None:
-    """Tell our own database where its artifacts lie now, after the output folder was moved.
-
-    MLflow stores absolute addresses, and has no call to change them.
-    """
-    if not database.mlflow_file(output).exists():
-        return
-    import sqlalchemy
-
-    engine = sqlalchemy.create_engine(database.file_url(database.mlflow_file(output).resolve()))
-    new = artifact_location(output, "")
     try:
-        with engine.begin() as connection:
-            former = _former_locations(connection, new)
-            if not former:
-                return  # the tables are read, which takes a while, where there is something to do
-            tables = sqlalchemy.MetaData()
-            tables.reflect(connection)
-            for old in former:
-                _move(connection, tables, old, new)
-    finally:
-        engine.dispose()
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as e:
+        raise TrackingOutage(type(e).__name__) from None
 
 
-def _move(connection: "Connection", tables: "MetaData", old: str, new: str) -> None:
-    from sqlalchemy import String, func
-
-    for table in tables.tables.values():
-        for name in _ADDRESSES & set(table.columns.keys()):
-            column = table.columns[name]
-            if not isinstance(column.type, String):
-                continue  # of the same name, and no address
-            inside = column.startswith(old, autoescape=True)
-            moved = {name: func.replace(column, old, new)}
-            connection.execute(table.update().where(inside).values(moved))
+def search(client: "MlflowClient", experiments: list[str], condition: str = "") -> "Iterator[Run]":
+    """All runs of some experiments that a condition in MLflow's language is true of."""
+    token: str | None = None
+    while True:
+        page = client.search_runs(experiments, condition, max_results=1000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
-def _former_locations(connection: "Connection", new: str) -> set[str]:
-    import sqlalchemy
-
-    if not sqlalchemy.inspect(connection).has_table("experiments"):
-        return set()
-    rows = connection.execute(sqlalchemy.text("SELECT artifact_location FROM experiments"))
-    locations = [row[0] or "" for row in rows]
-    folder = f"/{_ARTIFACTS}/"
-    former = {text[: text.rindex(folder) + len(folder)] for text in locations if folder in text}
-    return former - {new}
+def tagged(tag: str, name: str) -> str:
+    """MLflow's condition for runs with a tag; its language can't quote both kinds of quotes."""
+    quote = '"' if "'" in name else "'"
+    return f"tags.`{tag}` = {quote}{name.replace(quote, '')}{quote}"
 
 
 def artifact_location(output: Path | str, name: str) -> str:
-    """Where the artifacts of an experiment lie, as MLflow wants it: an absolute URI.
+    """The place of an experiment's artifacts, as MLflow wants it: an absolute URI.
 
     A name that is no plain name of a folder is replaced by its digest: MLflow would follow ``..``.
     """
@@ -225,39 +230,27 @@ def artifact_location(output: Path | str, name: str) -> str:
     return f"{(Path(output).resolve() / _ARTIFACTS).as_uri()}/{folder}"
 
 
-def delete_artifacts(output: Path | str, uri: str) -> None:
-    """Delete the folder of a run's or a model's artifacts, where it lies below ours."""
+def moved(client: "MlflowClient", output: Path | str) -> "list[Experiment]":
+    """The experiments whose artifacts lie where the output folder was before it was moved."""
+    here = artifact_location(output, "")
+    return [
+        experiment
+        for experiment in client.search_experiments()
+        if f"/{_ARTIFACTS}/" in (location := str(experiment.artifact_location))
+        and not location.startswith(here)
+    ]
+
+
+def local_folder(output: Path | str, uri: str) -> Path | None:
+    """The folder of a run's or a model's artifacts, None unless it lies below ours."""
     folder = Path(url2pathname(urlsplit(uri).path)).resolve()
     ours = Path(output).resolve() / _ARTIFACTS
-    if folder.parent.is_relative_to(ours) and folder.parent != ours:
+    inside = folder.parent.is_relative_to(ours) and folder.parent != ours
+    return folder if uri.startswith("file:") and inside else None
+
+
+def delete_artifacts(output: Path | str, uri: str) -> None:
+    """Delete the folder of a run's or a model's artifacts, where it lies below ours."""
+    folder = local_folder(output, uri)
+    if folder is not None:
         shutil.rmtree(folder.parent if folder.name == "artifacts" else folder, ignore_errors=True)
-
-
-def check_database(output: Path | str) -> None:
-    """Refuse a file that MLflow will not take for its database, before anything is trained.
-
-    Without MLflow, which takes seconds to import, where the version of its tables is known.
-
-    Raises:
-        UserError: it is no database, that of another program, or of another version of MLflow.
-    """
-    _check_file(output)
-    file = database.mlflow_file(output)
-    if not file.exists() or not file.stat().st_size:
-        return
-    known = empty_database.version_of_tables()
-    if known is None:
-        connect(output, TrackingConfig())
-    elif known != empty_database.version_in(file):
-        raise UserError(_other_version(output, TrackingConfig()))
-
-
-def _check_file(output: Path | str) -> None:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    database.check_file(database.mlflow_file(output), "experiments", "MLflow", _remedy(output))
-    try:
-        relocate(output)
-    except (SQLAlchemyError, OSError) as e:
-        file = database.mlflow_file(output)
-        raise UserError(database.not_usable(file, "MLflow", e, _remedy(output))) from None

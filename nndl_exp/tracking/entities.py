@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _CURVES = ("training_cost", "training_accuracy", "validation_cost", "validation_accuracy")
 BEST = "best/validation_accuracy"
-"""What studies and their trials are sorted by; best/validation_r2 where targets are numbers."""
+"""The metric that runs are sorted by; best/validation_r2 in regression."""
+SUMMARY = "summary/"
+"""Starts the names of the metrics of studies and stages, which are not sorted among the runs."""
 
 
 def params(settings: Mapping[str, Any]) -> "list[Param]":

@@ -1,17 +1,16 @@
 """A run's best network as an MLflow model, and the winner of a study as the registry's champion."""
 
 import importlib.metadata
-import platform
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nndl_exp
-from nndl_exp.config import TrackingConfig, to_yaml
+from nndl_exp.config import TrackingConfig
 from nndl_exp.records import RunDirectory
-from nndl_exp.tracking import pyfunc_model
-from nndl_exp.tracking.caption import NOTE, Caption
+from nndl_exp.tracking.notes import WRITTEN, Note
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,11 +19,8 @@ if TYPE_CHECKING:
 
 NAME, CHAMPION = "model", "champion"
 _PACKAGES = ("mlflow", "numpy", "scipy", "pandas")
-_CODE = (
-    "__init__.py", "interrupts.py", "masking.py", "errors.py", "nn/*.py", "tracking/__init__.py",
-    "tracking/pyfunc_model.py",
-)  # fmt: skip
-"""What ``pyfunc_model`` needs of this package."""
+_CODE = ("__init__.py", "interrupts.py", "masking.py", "errors.py", "nn/*.py")
+"""The modules of this package that ``served_model.py`` needs."""
 
 
 def model_of(client: "MlflowClient", run_id: str) -> "LoggedModel | None":
@@ -38,58 +34,50 @@ def model_of(client: "MlflowClient", run_id: str) -> "LoggedModel | None":
 
 
 def log_model(client: "MlflowClient", run_id: str, directory: RunDirectory) -> "LoggedModel":
-    """Store a run's best network with it, so that ``mlflow.pyfunc.load_model`` can load it.
-
-    Not by ``mlflow.pyfunc.log_model``, which imports Git and looks through every installed package
-    to compare versions that are given: five times as long as all of the rest.
-    """
+    """Store a run's best network with it, so that ``mlflow.pyfunc.load_model`` can load it."""
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
     experiment = client.get_run(run_id).info.experiment_id
     model = client.create_logged_model(experiment, NAME, run_id)
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder), directory, model)
-        client.log_model_artifacts(model.model_id, folder)
+        client.log_model_artifacts(model.model_id, str(Path(folder, NAME)))
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     return client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
 
 def write_model(folder: Path, directory: RunDirectory, logged: "LoggedModel") -> None:
-    """Write a run's best network into an empty folder, as the files of a model of MLflow.
+    """Write a run's best network as a model of MLflow into ``model`` below an empty folder.
 
-    What it needs of this package goes along, so that it works where nndl_exp is not installed.
+    The code that it needs goes along, so that it works where nndl_exp is not installed.
     """
     from mlflow import pyfunc
     from mlflow.models import Model
 
-    data = folder / "data"
-    data.mkdir()
-    shutil.copy(directory.weights_path, data / pyfunc_model.WEIGHTS)
-    shutil.copy(directory.reading_path, data / pyfunc_model.READING)
     package = Path(nndl_exp.__file__).parent
     for path in (path for pattern in _CODE for path in package.glob(pattern)):
-        copy = folder / "code" / path.relative_to(package.parent)
+        copy = folder / path.relative_to(package.parent)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
-    versions = (f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES)
-    (folder / "requirements.txt").write_text("\n".join([*versions, ""]))
-    environment = {
-        "python": platform.python_version(),
-        "build_dependencies": ["pip", "setuptools", "wheel"],
-        "dependencies": ["-r requirements.txt"],
-    }
-    (folder / "python_env.yaml").write_text(to_yaml(environment))
-    model = Model(
-        artifact_path=logged.artifact_location,
-        run_id=logged.source_run_id,
-        signature=_signature(directory),
-        model_uuid=logged.model_id,
-        model_id=logged.model_id,
-    )
-    pyfunc.add_to_model(
-        model, pyfunc_model.__name__, data="data", code="code", python_env="python_env.yaml"
-    )
-    model.save(str(folder / "MLmodel"))
+        shutil.copyfile(path, copy)  # not with its permissions: those are the umask's
+    main = Path(shutil.copyfile(Path(__file__).with_name("served_model.py"), folder / "model.py"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that types and examples would be welcome
+        pyfunc.save_model(
+            str(folder / NAME),
+            python_model=str(main),
+            artifacts={
+                "weights": str(directory.weights_path), "dataset": str(directory.reading_path)
+            },
+            code_paths=[str(folder / package.name)],
+            signature=_signature(directory),
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES],
+            mlflow_model=Model(
+                artifact_path=logged.artifact_location,
+                run_id=logged.source_run_id,
+                model_uuid=logged.model_id,
+                model_id=logged.model_id,
+            ),
+        )  # fmt: skip
 
 
 def _signature(directory: RunDirectory) -> "ModelSignature":
@@ -108,19 +96,24 @@ def _signature(directory: RunDirectory) -> "ModelSignature":
 
 
 def crown(
-    client: "MlflowClient", tracking: TrackingConfig, model: "LoggedModel", caption: Caption
+    client: "MlflowClient", tracking: TrackingConfig, model: "LoggedModel", note: Note
 ) -> None:
-    """Make a model the champion of the registered model of a study, which ``caption`` is of.
+    """Make a model the champion of the registered model of a study, which ``note`` is of.
 
     What is so already stays: a run's model has one version, however often it is crowned.
     """
-    name = caption.name
-    description = caption.all_tags()[NOTE]
+    name = note.name
     registered = next(iter(client.search_registered_models(f"name = '{name}'")), None)
     if registered is None:
-        registered = client.create_registered_model(name, dict(caption.tags), description)
-    elif registered.description != description:
-        client.update_registered_model(name, description)
+        _, text, written = note.over(("", ""), "")
+        tags = {**note.all_tags(), WRITTEN: written}
+        registered = client.create_registered_model(name, tags, text)
+    else:
+        there = name, registered.description or ""
+        _, text, written = note.over(there, registered.tags.get(WRITTEN, ""))
+        if text != there[1]:
+            client.update_registered_model(name, text)
+            client.set_registered_model_tag(name, WRITTEN, written)
     versions = client.search_model_versions(f"name = '{name}'")
     version = next((v for v in versions if v.run_id == model.source_run_id), None)
     if version is None:

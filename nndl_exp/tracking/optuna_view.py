@@ -9,10 +9,9 @@ import shlex
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ import optuna
 from filelock import FileLock
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,51 +28,27 @@ from nndl_exp.config import SweepConfig
 from nndl_exp.display.commands import Commands
 from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
+from nndl_exp.study.search import PROPOSAL, Search, Trial
 
 POINTS = 20
 """The most points of a learning curve: each is a row of the database."""
 _SECONDS_BETWEEN_BATCHES = 2.0
 _ID = ".id"
-_SEARCH, _OUTCOME = "id", "outcome"
+_ID_OF_SEARCH, _OUTCOME = "id", "outcome"
 _REMEDY = "move it away and repeat the command: the trials' folders are the record"
 
 
-@dataclass(frozen=True)
-class OptunaTrial:
-    """A finished trial: ``values`` are its objectives if it completed, ``scores`` those after each
-    epoch; times are seconds since 1970."""
-
-    complete: bool
-    params: Mapping[str, Any]
-    values: Sequence[float]
-    scores: Sequence[float]
-    outcome: Mapping[str, str]
-    started: float
-    ended: float
-
-
 class OptunaView:
-    """A search of the id ``search`` by its name in Optuna's database.
+    """A search by its name and id in Optuna's database.
 
     A study of that name and another id is that of a search whose folder was deleted: it is deleted.
-    Trials are written by a thread of its own and in batches; ``distributions`` is asked for the
-    ranges with the first one. When the database fails the search goes on, and the next batch brings
-    what is missing.
+    Trials are written by a thread of its own and in batches. When the database fails the search
+    goes on, and the next batch brings what is missing.
     """
 
-    def __init__(
-        self,
-        config: SweepConfig,
-        name: str,
-        search: str,
-        directions: Sequence[StudyDirection],
-        metric_names: Sequence[str],
-        distributions: Callable[[], Mapping[str, BaseDistribution]],
-    ) -> None:
-        self._config, self._name, self._search = config, name, search
-        self._directions, self._metric_names = directions, metric_names
-        self._ask_distributions = distributions
-        self._trials: list[Callable[[], OptunaTrial]] = []
+    def __init__(self, search: Search) -> None:
+        self._search, self._config = search, search.config
+        self._trials: list[Trial] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="optuna")
         self._batch: Future[str | None] | None = None
         self._begun = 0.0
@@ -82,8 +56,8 @@ class OptunaView:
         self._storage: RDBStorage | None = None
         self._study: optuna.Study | None = None
 
-    def log(self, trial: Callable[[], OptunaTrial]) -> None:
-        """Show the next finished trial, soon; ``trial`` is called by the thread."""
+    def log(self, trial: Trial) -> None:
+        """Show the next finished trial, soon."""
         self._trials.append(trial)
         is_idle = self._batch is None or self._batch.done()
         if is_idle and time.monotonic() - self._begun > _SECONDS_BETWEEN_BATCHES:
@@ -104,12 +78,13 @@ class OptunaView:
     @cached_property
     def _study_name(self) -> str:
         if database.file_of(self._url) is not None:
-            return self._name
-        return f"{self._name} {_id_of(Path(self._config.output))}"  # it may serve several folders
+            return self._search.name
+        # It may serve several folders.
+        return f"{self._search.name} {_id_of(Path(self._config.output))}"
 
     @cached_property
     def _distributions(self) -> Mapping[str, BaseDistribution]:
-        return self._ask_distributions()
+        return self._search.space.distributions
 
     def _write(self) -> str | None:
         """Write the trials that are not there; returns a line if the database is behind."""
@@ -117,7 +92,7 @@ class OptunaView:
             for _ in range(2):  # the second time it looks whether all of it has arrived
                 with self._one_line():
                     study, there = self._open()
-                made = [self._frozen(trial()) for trial in self._trials[there:]]
+                made = [self._frozen(trial) for trial in self._trials[there:]]
                 with self._one_line():
                     for each in made:
                         study.add_trial(each)
@@ -151,7 +126,7 @@ class OptunaView:
             self._study = self._make(self._storage)
         try:
             there = self._study.get_trials(deepcopy=False)
-            ours = self._study.user_attrs.get(_SEARCH) == self._search
+            ours = self._study.user_attrs.get(_ID_OF_SEARCH) == str(self._search.id)
             # SQLite gives a deleted study's id, and what was just being added to it, to the next.
             whole = [trial.number for trial in there] == list(range(len(there)))
             if ours and whole and all(_OUTCOME in trial.user_attrs for trial in there):
@@ -160,36 +135,46 @@ class OptunaView:
         except KeyError:  # somebody has deleted it
             pass
         self._study = self._make(self._storage)
-        self._study.set_user_attr(_SEARCH, self._search)
+        self._study.set_user_attr(_ID_OF_SEARCH, str(self._search.id))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study.set_metric_names(list(self._metric_names))
+            self._study.set_metric_names(list(self._search.objective_names))
         return self._study, 0
 
     def _make(self, storage: RDBStorage) -> optuna.Study:
         return optuna.create_study(
             study_name=self._study_name,
             storage=storage,
-            directions=list(self._directions),
+            directions=list(self._search.directions),
             load_if_exists=True,
         )
 
-    def _frozen(self, trial: OptunaTrial) -> FrozenTrial:
-        n = len(trial.scores)
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        """The trial as Optuna's database takes it.
+
+        Raises:
+            UserError: its record is not whole.
+        """
+        search, result = self._search, trial.result
+        proposal, settled = search.proposal(trial.number), search.settled(trial)
+        if proposal is None:
+            path = search.run_directory(trial.number).path / PROPOSAL
+            raise UserError(f"{path} is missing; repeat the command of the study")
+        n = len(settled.scores)
         steps = sorted({1 + round(i * (n - 1) / (POINTS - 1)) for i in range(POINTS)} if n else ())
         made = create_trial(
-            state=TrialState.COMPLETE if trial.complete else TrialState.PRUNED,
-            params=dict(trial.params),
+            state=TrialState.COMPLETE if settled.complete else TrialState.PRUNED,
+            params=dict(proposal.params),
             distributions={
                 name: _reaching(self._distributions[name], value)
-                for name, value in trial.params.items()
+                for name, value in proposal.params.items()
             },
-            values=list(trial.values) or None,
-            user_attrs={_OUTCOME: dict(trial.outcome)},
-            intermediate_values={step: trial.scores[step - 1] for step in steps},
+            values=list(settled.values) or None,
+            user_attrs={_OUTCOME: {"state": result.state, "reason": result.reason}},
+            intermediate_values={step: settled.scores[step - 1] for step in steps},
         )
-        made.datetime_start = datetime.datetime.fromtimestamp(trial.started)
-        made.datetime_complete = datetime.datetime.fromtimestamp(trial.ended)
+        made.datetime_start = datetime.datetime.fromtimestamp(result.started)
+        made.datetime_complete = datetime.datetime.fromtimestamp(result.ended)
         return made
 
 
@@ -265,7 +250,7 @@ def _is_there(file: Path) -> bool:
 
 
 def _id_of(output: Path) -> str:
-    """What tells an output folder from others, made once; it moves with the folder."""
+    """The id of an output folder, made once; it moves with the folder."""
     path = output / _ID
     if not path.exists():
         atomic.write(path, uuid.uuid4().hex.encode(), durable=True)

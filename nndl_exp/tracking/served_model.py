@@ -1,4 +1,7 @@
-"""A network as MLflow loads it: the ``loader_module`` of the models that ``model.py`` writes."""
+"""A network as MLflow loads and serves it: the model's code, which MLflow copies and runs.
+
+It needs no more of this package than ``nndl_exp.nn``, which goes along with the model.
+"""
 
 import json
 import sys
@@ -7,25 +10,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
 
 from nndl_exp.nn import Network
 
-WEIGHTS, READING = "weights.npz", "dataset.json"
 
-
-class NetworkModel:
+class NetworkModel(PythonModel):
     """Predicts a class and a probability for each class, or numbers, from rows of inputs.
 
     The inputs are those of the network: pixels as grey values / 256, columns standardised.
-    ``folder`` holds the weights, and how numbers were standardised.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.network = Network.load(folder / WEIGHTS)
-        reading = json.loads((folder / READING).read_text())
-        self.target = reading["encoding"].get("target")
+    def load_context(self, context: Any) -> None:
+        """Load the weights, and how targets that are numbers were standardised."""
+        weights = Path(context.artifacts["weights"]).resolve()
+        _step_back(weights.parent.parent / "code")
+        self.network = Network.load(weights)
+        encoding = json.loads(Path(context.artifacts["dataset"]).read_text())["encoding"]
+        self.target = encoding.get("target")
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(self, context: Any, model_input: np.ndarray, params: Any = None) -> pd.DataFrame:
         """A table with the column ``label`` and the columns ``p0``, ``p1``, ...; or, of numbers in
         the unit of the target, the columns ``y0``, ``y1``, ..."""
         x = np.asarray(model_input, dtype=self.network.dtype).reshape(len(model_input), -1)
@@ -39,12 +44,6 @@ class NetworkModel:
         return table
 
 
-def _load_pyfunc(path: str) -> NetworkModel:
-    """What MLflow calls with the folder of the model's data."""
-    _step_back(Path(path).resolve().parent / "code")
-    return NetworkModel(Path(path))
-
-
 def _step_back(code: Path) -> None:
     """Put the model's code behind the package that is installed, if one is.
 
@@ -54,3 +53,6 @@ def _step_back(code: Path) -> None:
     before = [entry for entry in sys.path if Path(entry).resolve() != code]
     if len(before) < len(sys.path):
         sys.path[:] = [*before, str(code)]
+
+
+set_model(NetworkModel())
