@@ -593,6 +593,10 @@ def test_a_phone_never_scrolls_the_page_sideways(browser, staged):
     browser.open(staged.directory / "report.html")
     browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert browser.run("return document.documentElement.scrollWidth") == 390
+    widths = (
+        "return [...document.querySelectorAll('.picture')].map(p => p.scrollWidth - p.clientWidth)"
+    )
+    assert max(browser.run(widths)) <= 0, "a figure that is no chart fits"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
