@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
@@ -86,6 +87,17 @@ def reliability(found: Calibration) -> Figure:
     above.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
     above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8, frameon=False,
                  handlelength=1.4)  # fmt: skip
+    _draw_counts(below, found)
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
+    return figure
+
+
+def _draw_counts(below: Axes, found: Calibration) -> None:
+    """Draw how many examples are in each bin."""
+    width, filled = np.diff(found.edges), found.counts > 0
+    left = found.edges[:-1]
     below.bar(left[filled], found.counts[filled], width[filled], align="edge", color="0.5",
               edgecolor="white", linewidth=0.6)  # fmt: skip
     below.set(xlabel="confidence: the probability of the predicted class", ylabel="examples",
@@ -95,10 +107,6 @@ def reliability(found: Calibration) -> Figure:
     below.yaxis.set_major_locator(FixedLocator([10**i for i in range(len(str(most)))]))
     below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     below.yaxis.set_minor_locator(NullLocator())
-    for axes in (above, below):
-        axes.grid(alpha=0.3)
-        axes.set_axisbelow(True)
-    return figure
 
 
 def residuals(actual: Array, predicted: Array, what: str) -> Figure:

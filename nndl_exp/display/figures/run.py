@@ -53,16 +53,21 @@ def learning_curves(
     Scale(None).apply(cost, _drawn(cost))
     accuracy.set(xlabel="epoch", ylabel="accuracy (%)" if scale == 100 else measure.name)
     Scale.of_accuracy(measure).apply(accuracy, _drawn(accuracy))
-    for axes in (cost, accuracy):
+    _finish(figure, best)
+    return figure
+
+
+def _finish(figure: Figure, best: int | None) -> None:
+    """Mark the best epoch, if there is one, and say below the plots what the lines are."""
+    for axes in figure.axes:
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.grid(alpha=0.3)
         if best is not None:
             axes.axvline(best, color="0.5", linewidth=1, linestyle=":", label="best epoch")
-    labelled = dict(zip(*reversed(cost.get_legend_handles_labels()), strict=True))
+    labelled = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels()), strict=True))
     figure.legend(
         labelled.values(), labelled.keys(), loc="lower center", ncols=4, fontsize=8, frameon=False
     )
-    return figure
 
 
 def _curves(

@@ -92,14 +92,13 @@ def render(sources: Sources, *, interactive: bool = True) -> str:
     shown = Shown()
     if found.best is not None:
         shown = network(found.best, found.replicates(), dataset, why, place)
-    history = search.of_study(sources.stages, best, place)
-    charts = [*history, *(p for stage in searches for p in search.of_search(stage))]
-    measure = measure_of(found.config.run)
+    charts = search.of_study(sources.stages, best, place)
+    charts += [chart for stage in searches for chart in search.of_search(stage)]
     return _template().render(
         found=found,
         verdict=said,
         rests_on=rests_on,
-        finalists=verdict.rows(raced, measure) if raced else [],
+        finalists=verdict.rows(raced, measure_of(found.config.run)) if raced else [],
         baseline=baseline_text(dataset) if dataset else "",
         decided=verdict.reasons(found),
         facts=_facts(sources, dataset),
