@@ -205,7 +205,7 @@ def test_a_study_is_described_with_its_best_trials_and_what_to_type(shown):
         ("network.hidden", [100], "100 hidden"), ("network.hidden", [30, 20], "30-20 hidden"),
         ("network.hidden", [], "no hidden layer"), ("seed", 1003, "seed 1003"),
         ("training.mini_batch_size", 10, "mini-batch 10"),
-        ("training.schedule.factor", 0.5, "factor 0.5"),
+        ("training.schedule.factor", 0.5, "schedule.factor 0.5"),
     ],
 )  # fmt: skip
 def test_a_setting_is_said(name, value, said):

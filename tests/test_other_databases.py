@@ -106,7 +106,7 @@ def test_an_mlflow_db_that_can_not_be_used(output, typed, cli, case):
     assert tree(output) == before, "nothing has been trained"
     typed(command("studies"))
     for words, says in ((("evaluate", "s/0"), "MLflow does not show it: "),
-                        (("report", "s"), "MLflow does not keep the page: ")):  # fmt: skip
+                        (("report", "s"), "MLflow does not keep the report: ")):  # fmt: skip
         said = typed(command(*words))
         assert f"{says}nndl-output/mlflow.db " in said
         assert "start the server" not in said

@@ -108,7 +108,9 @@ def test_what_fits_is_trained_without_a_word(tmp_path, capsys):
         with pytest.raises(SystemExit) as end:
             sweep([*SMALL, *words, "study.name=s", f"output={folder}"])
         assert end.value.code == 0
-        capsys.readouterr()
+        said = capsys.readouterr().out
+        assert "the report can't be written (No space left on device)" in said
+        assert "nndl_exp.report s --output" in said
         line = refused(sweep, [*SMALL, *words, "study.name=s", "study.n_trials=3",
                                f"output={folder}"], capsys)  # fmt: skip
         assert "room for 1 run" in line

@@ -59,15 +59,16 @@ def write_model(folder: Path, directory: RunDirectory, logged: "LoggedModel") ->
         copy = folder / path.relative_to(package.parent)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)  # not with its permissions: those are the umask's
+    # MLflow takes the path of an artifact for an address: the output folder may have a # in it.
+    weights = shutil.copyfile(directory.weights_path, folder / directory.weights_path.name)
+    dataset = shutil.copyfile(directory.reading_path, folder / directory.reading_path.name)
     main = Path(shutil.copyfile(Path(__file__).with_name("served_model.py"), folder / "model.py"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that types and examples would be welcome
         pyfunc.save_model(
             str(folder / NAME),
             python_model=str(main),
-            artifacts={
-                "weights": str(directory.weights_path), "dataset": str(directory.reading_path)
-            },
+            artifacts={"weights": str(weights), "dataset": str(dataset)},
             code_paths=[str(folder / package.name)],
             signature=_signature(directory),
             pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in _PACKAGES],

@@ -8,6 +8,7 @@ from functools import partial
 from statistics import fmean
 
 from nndl_exp.config import flatten, to_mapping
+from nndl_exp.display.commands import Commands
 from nndl_exp.display.figures.run import draw_learning_curves, draw_weights
 from nndl_exp.display.figures.stages import draw_stage
 from nndl_exp.display.files import write_tables
@@ -118,7 +119,11 @@ class StudyTracker:
         stages = list(self._ended.values())
         files = write_tables(folder, [stage.search for stage in stages])
         found = summary(study.config.output, study.name)
-        files.append(write_report(sources_of(found, stages, study.tracking)))
+        try:
+            files.append(write_report(sources_of(found, stages, study.tracking)))
+        except OSError as e:  # the disk is full, say: what was trained is there all the same
+            again = Commands(study.config.output).report(study.name)
+            self.missed = f"the report can't be written ({e.strerror}); {again} writes it"
         files += [path for name in _FILES if (path := folder / name).is_file()]
         trials = [trial for stage in stages for trial in stage.trials]
         if not self._tracks or not trials:
