@@ -312,7 +312,7 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         by_name = runs()
         root, stage = by_name["small"], by_name["small/learning_rate"]
         assert stage.data.tags["mlflow.parentRunId"] == root.info.run_id
-        assert "half of it is taken" in stage.data.tags["mlflow.note.content"]
+        assert "so eta = " in stage.data.tags["mlflow.note.content"]
         story = root.data.tags["mlflow.note.content"]
         assert "**learning rate**: the training cost falls" in story
         assert "**number of epochs**: " in story
@@ -499,7 +499,7 @@ def test_the_picture_of_the_mini_batch_size_is_accuracy_against_time(tmp_path):
     trials = stage.search.trials()
     (axes,) = against_time(stage_findings(stage, trials, stage.decision())).axes
     assert axes.get_xlabel() == "estimated training time (s)"
-    assert axes.get_ylabel() == "best validation accuracy (%) so far"
+    assert axes.get_ylabel() == "best validation accuracy so far (%)"
     labels = [line.get_label() for line in axes.lines]
     assert [text.removesuffix(" (chosen)") for text in labels] == [
         f"m = {m}" for m in (5, 10, 20, 50, 100)
