@@ -22,13 +22,12 @@ from ui import Shown, request, serving
 
 from nndl_exp.api import load_dataset
 from nndl_exp.cli.prediction import answer
-from nndl_exp.config import TrackingConfig
+from nndl_exp.config import TrackingConfig, setting_text
 from nndl_exp.records import RunDirectory
 from nndl_exp.study.study import Study
 from nndl_exp.sync import command as sync
 from nndl_exp.tracking.notes import (
     champion_note,
-    spoken,
     stage_note,
     study_note,
     table,
@@ -201,15 +200,17 @@ def test_a_study_is_described_with_its_best_trials_and_what_to_type(shown):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("training.eta", 0.3123, "eta 0.31"), ("training.lmbda", 4.2, "lambda 4.2"),
-        ("network.hidden", [100], "100 hidden"), ("network.hidden", [30, 20], "30-20 hidden"),
-        ("network.hidden", [], "no hidden layer"), ("seed", 1003, "seed 1003"),
-        ("training.mini_batch_size", 10, "mini-batch 10"),
+        ("training.eta", 0.3123, "eta 0.31"), ("training.lmbda", 42.0, "lmbda 42"),
+        ("network.hidden", [100], "hidden 100"), ("network.hidden", [30, 20], "hidden 30-20"),
+        ("network.hidden", [], "hidden none"), ("seed", 1003, "seed 1003"),
+        ("training.mini_batch_size", 10, "mini_batch_size 10"),
         ("training.schedule.factor", 0.5, "schedule.factor 0.5"),
+        ("training.schedule.name", "step", "schedule step"),
+        ("training.schedule.n", 10, "schedule.n 10"), ("training.stopping.n", 5, "stopping.n 5"),
     ],
 )  # fmt: skip
 def test_a_setting_is_said(name, value, said):
-    assert spoken(name, value) == said
+    assert setting_text(name, value) == said
 
 
 def test_a_long_description_is_cut_to_what_mlflow_takes(shown, tmp_path):

@@ -49,7 +49,8 @@ def name_of_winner(shown: Shown) -> str:
     t, hidden = shown.best["training"], shown.best["network"]["hidden"]
     eta, lmbda, m = (plain(t[key]) for key in ("eta", "lmbda", "mini_batch_size"))
     return (
-        f"trial {shown.number}: eta {eta}, lambda {lmbda}, mini-batch {m}, {plain(hidden)} hidden"
+        f"trial {shown.number}: eta {eta}, lmbda {lmbda}, mini_batch_size {m}, "
+        f"hidden {plain(hidden)}"
     )
 
 

@@ -11,7 +11,7 @@ import jinja2
 from nndl_exp.config import short_name, value_text
 from nndl_exp.datasets import Dataset
 from nndl_exp.display.commands import Commands
-from nndl_exp.display.words import result_text, run_text
+from nndl_exp.display.words import result_text, run_text, settings_text
 from nndl_exp.masking import masked
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import measure_of
@@ -31,12 +31,6 @@ IDENTITY = "nndl.identity"
 
 _LONGEST_NAME, _LONGEST_TAG = 250, 8000
 """The lengths that MLflow's tables take, in characters."""
-_SPOKEN = {
-    "training.lmbda": "lambda {}",
-    "training.mini_batch_size": "mini-batch {}",
-    "network.hidden": "{} hidden",
-}
-"""A setting in a run's name; another one is its short name before its value."""
 _ONCE = "    # the test set, once"
 BEST = 5
 """The trials in a table."""
@@ -94,13 +88,12 @@ def texts() -> Any:
 
 
 def trial_note(search: Search, trial: Trial) -> Note:
-    """The note of a finished trial: "trial 17: eta 0.31, lambda 4.2, 100 hidden"."""
-    settings = ", ".join(spoken(*setting) for setting in search.varied(trial.config).items())
+    """The note of a finished trial: "trial 17: eta 0.31, lmbda 4.2, hidden 100"."""
     name = f"{search.name}/{trial.number}"
     lines = [Commands(search.config.output).reproduce(name)]
     text = texts().run(_of(trial, search), lines, run_text(trial.config), name)
     tags = {"kind": "trial", "stage": search.key}
-    return Note(f"trial {trial.number}: {settings}", text, tags)
+    return Note(f"trial {trial.number}: {settings_text(search.varied(trial.config))}", text, tags)
 
 
 def run_note(name: str, directory: RunDirectory, dataset: Dataset, output: str) -> Note:
@@ -181,13 +174,6 @@ def table(search: Search, trials: Sequence[Trial]) -> str:
     return str(
         texts().table(headings, [[value_text(value) for value in row] for row in rows])
     ).strip()
-
-
-def spoken(name: str, value: Any) -> str:
-    """A setting in a run's name: eta 0.31, lambda 4.2, 100-20 hidden."""
-    if name == "network.hidden" and not value:
-        return "no hidden layer"
-    return _SPOKEN.get(name, f"{short_name(name)} {{}}").format(value_text(value))
 
 
 def _outcome(result: Result, dataset: Dataset, measure: Measure) -> str:
