@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nndl_exp.display.history import climb
-from studies import SERIAL, SMALL, lead, run_small, search_of, table
+from studies import SERIAL, SMALL, lead, run_small, search_of, study_of, table
 
 from benchmarks import strategy
+from nndl_exp.display.findings import climb, stage_findings
 from nndl_exp.errors import UserError
 from nndl_exp.evaluate import main as evaluate
 from nndl_exp.predict import main as predict
@@ -76,7 +76,8 @@ def test_a_trial_whose_clock_measured_nothing_is_no_copy(alone):
     trained = [trial for trial in alone.trials() if not trial.result.is_copy]
     copies = [trial for trial in alone.trials() if trial.result.is_copy]
     instant = [replace(t, result=replace(t.result, seconds=0.0)) for t in trained]
-    rise = climb([(alone, [*copies[:1], *instant])])
+    (stage,) = study_of(Path(alone.config.output), *SIX_POINTS, *SERIAL).stages()
+    rise = climb([replace(stage_findings(stage, trained), trials=(*copies[:1], *instant))])
     assert rise.steps[-1].accuracy == max(t.result.validation_accuracy for t in trained)
     epochs = [e for t in trained for e in alone.run_directory(t.number).epochs()]
     assert rise.seconds == pytest.approx(sum(epoch.seconds for epoch in epochs))
