@@ -27,11 +27,14 @@ A study that is running is left out: the process that runs it shows it.
 @verbosity_options
 def command(output: str, tracking_uri: str | None, verbosity: Verbosity) -> None:
     """Bring MLflow up to date."""
+    from nndl_exp.study.settings import check_readable, study_names
     from nndl_exp.tracking import moving
 
     folder, tracking = Path(output), TrackingConfig(uri=tracking_uri)
     if not folder.is_dir():
         raise UserError(f"no such folder: {output}")
+    for name in study_names(folder):
+        check_readable(folder / "studies" / name)
     screen = make_screen(verbosity)
     with _no_outage():
         moving.leave(folder, tracking)
@@ -56,15 +59,13 @@ def sync_studies(output: Path, tracking: TrackingConfig, screen: Screen) -> int:
     """Log the studies of an output folder that are not running, and return how many there are.
 
     Raises:
-        UserError: a study has another format, or Optuna's database refused the trials.
+        UserError: Optuna's database refused the trials.
         TrackingOutage: MLflow stopped answering.
     """
     from nndl_exp.study.running.members import Leadership, is_running
-    from nndl_exp.study.settings import check_readable, study_names
+    from nndl_exp.study.settings import study_names
 
     names, shown = study_names(output), 0
-    for name in names:
-        check_readable(output / "studies" / name)
     with progress(screen) as bar:
         for name in bar.track(names):
             folder = output / "studies" / name

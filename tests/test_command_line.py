@@ -97,6 +97,7 @@ def test_a_mistake_has_its_status_without_standard_streams(tmp_path, streams):
     assert done.stderr.startswith("error: no such run: nope") == ("2>&-" not in streams)
 
 
+@pytest.mark.long
 def test_warnings_of_libraries_are_no_errors_of_a_command(tmp_path):
     words = ("dataset=digits_8x8", "training.epochs=2", f"output={tmp_path}")
     strict = ("-W", "error", "-m")

@@ -309,12 +309,11 @@ def test_a_mistake_in_a_file_leaves_nothing(cli, folder):
 
 
 def test_single_runs_are_shown_again(folder):
-    from nndl_exp.cli.console import make_console
     from nndl_exp.config import TrackingConfig
 
     run(load_config([*PRICE, *QUICK]), folder / "nndl-output/runs/mine")
     output = folder / "nndl-output"
-    assert sync_runs(output, TrackingConfig(), make_console()) == 1
+    assert sync_runs(output, TrackingConfig()) == 1
     client = mlflow.MlflowClient(f"sqlite:///{output}/mlflow.db")
     experiment = client.get_experiment_by_name("houses")
     found = client.search_runs([experiment.experiment_id])[0]

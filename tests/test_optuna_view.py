@@ -127,6 +127,7 @@ def test_what_others_do_to_it_in_mid_study_is_put_right(search, whole, harm):
     check(search, whole)
 
 
+@pytest.mark.long
 def test_a_database_that_is_locked_in_mid_study_is_told_in_one_line(search, whole):
     view = OptunaView(search)
     for trial in Coordinator(search):

@@ -29,8 +29,9 @@ def test_the_wheel_carries_the_configs_the_demos_page_and_the_types(wheel):
     for path in (ROOT / "nndl_exp" / "demo" / "page").iterdir():
         assert f"nndl_exp/demo/page/{path.name}" in names
     assert "nndl_exp/py.typed" in names
-    for name in ("page.html.j2", "page.css", "page.js"):
+    for name in ("report.html.j2", "verdict.html.j2", "report.css", "report.js"):
         assert f"nndl_exp/display/report/{name}" in names
+    assert "nndl_exp/tracking/notes.md.j2" in names
     assert not any(name.startswith(("tests/", "experiments/")) for name in names)
 
 

@@ -175,7 +175,7 @@ def test_a_better_trial_that_was_pruned_and_the_luck_of_the_best_are_said(tmp_pa
     pruned = replace(best, number=9, result=replace(best.result, state="pruned",
                                                     validation_accuracy=0.999))  # fmt: skip
     said = verdict(search, [*trials, pruned], best)
-    assert "trial 9 was pruned although it had reached more: 99.9 %" in said
+    assert "trial 9 was pruned although it had reached more: 99.90 %" in said
     assert not any("pruned" in words for words in verdict(search, trials, best))
     decision = study_of(tmp_path, *SERIAL, "study.n_trials=4").stages()
     words = next(decision).decision().words[0]
