@@ -6,6 +6,7 @@ that stands in NNDL_STORAGE_URL is handed to it as PGPASSWORD, in this process a
 
 import os
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -164,6 +165,9 @@ def inode(file: Path | None) -> int | None:
         return None
 
 
+_TRIES, _PAUSE = 100, 0.05
+
+
 def fast_sqlite(engine: sqlalchemy.Engine) -> None:
     """Give an SQLite database a write-ahead log, which halves the time of a commit.
 
@@ -172,7 +176,15 @@ def fast_sqlite(engine: sqlalchemy.Engine) -> None:
 
     def set_up(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        for left in reversed(range(_TRIES)):
+            try:
+                cursor.execute("PRAGMA journal_mode=WAL")
+                break
+            except sqlite3.OperationalError:
+                # Another process does the same to a new file; SQLite's time-out is not for that.
+                if not left:
+                    raise
+                time.sleep(_PAUSE)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()
 

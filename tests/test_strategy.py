@@ -314,7 +314,7 @@ def test_mlflow_nests_trials_in_stages_in_the_study(tmp_path):
         assert stage.data.tags["mlflow.parentRunId"] == root.info.run_id
         assert "so eta = " in stage.data.tags["mlflow.note.content"]
         story = root.data.tags["mlflow.note.content"]
-        assert "**learning rate**: the training cost falls" in story
+        assert "**learning rate**: the training cost stops falling" in story
         assert "**number of epochs**: " in story
         assert root.data.tags["nndl.winner"].startswith("small/")
         files = {file.path for file in client.list_artifacts(stage.info.run_id)}

@@ -102,7 +102,7 @@ def test_when_the_process_that_shows_the_study_is_killed_another_shows_it(cli):
     assert version.version == client.get_model_version_by_alias("joined", "champion").version
     champion = client.get_run(version.run_id).data.tags
     best = yaml.safe_load((folder / "studies/joined/best.yaml").read_text())["origin"]["run"]
-    assert (champion["nndl.run"], champion["best"]) == (best, "true")
+    assert (champion["nndl.run"], champion["champion"]) == (best, "joined")
 
 
 def test_a_trial_that_was_proposed_unseen_is_taken_up(tmp_path, alone):

@@ -146,6 +146,8 @@ def _ready(uri: str) -> AbstractContextManager[Any]:
     file = Path(str(engine.url.database))
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
+        for kind in ("wal", "shm"):  # of a database that somebody deleted: SQLite would take them
+            file.with_name(f"{file.name}-{kind}").unlink(missing_ok=True)  # for the new one's
         file.touch()  # with the permissions of the umask, which SQLite does not ask for
         with closing(sqlite3.connect(file)) as connection:  # a third of the time for the tables
             connection.execute("PRAGMA journal_mode=WAL")
