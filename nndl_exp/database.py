@@ -166,6 +166,7 @@ def inode(file: Path | None) -> int | None:
 
 
 _TRIES, _PAUSE = 100, 0.05
+"""How often, and with what pause in seconds, a new file is asked for while others set it up."""
 
 
 def fast_sqlite(engine: sqlalchemy.Engine) -> None:
@@ -180,9 +181,10 @@ def fast_sqlite(engine: sqlalchemy.Engine) -> None:
             try:
                 cursor.execute("PRAGMA journal_mode=WAL")
                 break
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as e:
                 # Another process does the same to a new file; SQLite's time-out is not for that.
-                if not left:
+                is_busy = e.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_busy or not left:
                     raise
                 time.sleep(_PAUSE)
         cursor.execute("PRAGMA synchronous=NORMAL")

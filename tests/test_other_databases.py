@@ -2,12 +2,16 @@
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from typed import command
+
+from nndl_exp import database
 
 RUN = ("dataset=digits_8x8", "dataset.training_size=100", "dataset.validation_size=50",
        "training.epochs=2")  # fmt: skip
@@ -133,3 +137,28 @@ def test_a_version_of_mlflow_that_has_made_no_tables_yet(
     monkeypatch.setenv("NNDL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     stamp(output / "mlflow.db", "v99.0.0.a")
     assert "mlflow db upgrade" in typed(command("train", *RUN), status=2)
+
+
+def test_a_new_file_that_another_process_sets_up_is_waited_for(tmp_path):
+    url = database.url_below(tmp_path, "optuna")
+    engine = sqlalchemy.create_engine(url, connect_args={"timeout": 0})
+    other = sqlite3.connect(database.file_of(url), isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.3, other.rollback)
+    release.start()
+    database.fast_sqlite(engine)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    release.join()
+    other.close()
+
+
+def test_a_file_that_can_t_be_written_is_not_asked_again(tmp_path, monkeypatch):
+    url = database.url_below(tmp_path, "optuna")
+    with closing(sqlite3.connect(database.file_of(url))) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    engine = sqlalchemy.create_engine(f"sqlite:///file:{database.file_of(url)}?mode=ro&uri=true")
+    database.fast_sqlite(engine)
+    monkeypatch.setattr(database.time, "sleep", lambda _: pytest.fail("waited"))
+    with pytest.raises(sqlalchemy.exc.OperationalError, match="readonly"):
+        engine.connect()

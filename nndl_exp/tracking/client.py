@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -130,29 +130,37 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _ready(uri: str) -> AbstractContextManager[Any]:
-    """A lock held while MLflow makes its tables, once the database answers: MLflow would ask one
-    that does not for 100 s."""
+@contextmanager
+def _ready(uri: str) -> Iterator[None]:
+    """Held while MLflow makes its tables, once the database answers: MLflow would ask one that does
+    not for 100 s."""
     if uri.startswith((*_WEB, "databricks")):
-        return nullcontext()
-    if database.is_postgresql(uri):
-        return database.creating(uri)
-    import sqlalchemy
+        yield
+    elif database.is_postgresql(uri):
+        with database.creating(uri):
+            yield
+    else:
+        import sqlalchemy
 
-    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
-    if engine.dialect.name != "sqlite":
-        sqlalchemy.inspect(engine).get_table_names()
-        return nullcontext()
-    file = Path(str(engine.url.database))
+        engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
+        of_file = engine.dialect.name == "sqlite"
+        with _creating(Path(str(engine.url.database))) if of_file else nullcontext():
+            sqlalchemy.inspect(engine).get_table_names()
+            yield
+
+
+@contextmanager
+def _creating(file: Path) -> Iterator[None]:
+    """Held while tables are made in an SQLite file: by one process at a time."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        for kind in ("wal", "shm"):  # of a database that somebody deleted: SQLite would take them
-            file.with_name(f"{file.name}-{kind}").unlink(missing_ok=True)  # for the new one's
-        file.touch()  # with the permissions of the umask, which SQLite does not ask for
-        with closing(sqlite3.connect(file)) as connection:  # a third of the time for the tables
-            connection.execute("PRAGMA journal_mode=WAL")
-    sqlalchemy.inspect(engine).get_table_names()
-    return FileLock(f"{file}.lock")
+    with FileLock(f"{file}.lock"):
+        if not file.exists():
+            for kind in ("wal", "shm"):  # SQLite would take a deleted database's for the new one's
+                file.with_name(f"{file.name}-{kind}").unlink(missing_ok=True)
+            file.touch()  # with the permissions of the umask, which SQLite does not ask for
+            with closing(sqlite3.connect(file)) as connection:  # a third of the time for the tables
+                connection.execute("PRAGMA journal_mode=WAL")
+        yield
 
 
 def _no_answer(output: Path | str, tracking: TrackingConfig, error: Exception) -> str:
