@@ -516,6 +516,16 @@ def setting_text(name: str, value: Any) -> str:
     return f"{short_name(name)} {value_text(value)}"
 
 
+def settings_text(values: Mapping[str, Any]) -> str:
+    """Settings in one line: eta 0.27, lmbda 0.8, hidden 140. Architectures may be JSON, as they are
+    where they are a trial's choice."""
+    return ", ".join(setting_text(name, _read(value)) for name, value in values.items())
+
+
+def _read(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
+
+
 def no_such_setting(name: str, known: Iterable[str]) -> str:
     """The error line for a mistyped name, with the nearest name that exists."""
     names = list(known)

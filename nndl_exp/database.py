@@ -19,7 +19,7 @@ import sqlalchemy
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from nndl_exp.config import SweepConfig
+from nndl_exp.config import SweepConfig, TrackingConfig
 from nndl_exp.errors import UserError
 
 T = TypeVar("T")
@@ -109,6 +109,11 @@ def url_below(output: Path | str, schema: str) -> str:
 def mlflow_file(output: Path | str) -> Path:
     """MLflow's own database below an output folder."""
     return Path(output) / FILES["mlflow"]
+
+
+def is_tracked(output: Path | str, tracking: TrackingConfig) -> bool:
+    """True where there is an MLflow that may have the runs of an output folder."""
+    return tracking.uri is not None or mlflow_file(output).exists()
 
 
 def file_url(file: Path | str) -> str:

@@ -36,12 +36,10 @@ def command(output: str, tracking_uri: str | None, verbosity: Verbosity) -> None
     for name in study_names(folder):
         check_readable(folder / "studies" / name)
     screen = make_screen(verbosity)
-    with _no_outage():
-        moving.leave(folder, tracking)
+    with _no_outage(), moving.followed(folder, tracking):
         studies = sync_studies(folder, tracking, screen)
         runs = sync_runs(folder, tracking)
         sync_looks(folder, tracking)
-        moving.follow(folder, tracking)
     screen.print(f"MLflow shows {studies} studies and {runs} single runs of {output}")
 
 

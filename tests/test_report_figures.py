@@ -16,6 +16,7 @@ from nndl_exp.display.figures.style import Drawing
 from nndl_exp.display.findings import Objective, Parameter, stage_findings
 from nndl_exp.display.report.search import missing
 from nndl_exp.display.words import label
+from nndl_exp.study.search import states_text
 from nndl_exp.training.accuracy import MEASURES
 from nndl_exp.training.epoch import Epoch
 
@@ -52,6 +53,11 @@ def traces(chart, view=None) -> dict:
     return {trace.name: trace for trace in figure.data}
 
 
+def value_at(parameter: Parameter, place: float) -> float:
+    """The value of a log range at a place on its axis."""
+    return parameter.low * (parameter.high / parameter.low) ** place
+
+
 def test_the_history_is_monotone_and_has_every_completed_trial(found, costs):
     for stage, sign in ((found, 1), (costs, -1)):
         drawn = traces(search.history([stage], None))
@@ -80,11 +86,11 @@ def test_the_slices_stand_at_the_values_of_the_trials(found):
     drawn = traces(chart, "learning rate η")
     (star,), best = drawn["best"].x, found.trials[found.best].config.training.eta
     eta = found.parameters[0]
-    assert eta.value(star) == pytest.approx(best, rel=1e-3)
+    assert value_at(eta, star) == pytest.approx(best, rel=1e-3)
     groups = {"complete": found.of("complete"), "pruned": found.of("pruned")}
     for name, points in groups.items():
         kept = [p for p in points if p.number != found.best]
-        at = [eta.value(x) for x in drawn[name].x]
+        at = [value_at(eta, x) for x in drawn[name].x]
         np.testing.assert_allclose(at, [p.params["training.eta"] for p in kept], rtol=1e-3)
 
 
@@ -106,7 +112,7 @@ def test_a_point_says_its_trial_in_words(found):
     texts = traces(space.slices(found), "learning rate η")["best"].text
     trial = found.trials[found.best]
     t, accuracy = trial.config.training, 100 * trial.result.validation_accuracy
-    assert texts[0].startswith(f"trial {found.best}: {accuracy:.4g} %, complete<br>")
+    assert texts[0].startswith(f"trial {found.best}: {accuracy:.2f} %, complete<br>")
     assert f"<br>mini_batch_size {t.mini_batch_size}" in texts[0]
 
 
@@ -126,7 +132,7 @@ def test_the_landscape_is_highest_where_good_trials_are_and_blank_where_none_is(
     grid = np.linspace(0, 1, len(heights))
     assert np.isnan(heights[grid > 0.61]).all(), "no λ is above 2"
     best = np.nanargmax(heights[np.searchsorted(grid, 0.2)])
-    assert 0.5 < eta.value(grid[best]) < 2
+    assert 0.5 < value_at(eta, grid[best]) < 2
     assert np.nanmax(heights) <= PERCENT.height([max(p.value for p in points)])[0]
 
 
@@ -245,7 +251,7 @@ def test_any_few_trials_are_drawn_or_said_to_be_too_few(found, keep, count, equa
     kept = [p for p in found.points if p.state == keep][:count]
     points = tuple(replace(p, number=i) for i, p in enumerate(kept))
     if equal:
-        points = tuple(replace(p, value=100.0, seconds=0.0) for p in points)
+        points = tuple(replace(p, value=100.0) for p in points)
     few = replace(
         found, points=points, best=0 if points and keep == "complete" else None,
         trials=tuple(replace(found.trials[p.number], number=i) for i, p in enumerate(kept)),
@@ -301,9 +307,8 @@ def test_equal_figures_give_equal_files_that_are_not_blank(tmp_path):
     histories = [[epoch(n, n / 9) for n in range(1, 9)]]
     files = {}
     for folder in (tmp_path / "a", tmp_path / "b"):
-        drawing = Drawing.of(
-            "curves", lambda: run_figures.learning_curves(histories, MEASURES["classes"], "said")
-        )
+        figure = run_figures.learning_curves(histories, MEASURES["classes"], "said")
+        drawing = Drawing("curves", figure)
         for path in drawing.save(folder, ("png", "svg", "pdf")):
             files.setdefault(path.name, []).append(path.read_bytes())
     assert set(files) == {"curves.png", "curves.svg", "curves.pdf"}
@@ -311,6 +316,13 @@ def test_equal_figures_give_equal_files_that_are_not_blank(tmp_path):
     assert "said" in files["curves.svg"][0].decode()
     with Image.open(tmp_path / "a" / "curves.png") as image:
         assert len(image.convert("RGB").getcolors(maxcolors=1_000_000)) > 20
+
+
+def test_states_are_counted(found):
+    trial = found.trials[0]
+    ended = [replace(trial, result=replace(trial.result, state=state))
+             for state in ("failed", "diverged", "diverged")]  # fmt: skip
+    assert states_text(ended) == "2 diverged, 1 failed"
 
 
 def test_the_settings_of_the_findings_are_those_of_the_trials(found):

@@ -14,7 +14,6 @@ from nndl_exp.display.report.verdict import sentence
 from nndl_exp.display.words import accuracy_text
 from nndl_exp.nn.costs import constant_cost, pair
 from nndl_exp.run import data_of
-from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.joint import centred
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main
@@ -136,14 +135,14 @@ def test_imbalanced_classes_are_learned_and_stand_beside_the_baseline(tmp_path, 
     study = summary(tmp_path, "small")
     assert study.best is not None
     text, _ = sentence(study, data_of(study.best.config()), ())
-    assert f"always naming the commonest class, {plan.group(1)} %" in text
+    assert f"always naming the commonest class: {plan.group(1)} %" in text
     words = ("dataset=table", "dataset.target=y", path, "strategy=joint", "study.name=one",
              "study.n_trials=2", "training.epochs=2")  # fmt: skip
     status, out, _ = sweep(tmp_path, capsys, *words)
     assert status == 0, out
     assert f"always naming the commonest class: {plan.group(1)} %" in out.split("\nplan ")[0]
     text, _ = sentence(summary(tmp_path, "one"), data_of(study.best.config()), ())
-    assert f"always naming the commonest class, {plan.group(1)} %" in text
+    assert f"always naming the commonest class: {plan.group(1)} %" in text
 
 
 @pytest.mark.parametrize("draw", range(3))
@@ -237,7 +236,3 @@ def test_plus_minus_stays_inside_0_to_100_percent():
     assert accuracy_text(measure, 1.0, 35) == "100.0"
     assert accuracy_text(measure, 0.0, 35) == "0.0"
     assert accuracy_text(measure, 0.9, 100) == "90.0 ±6.0"
-
-
-def test_settings_count_states():
-    assert settings.states(["failed", "diverged", "diverged"]) == "2 diverged, 1 failed"

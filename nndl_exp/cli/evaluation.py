@@ -2,12 +2,13 @@
 
 from nndl_exp.cli.runs import Found
 from nndl_exp.config import TrackingConfig
+from nndl_exp.database import is_tracked
 from nndl_exp.display.terminal.screen import Screen
 from nndl_exp.errors import UserError
 from nndl_exp.records.looks import Look, now
 from nndl_exp.run import measure_of, recorded_data
 from nndl_exp.tracking import TrackingOutage
-from nndl_exp.tracking.looks import Keeper, is_tracked, keeper_of, log_look
+from nndl_exp.tracking.looks import Keeper, keeper_of, log_look
 from nndl_exp.training import evaluate
 from nndl_exp.training.statistics import wilson_interval
 

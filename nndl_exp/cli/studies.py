@@ -6,19 +6,18 @@ else the best of the search, which is partly luck.
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from rich.console import Console
 
 from nndl_exp.display.commands import Commands
-from nndl_exp.display.words import when
+from nndl_exp.display.words import counted, when
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import measure_of
 from nndl_exp.study.scores import paired_scores
 from nndl_exp.study.settings import study_names
-from nndl_exp.study.summary import Summary, summary
+from nndl_exp.study.summary import Summary, mean_accuracy, summary
 from nndl_exp.study.verdict import Comparison
 from nndl_exp.study.verdict import compare as compare_scores
 
@@ -47,7 +46,8 @@ def show_list(output: str, console: Console) -> None:
 def show_study(found: Summary, console: Console) -> None:
     """Print what each stage decided, the best trials, the best run, and what to type next."""
     ended = "no trial has ended" if found.ended is None else f"last trial {when(found.ended)}"
-    console.print(f"study    {found.name} · {found.state} · {found.trials} trials · {ended}")
+    trials = counted(found.trials, "trial")
+    console.print(f"study    {found.name} · {found.state} · {trials} · {ended}")
     for key, words in found.decided():
         console.print(f"{key}")
         for i, line in enumerate(words):
@@ -161,10 +161,9 @@ def _named_accuracy(study: Summary) -> str:
 
 
 def _accuracy(runs: list[RunDirectory]) -> str:
-    """The validation accuracy of some runs in the mean, each at its best epoch."""
-    results = [run.result() for run in runs]
-    found = [r.validation_accuracy for r in results if r and r.validation_accuracy is not None]
-    return measure_of(runs[0].config()).text(fmean(found)) if found else ""
+    """The mean accuracy of some runs in words; empty where there is none."""
+    accuracy = mean_accuracy(runs)
+    return "" if accuracy is None else measure_of(runs[0].config()).text(accuracy)
 
 
 def _verdict(first: str, second: str, found: Comparison, seeds: int) -> str:

@@ -20,10 +20,11 @@ from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import measure_of, sizes_of
 from nndl_exp.study import winner as winners
 from nndl_exp.study.importance import Importances, importances
-from nndl_exp.study.scores import constant_scores, scores
+from nndl_exp.study.scores import scores
 from nndl_exp.study.search import Search, Trial
-from nndl_exp.study.stages.chapter3.settings import differences, in_words, point
+from nndl_exp.study.stages.chapter3.settings import names
 from nndl_exp.study.stages.stage import Decision, Stage
+from nndl_exp.study.summary import mean_accuracy
 from nndl_exp.study.verdict import mean_interval
 from nndl_exp.training.accuracy import Measure
 from nndl_exp.training.statistics import wilson_interval
@@ -48,15 +49,13 @@ class Objective:
 
     @property
     def name(self) -> str:
-        """Its name in the heading of a column."""
+        """Its name without a unit."""
         return "cost" if self.by_cost else self.measure.name
 
     @property
     def label(self) -> str:
         """Its name on an axis, with the unit."""
-        if self.by_cost:
-            return "validation cost C"
-        return f"validation {self.measure.name}{' (%)' * self.measure.is_fraction}"
+        return "validation cost C" if self.by_cost else f"validation {self.measure.label}"
 
     @property
     def sign(self) -> int:
@@ -65,7 +64,7 @@ class Objective:
 
     def shown(self, accuracy: float) -> float:
         """An accuracy in the unit that is shown: percent, or R² as it is."""
-        return 100 * accuracy if self.measure.is_fraction else accuracy
+        return self.measure.scale * accuracy
 
     def value(self, result: Result) -> float | None:
         """A trial's objective in the unit that is shown; None without an epoch of finite costs."""
@@ -74,11 +73,17 @@ class Objective:
         accuracy = result.validation_accuracy
         return None if accuracy is None else self.shown(accuracy)
 
+    def number(self, value: float) -> str:
+        """A value to four significant digits, or as many: 94.63, 0.8741, 0.0312."""
+        if self.by_cost:
+            return f"{value:.4g}"
+        return self.measure.number(value / self.measure.scale, 2)
+
     def text(self, value: float) -> str:
         """A value with its unit: 94.63 %, R² 0.8741, cost 0.0312."""
-        if self.by_cost:
-            return f"cost {value:.4g}"
-        return f"{value:.4g} %" if self.measure.is_fraction else f"{self.measure.name} {value:.4g}"
+        if self.measure.is_fraction and not self.by_cost:
+            return f"{self.number(value)} %"
+        return f"{self.name} {self.number(value)}"
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class Parameter:
 
     @property
     def is_coarse(self) -> bool:
-        """Whether there are so few values that trials of the same one must stand side by side."""
+        """True of so few values that trials of the same one must stand side by side."""
         return self.whole and not self.log and self.high - self.low <= _FEW
 
     def position(self, value: float) -> float:
@@ -115,12 +120,6 @@ class Parameter:
             low, high, value = math.log(low), math.log(high), math.log(value)
         return start + (1 - start) * (value - low) / (high - low)
 
-    def value(self, position: float) -> float:
-        """The value at a place, the inverse of ``position``; of ranges without ``floor``."""
-        if self.log:
-            return float(self.low * (self.high / self.low) ** position)
-        return self.low + position * (self.high - self.low)
-
     def text(self, value: float) -> str:
         """A value in words."""
         if self.choices:
@@ -133,23 +132,21 @@ class Point:
     """A finished trial: its values by parameter, those that it has, and its objective.
 
     ``value`` is in the unit that is shown, at the best epoch; None where no epoch had finite costs.
-    ``seconds`` are those of its training. ``size`` is the second objective, if any.
+    ``size`` is the second objective, if any.
     """
 
     number: int
     state: str
     params: dict[str, float]
     value: float | None
-    seconds: float
     size: int | None = None
 
 
 @dataclass(frozen=True)
 class StageFindings:
-    """A stage: its finished trials as points, its best trial, what decides, what it decided.
+    """A stage: its finished trials as points, the best of them, and the decision.
 
     ``front`` are the trials of the Pareto front, the smallest network first, with two objectives.
-    ``edges`` are the parameters in which the best trial lies at an end of the range.
     """
 
     stage: Stage
@@ -161,7 +158,6 @@ class StageFindings:
     best: int | None
     importances: Importances
     front: tuple[int, ...] = ()
-    edges: tuple[str, ...] = ()
 
     @property
     def search(self) -> Search:
@@ -186,18 +182,15 @@ class StageFindings:
         valued = {p.number for p in self.of("complete", "pruned")}
         return [p for p in self.points if p.number not in valued]
 
-    def chosen(self) -> RunConfig | None:
-        """The configuration that was decided on, without its seed; on as many images as the stage's
-        trials had."""
+    def is_chosen(self, config: RunConfig) -> bool:
+        """True of a configuration that has what was decided, in all that the stage varied but the
+        seed."""
         if self.decision is None:
-            return None
-        decided, run = without_seed(self.decision.config), self.search.config.run
-        same = replace(
-            decided.training,
-            lmbda=run.training.lmbda if "training.lmbda" not in self.search.declared.settings
-            else decided.training.lmbda,
-        )  # fmt: skip
-        return replace(decided, dataset=run.dataset, training=same)
+            return False
+        ours, chosen = (
+            self.search.varied(without_seed(one)) for one in (config, self.decision.config)
+        )
+        return ours == chosen
 
 
 def stage_findings(
@@ -227,7 +220,6 @@ def stage_findings(
         best=best.number if best else None,
         importances=found,
         front=() if second == "none" else tuple(_front(search, trials)),
-        edges=tuple(space.at_edges(params[best.number])) if best else (),
     )
 
 
@@ -246,7 +238,6 @@ def _point(search: Search, trial: Trial, params: dict[str, Any]) -> Point:
             for name, value in params.items()
         },
         value=Objective.of(search.config.run).value(trial.result),
-        seconds=trial.result.seconds,
         size=None
         if search.config.study.second_objective == "none"
         else winners.size(search, trial),
@@ -289,9 +280,7 @@ class Accuracy:
 
 def accuracy_of(runs: Sequence[RunDirectory], dataset: Dataset | None) -> Accuracy:
     """The accuracy of a configuration, over seeds and examples where several runs have it."""
-    results = [run.result() for run in runs]
-    values = [r.validation_accuracy for r in results if r and r.validation_accuracy is not None]
-    mean, measure = float(np.mean(values)), measure_of(runs[0].config())
+    mean, measure = mean_accuracy(runs) or 0.0, measure_of(runs[0].config())
     if dataset is None:
         return Accuracy(mean, len(runs), None, None, "no interval: the data can't be had")
     if len(runs) > 1:
@@ -329,8 +318,7 @@ def _no_interval(each: Any, measure: Measure, noun: str) -> str:
 class Finalist:
     """A configuration of the race in the stage ``winner``, judged by new seeds.
 
-    ``name`` is "the start" or the settings in which it differs from the others; ``size`` counts its
-    weights and biases.
+    ``name`` is that of ``names_of``; ``size`` counts its weights and biases.
     """
 
     name: str
@@ -347,35 +335,23 @@ def finalists(stages: Sequence[StageFindings]) -> list[Finalist]:
     search, groups = found.search, dict[RunConfig, list[Trial]]()
     for trial in found.trials:
         groups.setdefault(without_seed(trial.config), []).append(trial)
-    names, chosen = names_of(list(groups), found), without_seed(found.decision.config)
     made = []
-    for config, trials in groups.items():
-        each = np.array([_scores(search, trial) for trial in trials])
+    for name, (config, trials) in zip(names_of(list(groups), found), groups.items(), strict=True):
+        each = np.array([search.scores(trial) for trial in trials])
         accuracy = accuracy_of_scores(each, measure_of(config), search.dataset)
         size = count_parameters(sizes_of(config, search.dataset))
-        made.append(Finalist(names[config], accuracy, size, config == chosen))
+        made.append(Finalist(name, accuracy, size, found.is_chosen(config)))
     return sorted(made, key=lambda one: -one.accuracy.mean)
 
 
-def names_of(configs: Sequence[RunConfig], stage: StageFindings) -> dict[RunConfig, str]:
-    """The name of each configuration: the settings in which it differs from the others, or "the
-    start" for that which the study began with."""
-    varied, start = differences(configs), without_seed(stage.stage.facts.start)
-    return {
-        config: "the start" if config == start else in_words(point(config, *varied)) or "as it was"
-        for config in configs
-    }
+def names_of(configs: Sequence[RunConfig], stage: StageFindings) -> list[str]:
+    """The names of configurations without their seeds, as the stages call them."""
+    return names(configs, without_seed(stage.stage.facts.start))
 
 
 def without_seed(config: RunConfig) -> RunConfig:
     """The configuration, whatever its seed."""
     return replace(config, seed=0)
-
-
-def _scores(search: Search, trial: Trial) -> Any:
-    if not trial.ok:
-        return constant_scores(trial.config, search.dataset)
-    return scores(search.run_directory(trial.number), search.dataset)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,12 @@
 """Findings as text: accuracies, settings, names, counts, durations."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from nndl_exp.config import (
     RunConfig,
     SweepConfig,
     TrainingConfig,
-    setting_text,
     short_name,
     value_text,
 )
@@ -17,7 +14,7 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.records.looks import Look
 from nndl_exp.study.importance import Importances
 from nndl_exp.study.proposing.entries import largest
-from nndl_exp.training.accuracy import Measure
+from nndl_exp.training.accuracy import Measure, measure_for
 from nndl_exp.training.epoch import Epoch, Moment
 from nndl_exp.training.statistics import half_width
 
@@ -58,19 +55,9 @@ def _plain_name(name: str) -> str:
     return short_name(name).replace("_", " ")
 
 
-def settings_text(varied: Mapping[str, Any]) -> str:
-    """Settings in one line: eta 0.27, lmbda 0.8, hidden 140."""
-    return ", ".join(setting_text(*setting) for setting in varied.items())
-
-
 def counted(n: int, noun: str) -> str:
     """A count with its noun: 1 trial, 2 trials, 5,000 images."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def states_text(states: Iterable[str]) -> str:
-    """Trials by how they ended: 10 complete, 2 pruned."""
-    return ", ".join(f"{n} {state}" for state, n in sorted(Counter(states).items()))
 
 
 def importance_text(importances: Importances) -> str:
@@ -109,10 +96,7 @@ def result_text(measure: Measure, accuracy: float, dataset: Dataset) -> str:
 
 def baseline_text(dataset: Dataset) -> str:
     """The accuracy of a constant prediction; empty where targets are numbers."""
-    baseline = dataset.baseline(dataset.validation)
-    if baseline is None:
-        return ""
-    return f"always naming the commonest class: {100 * baseline:.1f} %"
+    return measure_for(dataset.task).baseline(dataset.baseline(dataset.validation))
 
 
 def dataset_text(dataset: Dataset, looks: Sequence[Look]) -> str:

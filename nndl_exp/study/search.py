@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from nndl_exp.config import RunConfig, SweepConfig, flatten, read_yaml, to_mapping, to_yaml
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
+from nndl_exp.nn.arrays import Array
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import sizes_of
 from nndl_exp.study import settings
 from nndl_exp.study.proposing import objectives
 from nndl_exp.study.proposing.proposer import Plan, Proposal, Proposer, Settled
 from nndl_exp.study.proposing.search_space import SearchSpace
+from nndl_exp.study.scores import constant_scores, scores
 from nndl_exp.training.epoch import JudgedBy
 
 if TYPE_CHECKING:
@@ -70,6 +73,12 @@ AnyTrial = TypeVar("AnyTrial", bound=Trial)
 def ranked(trials: Iterable[AnyTrial]) -> list[AnyTrial]:
     """The trials that completed, the best first; of equals the first."""
     return sorted((t for t in trials if t.ok), key=lambda t: (-t.goodness, t.number))
+
+
+def states_text(trials: Iterable[Trial]) -> str:
+    """Trials counted by how they ended: 10 complete, 2 pruned."""
+    states = Counter(trial.result.state for trial in trials)
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
 
 
 class Source(Protocol):
@@ -238,6 +247,13 @@ class Search:
         sizes = sizes_of(trial.config, self.dataset)
         second = self.config.study.second_objective
         return objectives.settled(trial.config, sizes, trial.result, history, second)
+
+    def scores(self, trial: Trial) -> Array:
+        """What each validation example adds to a trial's accuracy, (n,); a training that failed
+        predicts nothing better than a constant."""
+        if not trial.ok:
+            return constant_scores(trial.config, self.dataset)
+        return scores(self.run_directory(trial.number), self.dataset)
 
     def trained(self, config: RunConfig, *, exactly: bool = False) -> Trial | None:
         """The first trial that completed this run, whatever its seed unless ``exactly``."""

@@ -6,6 +6,7 @@ A summary needs no data: it is made from a study's settings and records alone.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from nndl_exp.config import RunConfig, SweepConfig, read_yaml, to_mapping, to_yaml
@@ -77,6 +78,14 @@ class Summary:
             if trial.replicates(config)
         ]
         return found or [self.best]
+
+
+def mean_accuracy(runs: Sequence[RunDirectory]) -> float | None:
+    """The validation accuracy of some runs in the mean, each at its best epoch; None where no epoch
+    had finite costs."""
+    results = [run.result() for run in runs]
+    found = [r.validation_accuracy for r in results if r and r.validation_accuracy is not None]
+    return fmean(found) if found else None
 
 
 def summary(output: Path | str, name: str) -> Summary:

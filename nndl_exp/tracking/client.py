@@ -58,8 +58,7 @@ def check(output: Path | str, tracking: TrackingConfig) -> None:
     Raises:
         UserError: see ``connect``.
     """
-    there = tracking.uri or database.mlflow_file(output).exists()
-    if tracking.name != "none" and there:
+    if tracking.name != "none" and database.is_tracked(output, tracking):
         connect(output, tracking)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nndl_exp.config import TrackingConfig
-from nndl_exp.database import mlflow_file
+from nndl_exp.database import is_tracked
 from nndl_exp.errors import UserError
 from nndl_exp.records import RunDirectory
 from nndl_exp.records.looks import Look, Register, read, read_all, register_of
@@ -200,11 +200,6 @@ def metrics_of(directory: RunDirectory, look: Look) -> dict[str, float]:
     values = {name: look.accuracy, f"{name}_low": look.low, f"{name}_high": look.high}
     values["test/root_mean_square_error"] = look.error
     return {key: value for key, value in values.items() if value is not None}
-
-
-def is_tracked(output: str, tracking: TrackingConfig) -> bool:
-    """Say if there is an MLflow that may have the runs of an output folder."""
-    return tracking.uri is not None or mlflow_file(output).exists()
 
 
 def looks_in(client: "MlflowClient") -> list[Look]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from nndl_exp.config import short_name, value_text
+from nndl_exp.config import settings_text, short_name, value_text
 from nndl_exp.datasets import Dataset
 from nndl_exp.display.commands import Commands
-from nndl_exp.display.words import result_text, run_text, settings_text
+from nndl_exp.display.words import result_text, run_text
 from nndl_exp.masking import masked
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import measure_of
@@ -168,9 +168,8 @@ def table(search: Search, trials: Sequence[Trial]) -> str:
         ]
         for trial in ranked(trials)[:BEST]
     ]
-    unit = " (%)" if measure.is_fraction else ""
     varied = map(short_name, search.space.settings)
-    headings = ["trial", f"{measure.name}{unit}", "cost", *varied, "epochs", "ended by"]
+    headings = ["trial", measure.label, "cost", *varied, "epochs", "ended by"]
     return str(
         texts().table(headings, [[value_text(value) for value in row] for row in rows])
     ).strip()

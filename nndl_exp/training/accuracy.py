@@ -25,6 +25,16 @@ class Measure:
     got: Callable[[Array, Array], float]
     possible: Callable[[Array], float]
 
+    @property
+    def scale(self) -> int:
+        """The factor by which an accuracy is shown: 100, percent, or 1, R²."""
+        return 100 if self.is_fraction else 1
+
+    @property
+    def label(self) -> str:
+        """What an axis or a column is called, with the unit: accuracy (%), or R²."""
+        return f"{self.name} (%)" if self.is_fraction else self.name
+
     def renamed(self, metric: str) -> str:
         """The name of a metric as it is shown: ``validation_accuracy`` is ``validation_r2``."""
         return metric.replace("accuracy", self.metric)
@@ -43,8 +53,18 @@ class Measure:
 
     def difference(self, *values: float, form: str = "+.3g") -> str:
         """Differences of accuracies in words: +0.3 to +1.9 points; of R² without a unit."""
-        scale, unit = (100, " points") if self.is_fraction else (1, "")
-        return " to ".join(f"{scale * value:{form}}" for value in values) + unit
+        unit = " points" if self.is_fraction else ""
+        return " to ".join(f"{self.scale * value:{form}}" for value in values) + unit
+
+    def interval(self, low: float, high: float) -> str:
+        """The ends of an interval in words: 94.4 to 96.1 %."""
+        return f"{self.number(low)} to {self.number(high)}{' %' * self.is_fraction}"
+
+    def baseline(self, accuracy: float | None) -> str:
+        """The accuracy of a constant prediction in words; empty for R², where it is 0."""
+        if accuracy is None or not self.is_fraction:
+            return ""
+        return f"always naming the commonest class: {self.text(accuracy)}"
 
     def accuracy(self, got: float, possible: float) -> float:
         """The accuracy on a set, from the sums over its examples.

@@ -1,4 +1,4 @@
-"""What interactive figures are made of: the look, axes, and marks of trials.
+"""The parts of interactive figures: the look, axes, and marks of trials.
 
 Colours are names of the report's style sheet (``var(--blue)``), which its script looks up, so that
 they follow light and dark. Texts are escaped: plotly reads some HTML in them. A trace whose
@@ -35,7 +35,8 @@ ON_COLOURS = {
 }
 """The marks on a ground that is the same in light and in dark."""
 
-Place = Callable[[Point], float | None]
+Position = Callable[[Point], float | None]
+"""Where a trial is drawn along an axis; None where it has no value."""
 FONT = "system-ui, Segoe UI, Roboto, Helvetica Neue, Noto Sans, Arial, sans-serif"
 
 
@@ -95,7 +96,7 @@ def whole_axis(largest: int) -> dict[str, Any]:
     return {"dtick": 1} if largest <= 10 else {"tickformat": "d"}
 
 
-def place_on(parameter: Parameter) -> Place:
+def place_on(parameter: Parameter) -> Position:
     """The place of a trial on the axis of a hyper-parameter."""
 
     def place(point: Point) -> float | None:
@@ -106,8 +107,8 @@ def place_on(parameter: Parameter) -> Place:
 
 
 def mark(
-    figure: go.Figure, stage: StageFindings, x: Place, texts: dict[int, str],
-    y: Place | None = None, marks: dict[str, dict[str, Any]] = MARKS,
+    figure: go.Figure, stage: StageFindings, x: Position, texts: dict[int, str],
+    y: Position | None = None, marks: dict[str, dict[str, Any]] = MARKS,
 ) -> None:  # fmt: skip
     """Mark every trial; one without an objective at the lower edge, where that is the height."""
     complete = stage.of("complete")

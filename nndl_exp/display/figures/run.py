@@ -43,15 +43,14 @@ def learning_curves(
     figure.subplots_adjust(left=0.075, right=0.985, bottom=0.22, top=0.91, wspace=0.19)
     figure.suptitle(title, fontsize=10)
     cost, accuracy = figure.subplots(1, 2)
-    scale = 100 if measure.is_fraction else 1
     for name, colour, dashes in SETS:
         label = "training" if name == "training" else monitor
-        for axes, kind, factor in ((cost, "cost", 1), (accuracy, "accuracy", scale)):
+        for axes, kind, factor in ((cost, "cost", 1), (accuracy, "accuracy", measure.scale)):
             _curves(axes, histories, f"{name}_{kind}", factor, label, color=colour,
                     linestyle=dashes)  # fmt: skip
     cost.set(xlabel="epoch", ylabel="cost C")
     Scale(None).apply(cost, _drawn(cost))
-    accuracy.set(xlabel="epoch", ylabel="accuracy (%)" if scale == 100 else measure.name)
+    accuracy.set(xlabel="epoch", ylabel=measure.label)
     Scale.of_accuracy(measure).apply(accuracy, _drawn(accuracy))
     _finish(figure, best)
     return figure

@@ -41,7 +41,7 @@ class Scale:
     @classmethod
     def of_accuracy(cls, measure: Measure) -> "Scale":
         """The scale of accuracies in percent, or of R²."""
-        return cls(100.0 if measure.is_fraction else 1.0)
+        return cls(float(measure.scale))
 
     def height(self, value: ArrayLike) -> Floats:
         """The height that a value is drawn at."""

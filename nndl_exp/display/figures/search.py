@@ -135,7 +135,9 @@ def learning_curves(stage: StageFindings) -> Chart:
     sign = stage.objective.sign
     ranked = sorted(stage.of("complete", "pruned"), key=lambda p: -sign * (p.value or 0.0))
     kept = [p.number for p in ranked[:MOST_CURVES]]
-    figure = plot_intermediate_values(_study(stage, curves=set(kept)))
+    study = optuna.create_study(direction=_direction(stage.objective))
+    study.add_trials([_curve(stage, stage.trials[number]) for number in sorted(kept)])
+    figure = plot_intermediate_values(study)
     texts, order = texts_of(stage), {number: place for place, number in enumerate(kept)}
     values = list[float]()
     for trace, number in zip(figure.data, sorted(kept), strict=True):
@@ -171,20 +173,15 @@ def _direction(objective: Objective) -> StudyDirection:
     return StudyDirection.MINIMIZE if objective.by_cost else StudyDirection.MAXIMIZE
 
 
-def _study(stage: StageFindings, curves: set[int] | None = None) -> optuna.Study:
-    """The finished trials as a study in memory; with ``curves``, those alone with their epochs."""
+def _study(stage: StageFindings) -> optuna.Study:
+    """The completed trials as a study in memory."""
     study = optuna.create_study(directions=stage.search.directions)
-    distributions = stage.search.space.distributions
-    for trial, point in zip(stage.trials, stage.points, strict=True):
-        if curves is not None:
-            if trial.number in curves:
-                study.add_trial(_curve(stage, trial))
-            continue
-        if point in stage.of("complete"):
-            params = stage.search.space.params_of(stage.search.varied(trial.config))
-            values = [value for value in (point.value, point.size) if value is not None]
-            own = {name: distributions[name] for name in params}
-            study.add_trial(create_trial(params=params, distributions=own, values=values))
+    space = stage.search.space
+    for point in stage.of("complete"):
+        params = space.params_of(stage.search.varied(stage.trials[point.number].config))
+        values = [value for value in (point.value, point.size) if value is not None]
+        own = {name: space.distributions[name] for name in params}
+        study.add_trial(create_trial(params=params, distributions=own, values=values))
     return study
 
 

@@ -1,7 +1,7 @@
 """Figures of a study's course: one for each stage, and the time to an accuracy."""
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from math import isclose
 from textwrap import wrap
 from typing import Any
@@ -88,7 +88,7 @@ def against_epoch(stage: StageFindings) -> Figure:
     stops = stage.decision.numbers.get("stops_at") if stage.decision else None
     if stops is not None:
         axes.axvline(stops, color=CHOSEN, linestyle=":", label=f"stops after {stops} epochs")
-    axes.set(xlabel="epoch", ylabel=_accuracy(stage, "best {} so far"))
+    axes.set(xlabel="epoch", ylabel=_best_label(stage))
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     return _finish(figure, axes, Scale.of_accuracy(stage.objective.measure), drawn)
 
@@ -108,8 +108,7 @@ def against_time(stage: StageFindings) -> Figure:
             epoch * np.arange(1, len(best) + 1), best, **style, linewidth=3 if chosen else 1.4,
             label=_named(stage, trial, 1) + " (chosen)" * bool(chosen),
         )  # fmt: skip
-    axes.set(xlabel="estimated training time (s)", xscale="log")
-    axes.set(ylabel=_accuracy(stage, "best {} so far"))
+    axes.set(xlabel="estimated training time (s)", xscale="log", ylabel=_best_label(stage))
     _plain_log_axis(axes)
     return _finish(figure, axes, Scale.of_accuracy(stage.objective.measure), drawn)
 
@@ -166,7 +165,7 @@ def configurations(stage: StageFindings) -> Figure:
     axes.set_yticks(range(len(names)), names, fontsize=8.5)
     for text, (_, chosen) in zip(axes.get_yticklabels(), groups.values(), strict=True):
         text.set_fontweight("bold" if chosen else "normal")
-    axes.set(xlabel=_accuracy(stage, "{}"), ylim=(len(names) - 0.4, -0.6))
+    axes.set(xlabel=f"validation {stage.objective.measure.label}", ylim=(len(names) - 0.4, -0.6))
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower right", ncols=2, fontsize=8, frameon=False)
     return figure
@@ -175,15 +174,15 @@ def configurations(stage: StageFindings) -> Figure:
 def _groups(stage: StageFindings) -> dict[str, tuple[list[float], bool]]:
     """The accuracies of each configuration, by the settings in which it differs, and whether it was
     chosen; the first ones, where there are many."""
-    found: dict[RunConfig, list[float]] = {}
+    found = dict[RunConfig, list[float]]()
     for trial in stage.trials:
         if (accuracy := trial.result.validation_accuracy) is not None:
             config = without_seed(trial.config)
             found.setdefault(config, []).append(stage.objective.shown(accuracy))
-    chosen = stage.chosen()
+    shown = zip(names_of(list(found), stage), found.items(), strict=True)
     return {
-        name: (found[config], config == chosen)
-        for config, name in list(names_of(list(found), stage).items())[:_MOST_GROUPS]
+        name: (values, stage.is_chosen(config))
+        for name, (config, values) in islice(shown, _MOST_GROUPS)
     }
 
 
@@ -191,12 +190,12 @@ def time_to_accuracy(climb: Climb, measure: Measure) -> Figure:
     """The best validation accuracy of any epoch against the training time of all trials."""
     figure = Figure(figsize=(9, 3.6))
     figure.subplots_adjust(left=0.075, right=0.985, bottom=0.15, top=0.88)
-    axes, scale = figure.subplots(), 100 if measure.is_fraction else 1
+    axes = figure.subplots()
     seconds = [step.seconds for step in climb.steps]
-    values = [scale * step.accuracy for step in climb.steps]
+    values = [measure.scale * step.accuracy for step in climb.steps]
     axes.step([*seconds, climb.seconds], [*values, values[-1]], where="post", color=VALIDATION)
     axes.set(xscale="log", xlabel="training time of all trials so far (s)",
-             ylabel="best accuracy (%)" if scale == 100 else f"best {measure.name}")  # fmt: skip
+             ylabel=f"best {measure.label}")  # fmt: skip
     axes.set_xlim(seconds[0] * 0.9, climb.seconds * 1.05)
     _plain_log_axis(axes)
     Scale.of_accuracy(measure).apply(axes, values)
@@ -227,7 +226,7 @@ def draw_stage(stage: StageFindings) -> Drawing | None:
     picture = PICTURES.get(stage.search.key)
     if picture is None or not stage.of("complete", "pruned"):
         return None
-    return Drawing.of(picture.__name__, lambda: picture(stage))
+    return Drawing(picture.__name__, picture(stage))
 
 
 def _of_first_seed(trials: Sequence[Trial]) -> list[Trial]:
@@ -259,9 +258,8 @@ def _best_so_far(stage: StageFindings, trial: Trial) -> list[float]:
     return list(accumulate(shown, max))
 
 
-def _accuracy(stage: StageFindings, form: str) -> str:
-    measure = stage.objective.measure
-    return form.format(f"validation {measure.name}") + (" (%)" if measure.is_fraction else "")
+def _best_label(stage: StageFindings) -> str:
+    return f"best validation {stage.objective.measure.label} so far"
 
 
 def _named(stage: StageFindings, trial: Trial, count: int | None = None) -> str:

@@ -1,7 +1,7 @@
 """The style of all figures, and writing one: whole or not at all."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,10 @@ class Drawing:
     name: str
     figure: Figure
 
-    @classmethod
-    def of(cls, name: str, draw: Callable[[], Figure]) -> "Drawing":
-        """Draw a figure."""
-        figure = draw()
-        for text in figure.texts:
-            if text.get_text() == figure.get_suptitle():
+    def __post_init__(self) -> None:
+        for text in self.figure.texts:
+            if text.get_text() == self.figure.get_suptitle():
                 text.set_gid(TITLE)
-        return cls(name, figure)
 
     def content(self, suffix: str) -> bytes:
         """The content of its file in a format.

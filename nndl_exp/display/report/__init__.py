@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from nndl_exp.config import TrackingConfig, to_mapping, to_yaml
-from nndl_exp.database import mlflow_file
+from nndl_exp.database import is_tracked
 from nndl_exp.datasets import Dataset
 from nndl_exp.display.findings import StageFindings, finalists
 from nndl_exp.display.report import search, stages, verdict
@@ -22,7 +22,7 @@ from nndl_exp.display.report.environment import environment
 from nndl_exp.display.report.network import Shown, network
 from nndl_exp.display.report.pictures import Place
 from nndl_exp.display.report.trials import trials_table
-from nndl_exp.display.words import baseline_text, looks_text, when
+from nndl_exp.display.words import baseline_text, counted, looks_text, when
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
 from nndl_exp.records import atomic
@@ -34,11 +34,15 @@ from nndl_exp.study.summary import Summary
 FILE = "report.html"
 LARGEST = 5_000_000
 """Bytes of a report; one that would be larger does without charts."""
+_TOO_LARGE = (
+    f"The charts are left out: with them the report would be larger than {LARGEST / 1e6:g} MB. "
+    "Their trials are in the table of all trials."
+)
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a report is made from, beside the study's records.
+    """The study that a report is made of, and what is not in its records.
 
     ``stages`` are the stages so far; none where the study can't be opened, and then ``why`` says
     why. ``looks`` is what the test set said, in words, empty where nobody looked. ``tracking`` is
@@ -57,10 +61,10 @@ class Sources:
 def sources_of(
     found: Summary, stages: Sequence[StageFindings], tracking: TrackingConfig, why: str = ""
 ) -> Sources:
-    """What the report of a study is made from; ``tracking`` is where it would be shown."""
+    """The sources of the report of a study; ``tracking`` is where MLflow would show it."""
     data = settings.load(found.folder, found.config.output).data
     looks = looks_text(looks_at_study(found.config, found.name, data))
-    tracked = bool(tracking.uri) or mlflow_file(found.config.output).exists()
+    tracked = is_tracked(found.config.output, tracking)
     return Sources(found, stages, why, looks, tracking if tracked else None)
 
 
@@ -92,8 +96,12 @@ def render(sources: Sources, *, interactive: bool = True) -> str:
     shown = Shown()
     if found.best is not None:
         shown = network(found.best, found.replicates(), dataset, why, place)
-    charts = search.of_study(sources.stages, best, place)
-    charts += [chart for stage in searches for chart in search.of_search(stage)]
+    pictures = search.of_study(sources.stages, best, place)
+    lacking = [_TOO_LARGE]
+    if interactive:
+        pictures += [chart for stage in searches for chart in search.of_search(stage)]
+        lacking = [line for stage in searches for line in search.lacking(stage)]
+    pictures = [picture for picture in pictures if interactive or not picture.chart]
     return _template().render(
         found=found,
         verdict=said,
@@ -105,14 +113,14 @@ def render(sources: Sources, *, interactive: bool = True) -> str:
         commands=verdict.commands(found, best, sources.tracking),
         why=sources.why,
         chapters=stages.chapters(found, sources.stages, place),
-        pictures=charts,
-        lacking=[line for stage in searches for line in search.lacking(stage)],
+        pictures=pictures,
+        lacking=lacking,
         network=shown,
         best=best,
         trials=trials_table(sources.stages),
         settings=to_yaml(to_mapping(found.best.config())) if found.best else "",
         environment=environment(found.best, dataset, why),
-        **_scripts({p.key: p.chart for p in charts if p.chart and interactive}),
+        **_scripts({p.key: p.chart for p in pictures if p.chart}),
     )
 
 
@@ -136,7 +144,7 @@ def _facts(sources: Sources, dataset: Dataset | None) -> list[tuple[str, str]]:
     )
     ended = f", last trial {when(found.ended)}" if found.ended else ""
     return [
-        ("State", f"{found.state}, {found.trials} trials{ended}"),
+        ("State", f"{found.state}, {counted(found.trials, 'trial')}{ended}"),
         ("Strategy", found.config.strategy.name.replace("_", " ")),
         ("Data", title + sizes),
         ("Test set", sources.looks or "locked: nobody has looked at it"),

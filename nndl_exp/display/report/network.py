@@ -81,8 +81,7 @@ def _curves(runs: Sequence[RunDirectory], place: Place) -> Picture:
     else:
         text = "Its one training: a study in stages trains it again with new seeds."
     text += " Training far above validation is overfitting."
-    name = "learning_curves"
-    drawing = Drawing.of(name, lambda: run_figures.learning_curves(histories, measure))
+    drawing = Drawing("learning_curves", run_figures.learning_curves(histories, measure))
     return image(drawing, place, "recommended_curves", "Learning curves", text)
 
 
@@ -95,7 +94,7 @@ def _weights(net: Network, reading: Reading, place: Place) -> Picture:
         f"The weights into {many} {which} with the longest weight vectors, as pictures of the "
         "inputs: blue is positive, red negative, white none."
     )
-    drawing = Drawing.of("weights", lambda: run_figures.first_layer_weights(net, reading))
+    drawing = Drawing("weights", run_figures.first_layer_weights(net, reading))
     return image(drawing, place, "weights", "What the first layer looks for", text)
 
 
@@ -113,8 +112,8 @@ def _classes(shown: Shown, net: Network, dataset: Dataset, place: Place) -> None
     ]  # fmt: skip
     shape = dataset.shape
     if shape is not None and len(at):
-        drawing = Drawing.of("confidently_wrong", lambda: figures.confidently_wrong(
-            found, validation.x, shape, names, at))  # fmt: skip
+        figure = figures.confidently_wrong(found, validation.x, shape, names, at)
+        drawing = Drawing("confidently_wrong", figure)
         text = (
             f"The {len(at)} most confident mistakes on the validation set: the true class, the "
             "predicted class, and its probability."
@@ -136,7 +135,7 @@ def _confusion(found: Predictions, names: Sequence[str], place: Place) -> Pictur
             f" The commonest mistake is to take {names[row]} for {names[column]}: "
             f"{mistakes[row, column]} of {counts[row].sum()}."
         )
-    drawing = Drawing.of("confusion_matrix", lambda: figures.confusion_matrix(counts, names))
+    drawing = Drawing("confusion_matrix", figures.confusion_matrix(counts, names))
     return image(drawing, place, "confusion_matrix", "Confusion matrix", text)
 
 
@@ -152,7 +151,7 @@ def _calibration(found: Predictions, net: Network, place: Place) -> Picture:
     )
     if net.parts.output != "softmax":
         text += " Its outputs are divided by their sum to be probabilities."
-    drawing = Drawing.of("calibration", lambda: figures.reliability(measured))
+    drawing = Drawing("calibration", figures.reliability(measured))
     return image(drawing, place, "calibration", "Calibration", text)
 
 
@@ -171,5 +170,5 @@ def _residuals(net: Network, dataset: Dataset, place: Place) -> Picture:
     )
     if dataset.n_out > 1:
         text += f" The first of {dataset.n_out} numbers."
-    drawing = Drawing.of("residuals", lambda: figures.residuals(actual, predicted, "value"))
+    drawing = Drawing("residuals", figures.residuals(actual, predicted, "value"))
     return image(drawing, place, "residuals", "Predicted and actual values", text)

@@ -43,7 +43,7 @@ def of_study(
         )
         if len(stages) > 1:
             text += " Each stage's number is where it begins."
-        drawing = Drawing.of("time_to_accuracy", lambda: time_to_accuracy(rise, measure))
+        drawing = Drawing("time_to_accuracy", time_to_accuracy(rise, measure))
         shown.append(image(drawing, place, "time_to_accuracy", "Time to accuracy", text))
     return shown
 

@@ -7,8 +7,8 @@ from typing import Any
 from nndl_exp.display.figures.stages import draw_stage
 from nndl_exp.display.findings import StageFindings
 from nndl_exp.display.report.pictures import Picture, Place, image
-from nndl_exp.display.words import counted, seconds_text, states_text
-from nndl_exp.study.search import Trial
+from nndl_exp.display.words import counted, seconds_text
+from nndl_exp.study.search import Trial, states_text
 from nndl_exp.study.study import summary_of, title_of
 from nndl_exp.study.summary import Summary
 
@@ -49,8 +49,7 @@ def counts(trials: Sequence[Trial]) -> str:
         return "no trial has ended"
     seconds = sum(trial.result.seconds for trial in trials)
     spent = f"{seconds:.2g} s" if seconds < 10 else seconds_text(seconds)
-    states = states_text(trial.result.state for trial in trials)
-    return f"{counted(len(trials), 'trial')} ({states}), {spent} of training"
+    return f"{counted(len(trials), 'trial')} ({states_text(trials)}), {spent} of training"
 
 
 def _numbers(numbers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -92,9 +91,5 @@ def _pictures(stage: StageFindings, place: Place) -> list[Picture]:
     if drawing is None:
         return []
     title, text = _SHOWN[drawing.name]
-    key, own = f"{stage.search.key}-{drawing.name}", Place(_folder(stage), place.formats)
-    return [image(drawing, own, key, title, text)]
-
-
-def _folder(stage: StageFindings) -> Any:
-    return stage.search.directory / "figures"
+    own = Place(stage.search.directory / "figures", place.formats)
+    return [image(drawing, own, f"{stage.search.key}-{drawing.name}", title, text)]

@@ -36,8 +36,8 @@ def trials_table(stages: Sequence[StageFindings]) -> Table | None:
         return None
     varied = dict.fromkeys(chain.from_iterable(s.search.declared.settings for s in begun))
     objective = begun[0].objective
-    unit = " (%)" if objective.measure.is_fraction and not objective.by_cost else ""
-    headings = ["stage", "trial", f"{objective.name}{unit}", *map(short_name, varied), "epochs",
+    judged = "cost" if objective.by_cost else objective.measure.label
+    headings = ["stage", "trial", judged, *map(short_name, varied), "epochs",
                 "seconds", "ended by"]  # fmt: skip
     rows = [list(_row(stage, trial, varied)) for stage in begun for trial in stage.trials]
     return Table(headings, rows[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
@@ -51,7 +51,7 @@ def _row(stage: StageFindings, trial: Trial, varied: dict[str, Any]) -> Iterator
     if value is None:
         yield Cell("", -1e300 * stage.objective.sign)
     else:
-        yield Cell(f"{value:.4f}" if value < 10 else f"{value:.2f}", value)
+        yield Cell(stage.objective.number(value), value)
     for name in varied:
         setting = settings[name]
         number = isinstance(setting, int | float) and not isinstance(setting, bool)

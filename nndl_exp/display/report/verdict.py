@@ -8,8 +8,9 @@ from nndl_exp.datasets import Dataset
 from nndl_exp.display.commands import Commands
 from nndl_exp.display.figures.scale import Floats, Scale
 from nndl_exp.display.findings import Accuracy, Finalist, accuracy_of
-from nndl_exp.display.words import network_text
+from nndl_exp.display.words import baseline_text, network_text
 from nndl_exp.run import measure_of
+from nndl_exp.study.stages.chapter3.settings import START
 from nndl_exp.study.summary import Summary
 from nndl_exp.training.accuracy import Measure
 
@@ -23,16 +24,15 @@ def sentence(
         return f"No trial has trained to its end: {tried}.", ""
     runs, config = found.replicates(), found.best.config()
     accuracy, measure = accuracy_of(runs, dataset), measure_of(config)
-    kept = any(one.recommended and one.name == "the start" for one in finalists)
+    kept = any(one.recommended and one.name == START for one in finalists)
     text = "Tuning brought no improvement that can be shown: keep the start. " * kept
     text += f"{network_text(config)} {_does(measure, accuracy, dataset)}"
     if len(runs) > 1:
         text += f", in the mean of {len(runs)} new seeds"
     if interval := interval_text(measure, accuracy):
         text += f" (95 % interval {interval})"
-    baseline = dataset.baseline(dataset.validation) if dataset else None
-    if baseline is not None:
-        text += f"; always naming the commonest class, {measure.text(baseline)}"
+    if dataset and (baseline := baseline_text(dataset)):
+        text += f"; {baseline}"
     chosen = "" if len(runs) > 1 else " It was chosen by these very examples: expect less."
     how = f"Interval: {accuracy.how}"
     if accuracy.low is None:
@@ -51,8 +51,7 @@ def interval_text(measure: Measure, accuracy: Accuracy) -> str:
     """An interval in words, 94.4 to 96.1 %; empty where there is none."""
     if accuracy.low is None or accuracy.high is None:
         return ""
-    ends = " to ".join(measure.number(end) for end in (accuracy.low, accuracy.high))
-    return ends + " %" * measure.is_fraction
+    return measure.interval(accuracy.low, accuracy.high)
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Row:
 
 def rows(finalists: Sequence[Finalist], measure: Measure) -> list[Row]:
     """The finalists as the rows of a table."""
-    scale, unit = Scale.of_accuracy(measure), 100 if measure.is_fraction else 1
+    scale, unit = Scale.of_accuracy(measure), measure.scale
     ends = [
         scale.height([unit * value for value in (a.mean if a.low is None else a.low, a.mean,
                                                  a.mean if a.high is None else a.high)])

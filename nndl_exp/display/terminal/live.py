@@ -12,12 +12,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nndl_exp.config import RunConfig
+from nndl_exp.config import RunConfig, settings_text
 from nndl_exp.display.terminal.pace import Pace
 from nndl_exp.display.terminal.sparkline import sparkline
 from nndl_exp.display.terminal.trials import TrialLines
 from nndl_exp.display.terminal.watch import Training, Watch
-from nndl_exp.display.words import counted, seconds_text, settings_text
+from nndl_exp.display.words import counted, seconds_text
 from nndl_exp.study.search import Search, Trial, ranked
 
 _BEST, _TRAINING = 5, 4

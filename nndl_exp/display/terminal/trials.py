@@ -1,9 +1,9 @@
 """The table of trials on a terminal, a line at a time."""
 
 from nndl_exp.config import short_name, value_text
+from nndl_exp.display.findings import Objective
 from nndl_exp.display.words import accuracy_text
 from nndl_exp.records import Result
-from nndl_exp.run import measure_of
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.chapter3 import BY_TRAINING_COST
 
@@ -17,8 +17,7 @@ class TrialLines:
 
     def __init__(self, search: Search) -> None:
         self.search = search
-        self.by_cost = search.config.run.training.judged_by == "validation_cost"
-        self._measure = measure_of(search.config.run)
+        self.objective = Objective.of(search.config.run)
         self._names = search.space.settings
         self._widths = {name: max(7, len(_heading(name)) + 1) for name in self._names}
         for name in search.space.settings:
@@ -57,8 +56,7 @@ class TrialLines:
         return f"{value}   {self._varied(trial)}{_ended(trial.result)}"
 
     def _heading(self) -> str:
-        value = "cost" if self.by_cost else self._measure.name
-        return f"{'#':>4}  {value:<10}"
+        return f"{'#':>4}  {self.objective.name:<10}"
 
     def _varied_headings(self) -> str:
         return "".join(f"{_heading(name):<{self._widths[name]}}" for name in self._names)
@@ -73,7 +71,7 @@ class TrialLines:
         if not trial.ok or trial.goodness <= self._goodness:
             return False
         self._goodness = trial.goodness
-        self.best = -trial.goodness if self.by_cost else trial.goodness
+        self.best = self.objective.sign * trial.goodness
         self.best_number = trial.number
         return True
 
@@ -81,16 +79,17 @@ class TrialLines:
         result = trial.result
         if result.state in ("diverged", "failed"):
             return result.state
-        if self.by_cost:
+        if self.objective.by_cost:
             return self.number(result.validation_cost or 0.0)
         accuracy = result.validation_accuracy or 0.0
         if result.state == "pruned":
             return self.number(accuracy)
-        return accuracy_text(self._measure, accuracy, len(self.search.dataset.validation))
+        return accuracy_text(self.objective.measure, accuracy, len(self.search.dataset.validation))
 
     def number(self, value: float) -> str:
         """The objective: a cost, an accuracy in percent, or R²."""
-        return f"{value:.4f}" if self.by_cost else self._measure.number(value)
+        by_cost, measure = self.objective.by_cost, self.objective.measure
+        return f"{value:.4f}" if by_cost else measure.number(value)
 
 
 def _ended(result: Result) -> str:

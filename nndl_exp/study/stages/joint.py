@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import inf, prod
 from typing import Any
 
-from nndl_exp.config import SweepConfig, flatten, to_mapping
+from nndl_exp.config import SweepConfig, flatten, settings_text, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.study import warm_start
 from nndl_exp.study.proposing import objectives
@@ -19,7 +19,7 @@ from nndl_exp.study.proposing.proposer import Judge, OptunaProposer, Plan, Propo
 from nndl_exp.study.proposing.ranges import describe
 from nndl_exp.study.proposing.search_space import Params, SearchSpace, nearest
 from nndl_exp.study.proposing.widening import WIDEN_EVERY, Widening
-from nndl_exp.study.search import Search, ranked
+from nndl_exp.study.search import Search, ranked, states_text
 from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import judged
 from nndl_exp.study.stages.stage import Decision, Facts
@@ -123,8 +123,7 @@ class Sampled:
             return None
         best = winner(search, trials)
         if best is None:
-            states = settings.states([trial.result.state for trial in trials])
-            why = f"no trial trained to its end ({states})"
+            why = f"no trial trained to its end ({states_text(trials)})"
             return Decision(self.config.run, (why,), stop=True)
         baseline = "" if self._facts.later else settings.baseline(self._facts)
         if not self._facts.later and (tried := len(ranked(trials))) > 1:
@@ -134,7 +133,7 @@ class Sampled:
         )
         words = [
             f"{name}: {judged(best)} by trial {best.number} of {len(trials)}: "
-            f"{settings.in_words(search.varied(best.config))}{baseline}",
+            f"{settings_text(search.varied(best.config))}{baseline}",
             *_wider(search),
             *verdict(search, trials, best),
         ]
@@ -203,7 +202,7 @@ def _first(space: SearchSpace, config: SweepConfig, facts: Facts) -> tuple[list[
             params = space.params_of(asked)
         except UserError:
             if asked in config.study.enqueue:
-                said = settings.in_words(asked)
+                said = settings_text(asked)
                 notes.append(f"not tried: {said} of study.enqueue lies outside these ranges")
         else:
             first += [params] if params not in first else []

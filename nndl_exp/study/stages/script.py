@@ -19,7 +19,7 @@ from nndl_exp.nn.arrays import Array
 from nndl_exp.run import data_of
 from nndl_exp.study.proposing.proposer import Proposal, Settled
 from nndl_exp.study.proposing.search_space import Params, SearchSpace
-from nndl_exp.study.scores import constant_scores, scores, standard_error, training_costs
+from nndl_exp.study.scores import standard_error, training_costs
 from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.stage import Decision, Facts
 from nndl_exp.training import Epoch
@@ -35,11 +35,8 @@ class Seen(Trial):
 
     @cached_property
     def scores(self) -> Array:
-        """What each validation example adds to the accuracy; see ``nndl_exp.study.scores``. A
-        training that failed predicts nothing better than a constant."""
-        if not self.ok:
-            return constant_scores(self.config, self.search.dataset)
-        return scores(self.search.run_directory(self.number), self.search.dataset)
+        """What each validation example adds to the accuracy, (n,); see ``Search.scores``."""
+        return self.search.scores(self)
 
     @cached_property
     def standard_error(self) -> float:

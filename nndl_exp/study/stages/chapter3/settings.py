@@ -1,8 +1,7 @@
 """What the stages say settings with: configs changed, distributions, numbers in words."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,19 +13,21 @@ from nndl_exp.config import (
     ScheduleConfig,
     StoppingConfig,
     flatten,
-    setting_text,
+    settings_text,
     to_mapping,
 )
 from nndl_exp.nn.arrays import Array
 from nndl_exp.run import measure_of
 from nndl_exp.study.proposing.search_space import Params
-from nndl_exp.study.search import Trial, ranked
+from nndl_exp.study.search import Trial, ranked, states_text
 from nndl_exp.study.stages.script import Seen
 from nndl_exp.study.stages.stage import Decision, Facts
 
 LEAST_IMAGES = 1000
 """The book tunes on so many; with fewer a stage would see little but noise."""
 
+START = "the start"
+"""The name of the configuration that a study began with."""
 NOT_PAID = "what is left of the work does not pay for it"
 
 
@@ -129,14 +130,14 @@ def differences(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
     return varied
 
 
-def in_words(values: Mapping[str, Any]) -> str:
-    """Settings as they are read: eta 0.27, lmbda 0.8, hidden 140."""
-    return ", ".join(setting_text(name, _read(value)) for name, value in values.items())
-
-
-def _read(value: Any) -> Any:
-    """The value of a choice; an architecture's is JSON."""
-    return json.loads(value) if isinstance(value, str) and value.startswith("[") else value
+def names(configs: Sequence[RunConfig], start: RunConfig) -> list[str]:
+    """The name of each configuration: the settings in which it differs from the others, or
+    ``START`` for that which the study began with."""
+    varied = differences(configs)
+    return [
+        START if config == start else settings_text(point(config, *varied)) or "as it was"
+        for config in configs
+    ]
 
 
 def scores(trials: Sequence[Seen]) -> Array:
@@ -154,14 +155,8 @@ def nothing(facts: Facts, trials: Sequence[Trial]) -> Decision:
 
     It ends the study where no stage is left that could find a run which does.
     """
-    how = states([trial.result.state for trial in trials])
-    words = f"no trial trained to its end ({how}); the run stays as it was"
+    words = f"no trial trained to its end ({states_text(trials)}); the run stays as it was"
     return Decision(facts.base, (words,), stop=not facts.later)
-
-
-def states(ended: Iterable[str]) -> str:
-    """States of trials, counted: 3 diverged, 1 failed."""
-    return ", ".join(f"{count} {state}" for state, count in sorted(Counter(ended).items()))
 
 
 def goodness_text(config: RunConfig, goodness: float) -> str:
@@ -173,10 +168,8 @@ def goodness_text(config: RunConfig, goodness: float) -> str:
 
 def baseline(facts: Facts) -> str:
     """What an accuracy has to be compared with, in words; nothing for R²."""
-    measure = measure_of(facts.base)
-    if not measure.is_fraction:
-        return ""
-    return f" (always naming the commonest class: {measure.text(facts.chance)})"
+    words = measure_of(facts.base).baseline(facts.chance)
+    return f" ({words})" if words else ""
 
 
 def judged(trial: Trial) -> str:

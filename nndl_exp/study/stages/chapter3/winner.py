@@ -84,7 +84,7 @@ def script(facts: Facts, options: Options) -> Script:
             break
     if not any(map(race.completed, range(len(finalists)))):
         return settings.nothing(facts, first)
-    return _decision(race, options, varied)
+    return _decision(race, options)
 
 
 def _trained(
@@ -194,11 +194,11 @@ def new_seeds(facts: Facts, n: int) -> list[int]:
     return list(islice(free, n))
 
 
-def _decision(race: Race, options: Options, varied: dict[str, list[Any]]) -> Decision:
+def _decision(race: Race, options: Options) -> Decision:
     """Recommend a finalist, and say how it compares with the others."""
     means = [race.mean(i) for i in range(len(race.finalists))]
     chosen, how = _chosen(race, options, means)
-    names = [_name(race, i, varied) for i in range(len(means))]
+    names = settings.names(race.finalists, race.finalists[race.begin])
     values = [measure_of(race.facts.base).text(mean) for mean in means]
     others = sorted((i for i in range(len(means)) if i != chosen), key=lambda i: -means[i])
     seeds, facts = [len(group) for group in race.trials], race.facts
@@ -238,13 +238,6 @@ def _chosen(race: Race, options: Options, means: Sequence[float]) -> tuple[int, 
     return best, ""
 
 
-def _name(race: Race, i: int, varied: dict[str, list[Any]]) -> str:
-    """A finalist by the settings in which they differ."""
-    if i == race.begin:
-        return "the start"
-    return settings.in_words(settings.point(race.finalists[i], *varied))
-
-
 def _compared(race: Race, chosen: int, other: int, name: str) -> str:
     """How the recommended finalist compares with another."""
     if not race.completed(other):
@@ -275,11 +268,9 @@ def _detectable(race: Race, chosen: int, margin: float) -> list[str]:
 
 def _interval(race: Race, i: int) -> str:
     """The interval of a finalist's accuracy, in words; nothing where it has none."""
-    found = mean_interval(race.scores(i)) if measure_of(race.facts.base).is_fraction else None
-    if found is None:
-        return ""
-    low, high = (100 * end for end in found)
-    return f" (95 % interval {low:.1f} to {high:.1f} %)"
+    measure = measure_of(race.facts.base)
+    found = mean_interval(race.scores(i)) if measure.is_fraction else None
+    return f" (95 % interval {measure.interval(*found)})" if found else ""
 
 
 def _plain(facts: Facts, difference: float) -> str:
