@@ -59,8 +59,8 @@ def weights(sizes: tuple[int, ...], dtype: str) -> tuple[list[Any], list[Any]]:
 
 def nndl_exp(sizes: tuple[int, ...], m: int) -> Step:
     """This project's step, as ``train`` takes it."""
+    from nndl_exp.fast.fused import FusedStep
     from nndl_exp.nn.network import Network, Parts
-    from nndl_exp.training.fused import FusedStep
 
     network = Network(*weights(sizes, "float32"), Parts())
     xs, ys = data(m, "float32")
@@ -289,7 +289,7 @@ def fit() -> str:
     """
     from scipy.optimize import least_squares
 
-    from nndl_exp.nn.blas import blas_threads
+    from nndl_exp.fast.blas import blas_threads
     from nndl_exp.training.update_time import CONSTANTS, time_terms
 
     with blas_threads(1):

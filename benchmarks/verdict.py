@@ -23,8 +23,8 @@ from benchmarks.readme import table, write_section
 from nndl_exp.api import Dataset, RunConfig, compare, initial_network, load_config, train
 from nndl_exp.datasets.dataset import Labelled, Measured
 from nndl_exp.datasets.split import split
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.nn.arrays import Array
-from nndl_exp.nn.blas import blas_threads
 from nndl_exp.run import data_of, measure_of, settings_of
 from nndl_exp.study.scores import example_scores
 from nndl_exp.study.stages.chapter3.winner import looks

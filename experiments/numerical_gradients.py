@@ -14,8 +14,8 @@ import numpy as np
 
 from nndl_exp.book import Experiment, main
 from nndl_exp.book.timing import shortest
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.nn.arrays import Array
-from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.differences import forward_differences
 from nndl_exp.nn.network import Network, Parts, count_parameters
 

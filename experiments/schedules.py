@@ -9,7 +9,7 @@ and by the average gain over 10 epochs: what each would have given, and after ho
 """
 
 from nndl_exp.book import Experiment, main
-from nndl_exp.training.epoch import best_epoch
+from nndl_exp.training.epoch import History
 from nndl_exp.training.stopping import STOPPING
 
 WORDS = ("network.hidden=[30]", "training.eta=0.5", "training.lmbda=5", "training.epochs=120",
@@ -36,15 +36,17 @@ def study(experiment: Experiment) -> None:
     smallest = [float(run.curve("eta").min() / run.curve("eta")[0]) for run in runs["halving"]]
     experiment.compare("smallest η, as a part of the first", None, smallest)
     for name, n in RULES:
-        rule = STOPPING[name](n, GAIN, "validation_accuracy")
+        rule = STOPPING[name](n, GAIN)
         ends, lost = [], []
         for run in runs["constant"]:
-            epochs = run.epochs
-            counts = range(1, len(epochs) + 1)
-            end = next((count for count in counts if rule(epochs[:count])), len(epochs))
-            best = best_epoch(epochs[:end], "validation_accuracy").validation_accuracy
-            ends.append(float(end))
-            lost.append(run.best() - 100 * best)
+            history = History("validation_accuracy")
+            for epoch in run.epochs:
+                history.append(epoch)
+                if rule(history):
+                    break
+            assert history.best is not None
+            ends.append(float(len(history)))
+            lost.append(run.best() - 100 * history.best.validation_accuracy)
         title = f"{name.replace('_', ' ')} in {n}"
         experiment.compare(f"{title}: epochs", None, ends)
         experiment.compare(f"{title}: points lost", None, lost)

@@ -14,7 +14,7 @@ import numpy as np
 from nndl_exp.book import Experiment, main
 from nndl_exp.book.loop import backprop_by_example
 from nndl_exp.book.timing import shortest
-from nndl_exp.nn.blas import blas_threads
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.nn.network import Network, Parts
 
 SIZES = (784, 30, 10)

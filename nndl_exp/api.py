@@ -16,7 +16,8 @@ from nndl_exp.study.search import Trial
 from nndl_exp.study.study import Study
 from nndl_exp.study.verdict import Comparison, compare
 from nndl_exp.sweep import sweep_config
-from nndl_exp.training import Epoch, Streams, evaluate, train
+from nndl_exp.training import Epoch, Settings, Streams, evaluate, train
+from nndl_exp.weights import load_network
 
 __all__ = [
     "Comparison",
@@ -26,6 +27,7 @@ __all__ = [
     "Result",
     "RunConfig",
     "RunDirectory",
+    "Settings",
     "Streams",
     "Study",
     "Trial",
@@ -34,6 +36,7 @@ __all__ = [
     "initial_network",
     "load_config",
     "load_dataset",
+    "load_network",
     "load_study",
     "run",
     "train",

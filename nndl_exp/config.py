@@ -146,7 +146,7 @@ class ScheduleConfig:
     factor: Annotated[float, Field(gt=1)] = 2.0
     """What the learning rate is divided by."""
     end: Annotated[float, Field(gt=1)] = 128.0
-    """plateau ends training when the learning rate would fall to eta / ``end``."""
+    """plateau ends training when the learning rate would fall below eta / ``end``."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -1,7 +1,7 @@
 """One run: config -> data -> network -> training -> record."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -10,21 +10,21 @@ from typing import Any
 from nndl_exp.config import RunConfig, TrainingConfig, flatten, to_mapping
 from nndl_exp.datasets import Dataset, load_dataset
 from nndl_exp.errors import UserError
-from nndl_exp.nn.blas import blas_threads
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.nn.costs import pair
 from nndl_exp.nn.network import Network, Parts
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.records.looks import Look, now, read, register_of
 from nndl_exp.records.origin import Origin
 from nndl_exp.records.run_directory import State
-from nndl_exp.training import Epoch, Streams, train
+from nndl_exp.training import Epoch, Settings, Streams, train
 from nndl_exp.training.accuracy import Measure, measure_for
 from nndl_exp.training.checkpoint import Checkpoint
-from nndl_exp.training.epoch import best_epoch
+from nndl_exp.training.epoch import History
 from nndl_exp.training.expansion import make_expansion
-from nndl_exp.training.loop import Settings
 from nndl_exp.training.schedules import SCHEDULES, Schedule
 from nndl_exp.training.stopping import STOPPING, Stopping, first_of, seconds, target
+from nndl_exp.weights import digest
 
 SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
@@ -117,7 +117,7 @@ def settings_of(config: RunConfig, dataset: Dataset) -> Settings:
         UserError: more or fewer dropout rates than hidden layers, an expansion of examples that
             are not pictures.
     """
-    t, streams, hidden = config.training, Streams(config.seed), config.network.hidden
+    t, hidden = config.training, config.network.hidden
     dropout = t.dropout if isinstance(t.dropout, tuple) else (t.dropout,) * len(hidden)
     if len(dropout) != len(hidden):
         raise UserError(
@@ -129,8 +129,6 @@ def settings_of(config: RunConfig, dataset: Dataset) -> Settings:
         eta=t.eta,
         mini_batch_size=t.mini_batch_size,
         epochs=t.epochs,
-        order=streams.order,
-        dropout_stream=streams.dropout,
         regularizer=t.regularizer,
         lmbda=t.lmbda,
         momentum=t.momentum,
@@ -140,23 +138,23 @@ def settings_of(config: RunConfig, dataset: Dataset) -> Settings:
         input_dropout=t.input_dropout,
         schedule=_schedule(t),
         stopping=_stopping(config),
+        judged_by=t.judged_by,
         monitor_size=None if monitor_size == "all" else monitor_size,
         monitor_every=t.monitor_every,
         layer_metrics=t.layer_metrics,
         measure=measure_of(config),
         expansion=make_expansion(shape=dataset.shape, **vars(t.expansion)),
-        expansion_stream=streams.expansion,
     )
 
 
 def _schedule(t: TrainingConfig) -> Schedule:
     s = t.schedule
-    return SCHEDULES[s.name](s.n, s.factor, s.end, t.judged_by)
+    return SCHEDULES[s.name](s.n, s.factor, s.end)
 
 
 def _stopping(config: RunConfig) -> Stopping:
     t = config.training
-    rules = [STOPPING[t.stopping.name](t.stopping.n, t.stopping.gain, t.judged_by)]
+    rules = [STOPPING[t.stopping.name](t.stopping.n, t.stopping.gain)]
     if t.target_accuracy is not None:
         rules.append(target(t.target_accuracy, measure_of(config)))
     if t.max_seconds is not None:
@@ -190,7 +188,7 @@ class Run:
         self.origin = origin
         self.directory = directory
         self.dataset = dataset
-        self.history: list[Epoch] = []
+        self.history = History(config.training.judged_by)
         self.result: Result | None = None
         self._attrs: dict[str, Any] = {}
         self.settings = settings_of(config, dataset)
@@ -207,7 +205,7 @@ class Run:
             stack.enter_context(blas_threads(self.config.training.blas_threads))
             self.result = self.directory.result()
             self._restore()
-            self._started = time.time() - sum(epoch.seconds for epoch in self.history)
+            self._started = time.time() - self.history.seconds
             self._held = stack.pop_all()
         return self
 
@@ -220,7 +218,7 @@ class Run:
         for epoch in self._train():
             self.history.append(epoch)
             self.directory.append(epoch)
-            if epoch is best_epoch(self.history, self._judged_by):
+            if epoch is self.history.best:
                 self.best = self.network.copy()
             self._checkpoint_if_due()
             yield epoch
@@ -251,30 +249,30 @@ class Run:
             Checkpoint(self.network, self.best, self.history, self.velocity)
         )
 
-    @property
-    def _judged_by(self) -> Any:
-        return self.config.training.judged_by
-
     def _restore(self) -> None:
         self.best = self.network
-        self.velocity = self.settings.rule().velocity(self.network)
+        self.velocity = self.settings.optimizer.velocity(self.network)
         if self.result is not None:
-            self.history = self.directory.epochs()
+            self._remember(self.directory.epochs())
             return
         checkpoint = self.directory.load_checkpoint(self.network)
         if checkpoint is not None:
             self.network, self.best = checkpoint.network, checkpoint.best
-            self.history = list(checkpoint.history)
+            self._remember(checkpoint.history)
             self.velocity = list(checkpoint.velocity)
         self.directory.rewind(self.history)
+
+    def _remember(self, epochs: Sequence[Epoch]) -> None:
+        self.history = History(self.config.training.judged_by, epochs)
 
     def _train(self) -> Iterator[Epoch]:
         return train(
             self.network,
             *self.dataset.examples(),
+            self.settings,
+            streams=Streams(self.config.seed),
             history=self.history,
             velocity=self.velocity,
-            **vars(self.settings),
         )
 
     def _checkpoint_if_due(self) -> None:
@@ -283,8 +281,7 @@ class Run:
             self._last_checkpoint = time.monotonic()
 
     def _settle(self, state: State, reason: str, attrs: dict[str, Any] | None = None) -> None:
-        finite = [epoch for epoch in self.history if not epoch.diverged]
-        best = best_epoch(finite, self._judged_by) if finite else None
+        best = self.history.best
         self.result = Result(
             state=state,
             reason=reason,
@@ -292,8 +289,8 @@ class Run:
             best=best.number if best else None,
             validation_accuracy=best.validation_accuracy if best else None,
             validation_cost=best.validation_cost if best else None,
-            seconds=sum(epoch.seconds for epoch in self.history),
-            weights={"best": self.best.digest(), "last": self.network.digest()},
+            seconds=self.history.seconds,
+            weights={"best": digest(self.best), "last": digest(self.network)},
             started=self._started,
             ended=time.time(),
             attrs=self._attrs if attrs is None else attrs,

@@ -14,8 +14,8 @@ import nndl_exp
 PACKAGE = Path(nndl_exp.__file__).parent
 # A room may import its own and those before it. Commands and the API come last.
 ORDER = (
-    "interrupts", "masking", "escaping", "errors", "nn", "training", "datasets", "config",
-    "records", "run",
+    "interrupts", "masking", "escaping", "errors", "archive", "nn", "weights", "fast", "training",
+    "datasets", "config", "records", "run",
     "database", "study", "display", "tracking", "demo", "cli", "book",
 )  # fmt: skip
 ROOM_OF_LIBRARY = {
@@ -37,7 +37,7 @@ ROOM_OF_LIBRARY = {
     "uvicorn": {"demo"},
     "rich": {"cli", "display", "commands"},
     "click": {"cli", "commands"},
-    "threadpoolctl": {"nn", "records"},
+    "threadpoolctl": {"fast", "records"},
 }
 CORE, OPTIONAL = {"numpy", "scipy"}, {"threadpoolctl"}
 COMMANDS = {"__init__", "__main__", "api", "train", "sweep", "reproduce", "evaluate", "predict",
@@ -96,7 +96,7 @@ def test_a_library_has_one_room(path):
         assert allowed is None or room(path) in allowed, f"{room(path)} imports {name}"
 
 
-@pytest.mark.parametrize("name", ["nn", "training"])
+@pytest.mark.parametrize("name", ["nn", "fast", "training"])
 def test_the_core_needs_numpy_and_scipy_only(name):
     for path in (PACKAGE / name).rglob("*.py"):
         for module in imports(path):

@@ -13,6 +13,7 @@ from benchmarks.scaling.bare import train_again
 from benchmarks.scaling.counted import Counted
 from benchmarks.scaling.sweeps import Sweep
 from nndl_exp.api import load_study
+from nndl_exp.weights import digest
 
 TINY = ("training.epochs=2", "dataset.training_size=200", "dataset.validation_size=100",
         "tracking=none", "executor=serial", "strategy=joint")  # fmt: skip
@@ -47,7 +48,7 @@ def test_trainings_are_the_same_without_a_study(led, monkeypatch):
     )
     for directory, result in led.trained():
         train_again(directory)
-        assert networks.pop().digest() == result.weights["last"]
+        assert digest(networks.pop()) == result.weights["last"]
 
 
 def test_overhead_is_what_is_not_training(led):

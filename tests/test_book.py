@@ -24,17 +24,19 @@ FAST = ("dataset=mnist_5k", "seeds=2", "tracking=none", "executor=serial", "figu
 
 def test_orders_go_on_from_epoch_to_epoch_and_a_slice_begins_anew():
     order, again = Orders(), Orders()
-    first, second = order(1, 50).copy(), order(2, 50).copy()
+    first, second = order.order(1, 50).copy(), order.order(2, 50).copy()
     assert sorted(first) == sorted(second) == list(range(50))
     assert (first != second).any()
-    assert (again(1, 50) == first).all()
+    assert (again.order(1, 50) == first).all()
     order.fresh(50)
-    assert (order(3, 50) != again(2, 50)).any(), "other random numbers, another beginning"
+    assert (order.order(3, 50) != again.order(2, 50)).any(), (
+        "other random numbers, another beginning"
+    )
 
 
 def test_the_order_is_python_2s_shuffle():
     """Of the list 0 .. 9 with seed 1, as Python 2.7 gives it; Python 3 shuffles otherwise."""
-    assert list(Orders(1)(1, 10)) == [8, 0, 3, 4, 5, 2, 9, 6, 7, 1]
+    assert list(Orders(1).order(1, 10)) == [8, 0, 3, 4, 5, 2, 9, 6, 7, 1]
 
 
 def test_biases_are_drawn_before_weights_and_large_weights_after_the_default_ones():
@@ -69,7 +71,7 @@ def test_large_weights_are_drawn_after_the_default_ones_that_were_trained(data_d
     def one_epoch(network, training, evaluation, order, **settings):
         found = replayed(network, training, evaluation, order, **settings | {"epochs": 1})
         for epoch in range(29):
-            order(epoch + 2, len(training[0]))
+            order.order(epoch + 2, len(training[0]))
         return found
 
     replayed = replay.curves

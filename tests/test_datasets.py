@@ -68,13 +68,13 @@ def test_the_8x8_digits_are_stratified_disjoint_and_between_0_and_1():
 
 
 def trained(name: str, *words: str):
-    from nndl_exp.api import Streams, initial_network, load_config, train
+    from nndl_exp.api import Settings, Streams, initial_network, load_config, train
 
     data, config = load_dataset(name), load_config([f"dataset={name}", *words])
     network = initial_network(config, data)
-    t, order = config.training, Streams(config.seed).order
-    settings = {"eta": t.eta, "mini_batch_size": t.mini_batch_size, "epochs": t.epochs}
-    return list(train(network, *data.examples(), order=order, **settings))
+    t = config.training
+    settings = Settings(t.eta, t.mini_batch_size, t.epochs)
+    return list(train(network, *data.examples(), settings, streams=Streams(config.seed)))
 
 
 @pytest.mark.parametrize("labels", [None, np.repeat([0, 1, 2], [3, 40, 57])])

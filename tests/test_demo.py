@@ -25,8 +25,8 @@ from nndl_exp.datasets import SOURCES
 from nndl_exp.demo.__main__ import main
 from nndl_exp.demo.subject import SIDE, Subject
 from nndl_exp.errors import UserError
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.nn.activations import ACTIVATIONS
-from nndl_exp.nn.blas import blas_threads
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def test_every_combination_is_checked_and_right(rows):
 
 
 def test_a_wrong_slope_of_one_activation_is_seen_where_it_is_used(rows, monkeypatch):
-    wrong = replace(ACTIVATIONS["tanh"], backward=ACTIVATIONS["sigmoid"].backward)
+    wrong = replace(ACTIVATIONS["tanh"], slope=ACTIVATIONS["sigmoid"].slope)
     monkeypatch.setitem(ACTIVATIONS, "tanh", wrong)
     found = rows(backpropagation)
     assert differing(found) == [what for what in found if "tanh" in what]
@@ -161,7 +161,7 @@ def test_softmax_has_the_properties_of_the_book(rows):
 
 
 def test_a_softmax_jacobian_of_its_diagonal_alone_is_seen(rows, monkeypatch):
-    wrong = replace(ACTIVATIONS["softmax"], backward=ACTIVATIONS["sigmoid"].backward)
+    wrong = replace(ACTIVATIONS["softmax"], normalized=False)
     monkeypatch.setitem(ACTIVATIONS, "softmax", wrong)
     assert differing(rows(softmax)) == [
         "largest difference of the Jacobian, diag(a) - a aᵀ and differences",
@@ -178,7 +178,7 @@ def test_a_modified_neuron_changes_its_own_slope_only(rows):
 
 def test_a_modified_neuron_without_its_own_slope_is_seen(rows, monkeypatch):
     made = modified_neurons.modified()
-    wrong = replace(made, backward=ACTIVATIONS["sigmoid"].backward)
+    wrong = replace(made, slope=ACTIVATIONS["sigmoid"].slope)
     monkeypatch.setattr(modified_neurons, "modified", lambda: wrong)
     assert differing(rows(modified_neurons)) == [
         f"largest difference of δ, {name} hidden layer" for name in ("first", "second")

@@ -18,17 +18,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nndl_exp.archive import MOST_UNPACKED
 from nndl_exp.cli.prediction import read_examples
 from nndl_exp.config import LONGEST_YAML, RunConfig, read_yaml, run_config, to_mapping
 from nndl_exp.datasets import FileOptions, npz, table
 from nndl_exp.datasets.cache import Prepared
 from nndl_exp.datasets.idx import LARGEST, parse_images, parse_labels, read_bytes
 from nndl_exp.errors import UserError
-from nndl_exp.nn.archive import MOST_UNPACKED
 from nndl_exp.nn.network import Network, Parts
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import Run, check, run
 from nndl_exp.training.checkpoint import Checkpoint
+from nndl_exp.weights import load_network, to_bytes
 
 MIB = 2**20
 FUZZ = settings(
@@ -188,7 +189,7 @@ def test_any_npy_header_in_an_npz(tmp_path, shape, descr, version, data, y):
     path.write_bytes(zip_bytes(x=npy_bytes(str(shape), data, descr, version), y=good.getvalue()))
     with at_most(8):
         value_or_line(lambda: prepare_npz(path))
-        value_or_line(lambda: Network.load(path))
+        value_or_line(lambda: load_network(path))
 
 
 @pytest.mark.parametrize("shape", ["(10**12,)", "(1000000000000,)", "(65536, 65536, 65536)"])
@@ -197,7 +198,7 @@ def test_an_npy_header_that_lies_about_its_size(tmp_path, shape):
     path.write_bytes(zip_bytes(x=npy_bytes(shape, bytes(100)), network=npy_bytes(shape)))
     with at_most(2):
         assert value_or_line(lambda: npz.read_arrays(path)) is None
-        assert value_or_line(lambda: Network.load(path)) is None
+        assert value_or_line(lambda: load_network(path)) is None
         assert Checkpoint.load(path, network()) is None
 
 
@@ -211,7 +212,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
     # Weights are never compressed: not even a tenth of it is taken.
     path.write_bytes(zip_bytes(w1=npy_bytes("(20000000,)", bytes(20_000_000), "'|u1'")))
     with at_most(2), pytest.raises(UserError, match="say that they unpack to 20,000,0"):
-        Network.load(path)
+        load_network(path)
 
 
 def test_a_member_that_unpacks_to_more_than_its_directory_says(tmp_path):
@@ -245,7 +246,7 @@ def test_pickled_objects_are_refused_and_never_run(tmp_path, monkeypatch):
     path = tmp_path / "file.npz"
     objects = np.array([Malice()], dtype=object)
     path.write_bytes(npz_bytes(x=objects, y=np.arange(1), network=objects, history=objects))
-    for load in (prepare_npz, Network.load):
+    for load in (prepare_npz, load_network):
         with pytest.raises(UserError, match="Python objects, which are never loaded"):
             load(path)
     assert Checkpoint.load(path, network()) is None
@@ -322,7 +323,7 @@ def network() -> Network:
     return Network.initialize((3, 4, 2), Parts(), rng=np.random.default_rng(0))
 
 
-WEIGHTS = network().to_bytes()
+WEIGHTS = to_bytes(network())
 
 
 @FUZZ
@@ -331,7 +332,7 @@ def test_any_bytes_as_weights(tmp_path, data):
     path = tmp_path / "weights.npz"
     path.write_bytes(data)
     with at_most(8):
-        loaded = value_or_line(lambda: Network.load(path))
+        loaded = value_or_line(lambda: load_network(path))
     if isinstance(loaded, Network):
         loaded.predict(np.zeros((1, loaded.sizes[0])))
 
@@ -355,7 +356,7 @@ def test_any_header_of_weights_and_history_of_a_checkpoint(tmp_path, header):
     path = tmp_path / "file.npz"
     text = np.array(json.dumps(header))
     path.write_bytes(npz_bytes(network=text, history=text, w1=np.eye(2), b1=np.ones(2)))
-    value_or_line(lambda: Network.load(path))
+    value_or_line(lambda: load_network(path))
     assert Checkpoint.load(path, network()) is None
 
 
@@ -482,7 +483,7 @@ used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesi
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
 for name in sys.argv[1:]:
     path = Path(name)
-    for load in (table.read_frame, npz.read_arrays, Network.load):
+    for load in (table.read_frame, npz.read_arrays, load_network):
         try:
             load(path)
         except UserError as e:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from nndl_exp.nn.activations import ACTIVATIONS
 from nndl_exp.nn.costs import OUTPUTS_OF
 from nndl_exp.nn.network import Network, Parts
-from nndl_exp.nn.regularizers import REGULARIZERS
-from nndl_exp.training.sgd import Rule, update_mini_batch
+from nndl_exp.nn.regularizers import REGULARIZERS, Regularization
+from nndl_exp.training.sgd import Optimizer, update_mini_batch
 
 PAIRS = [(cost, output) for cost, outputs in OUTPUTS_OF.items() for output in outputs]
 
@@ -72,11 +72,10 @@ def test_a_step_goes_down_the_central_differences_of_the_whole_cost(
         network.parts,
     )
     eta, lmbda, n = 0.5, 3.0, 20
-    rule = Rule(REGULARIZERS[regularizer])
+    regularization = Regularization(regularizer, lmbda, n)
     update_mini_batch(
-        stepped, x.astype(dtype), y.astype(dtype), eta=eta, decay=eta * lmbda / n, rule=rule
+        stepped, x.astype(dtype), y.astype(dtype), eta=eta, regularization=regularization
     )
-    penalty = REGULARIZERS[regularizer].penalty
     h, tolerance = 1e-6, {"float32": 3e-6, "float64": 1e-8}[dtype]
     for before, after in zip(
         network.weights + network.biases, stepped.weights + stepped.biases, strict=True
@@ -85,9 +84,9 @@ def test_a_step_goes_down_the_central_differences_of_the_whole_cost(
         for i in np.ndindex(before.shape):
             at = before[i]
             before[i] = at + h
-            above = penalty(network.weights)
+            above = regularization.term(network.weights)
             before[i] = at - h
-            slope[i] += lmbda / n * (above - penalty(network.weights)) / (2 * h)
+            slope[i] += (above - regularization.term(network.weights)) / (2 * h)
             before[i] = at
         np.testing.assert_allclose(after, before - eta * slope, atol=tolerance)
 
@@ -155,17 +154,17 @@ def test_sgd_steps_are_those_of_scikit_learn(momentum, nesterov):
         Parts("sigmoid", "softmax", "log_likelihood"),
     )
     y = np.eye(3)[labels]
-    rule = Rule(REGULARIZERS["l2"], momentum, nesterov)
+    optimizer = Optimizer(momentum, nesterov)
     # Their velocities after the first step, in the order of ours.
-    velocity = rule.velocity(network)
+    velocity = optimizer.velocity(network)
     for ours, v in zip(velocity, getattr(theirs._optimizer, "velocities", ()), strict=False):
         ours[...] = v.T
     for i in range(0, 40, m):
         theirs.partial_fit(x[i : i + m], labels[i : i + m])
-        # scikit-learn's penalty is alpha/2 w² over the mini-batch: ηλ/n is η alpha/m here
+        # scikit-learn's penalty is alpha/2 w² over the mini-batch: λ/n is alpha/m here
         update_mini_batch(
-            network, x[i : i + m], y[i : i + m],
-            eta=eta, decay=eta * alpha / m, rule=rule, velocity=velocity,
+            network, x[i : i + m], y[i : i + m], eta=eta,
+            regularization=Regularization("l2", alpha, m), optimizer=optimizer, velocity=velocity,
         )  # fmt: skip
     for ours, w in zip(network.weights, theirs.coefs_, strict=True):
         np.testing.assert_allclose(ours, w.T, rtol=0, atol=1e-10)

@@ -10,7 +10,7 @@ from nndl_exp.errors import UserError
 from nndl_exp.nn.activations import ACTIVATIONS, softmax
 from nndl_exp.nn.costs import OUTPUTS_OF, pair
 from nndl_exp.nn.initializers import INITIALIZERS
-from nndl_exp.nn.regularizers import REGULARIZERS
+from nndl_exp.nn.regularizers import REGULARIZERS, Regularization
 
 ROWS = hnp.arrays(np.float64, (3, 4), elements=st.floats(-30, 30))
 PAIRS = [(cost, output) for cost, outputs in OUTPUTS_OF.items() for output in outputs]
@@ -112,20 +112,17 @@ def test_cross_entropy_is_its_definition(z):
 
 
 @pytest.mark.parametrize("name", REGULARIZERS)
-def test_shrinking_is_a_gradient_step_on_the_penalty(name):
-    w = np.array([[0.3, -0.2], [1.5, -2.0]])
-    h, amount = 1e-6, 1e-3
-    penalty = REGULARIZERS[name].penalty
-    gradient = np.zeros_like(w)
+def test_the_gradient_of_a_penalty_is_its_differences(name):
+    w, h = np.array([[0.3, -0.2], [1.5, -2.0]]), 1e-6
+    penalty, expected = REGULARIZERS[name].penalty, np.zeros((2, 2))
     for i in np.ndindex(w.shape):
         step = np.zeros_like(w)
         step[i] = h
-        gradient[i] = (penalty([w + step]) - penalty([w - step])) / (2 * h)
-    shrunk, velocity = w.copy(), np.ones_like(w)
-    REGULARIZERS[name].descend(shrunk, shrunk, amount)
-    REGULARIZERS[name].descend(velocity, w, amount)
-    np.testing.assert_allclose(shrunk, w - amount * gradient, atol=1e-10)
-    np.testing.assert_allclose(velocity, 1 - amount * gradient, atol=1e-10)
+        expected[i] = (penalty(w + step) - penalty(w - step)) / (2 * h)
+    np.testing.assert_allclose(REGULARIZERS[name].gradient(w), expected, atol=1e-8)
+    regularization = Regularization(name, lmbda=3.0, n=20)
+    np.testing.assert_allclose(regularization.step(w, 0.5), 0.5 * 3 / 20 * expected, atol=1e-8)
+    assert regularization.term([w, 2 * w]) == pytest.approx(3 / 20 * (penalty(w) + penalty(2 * w)))
 
 
 DEVIATIONS = {

@@ -14,8 +14,8 @@ from nndl_exp.nn.costs import cross_entropy
 from nndl_exp.nn.differences import central_differences
 from nndl_exp.nn.initializers import INITIALIZERS
 from nndl_exp.nn.network import Network, Parts
-from nndl_exp.nn.regularizers import REGULARIZERS
-from nndl_exp.training.sgd import Rule, update_mini_batch
+from nndl_exp.nn.regularizers import Regularization
+from nndl_exp.training.sgd import update_mini_batch
 from nndl_exp.training.streams import Streams
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "notes-errata.md"
@@ -40,7 +40,7 @@ def test_the_page_names_the_tests_and_none_is_missing():
     assert named == {name for name in globals() if re.match(r"test_\d", name)}
 
 
-@pytest.mark.parametrize("order", [Streams(0).order, Orders(0)], ids=["ours", "the book's"])
+@pytest.mark.parametrize("order", [Streams(0).order, Orders(0).order], ids=["ours", "the book's"])
 def test_1_4_each_epoch_has_its_own_mini_batches(order):
     first, second = (
         {frozenset(batch) for batch in order(epoch, 20).reshape(4, 5).tolist()} for epoch in (1, 2)
@@ -162,8 +162,7 @@ def test_3_9_the_weight_decays(case):
     slope_of_c0 = central_differences(plain, w)
     slope = central_differences(lambda: plain() + lmbda / (2 * n) * (w**2).sum(), w)
     np.testing.assert_allclose(slope, slope_of_c0 + lmbda / n * w, atol=1e-8)
-    rule = Rule(REGULARIZERS["l2"])
-    update_mini_batch(network, x, y, eta=eta, decay=eta * lmbda / n, rule=rule)
+    update_mini_batch(network, x, y, eta=eta, regularization=Regularization("l2", lmbda, n))
     np.testing.assert_allclose(w, before - eta * slope, atol=1e-8)
     np.testing.assert_allclose(w, (1 - eta * lmbda / n) * before - eta * slope_of_c0, atol=1e-8)
     assert np.abs(w - (before - eta * (slope_of_c0 - lmbda / n * before))).max() > 0.1

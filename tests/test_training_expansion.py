@@ -1,5 +1,7 @@
 """Artificial expansion of the training data: shifts, rotations, elastic distortions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import Network, Parts
-from nndl_exp.training import Streams, train
+from nndl_exp.training import Settings, Streams, train
 from nndl_exp.training.expansion import (
     make_expansion,
     random_distortions,
@@ -17,6 +19,7 @@ from nndl_exp.training.expansion import (
     smoothing,
 )
 from nndl_exp.training.sgd import mini_batches
+from nndl_exp.weights import digest
 
 SHAPE = (9, 7)
 PICTURES = (np.random.default_rng(0).integers(0, 256, (12, *SHAPE)) / 256).astype("float32")
@@ -113,10 +116,11 @@ def test_an_expansion_is_a_function_of_the_seed(name, once):
     def digests(seed):
         network = Network.initialize((63, 5, 3), Parts(), rng=rng(1), dtype="float64")
         expansion = make_expansion(name, **{**DEFAULTS, "once": once})
-        for _ in train(network, (X, Y), (X, Y), eta=0.5, mini_batch_size=5, epochs=2,
-                       order=Streams(0).order, expansion=expansion,
-                       expansion_stream=Streams(seed).expansion):  # fmt: skip
-            yield network.digest()
+        learning = Settings(eta=0.5, mini_batch_size=5, epochs=2, expansion=expansion)
+        streams = Streams(seed)
+        streams.order = Streams(0).order  # only the expansion is to differ
+        for _ in train(network, (X, Y), (X, Y), learning, streams=streams):
+            yield digest(network)
 
     assert list(digests(3)) == list(digests(3))
     fixed = name == "shifts" and once
@@ -134,10 +138,10 @@ def test_on_the_fly_no_two_epochs_are_alike_and_the_labels_stay():
 def test_lambda_is_divided_by_the_size_of_the_larger_set():
     network = Network.initialize((63, 5, 3), Parts(), rng=rng(1), dtype="float64")
     expansion = make_expansion("shifts", **{**DEFAULTS, "once": True})
-    (epoch,) = train(network, (X, Y), (X, Y), eta=1e-9, lmbda=6.0, mini_batch_size=5, epochs=1,
-                     order=Streams(0).order, expansion=expansion, monitor_every=20)  # fmt: skip
-    (plain,) = train(network, (X, Y), (X, Y), eta=1e-9, mini_batch_size=5, epochs=1,
-                     order=Streams(0).order)  # fmt: skip
+    quiet = Settings(eta=1e-9, mini_batch_size=5, epochs=1)
+    larger = replace(quiet, lmbda=6.0, expansion=expansion, monitor_every=20)
+    (epoch,) = train(network, (X, Y), (X, Y), larger, streams=Streams(0))
+    (plain,) = train(network, (X, Y), (X, Y), quiet, streams=Streams(0))
     squares = sum(float((w**2).sum()) for w in network.weights)
     assert epoch.validation_cost - plain.validation_cost == pytest.approx(6 / 60 / 2 * squares)
     assert [moment.images for moment in epoch.within] == [0, 20, 40], "an epoch is 60 images"

@@ -19,7 +19,7 @@ from benchmarks.quality.search import recommended, run_of, search, with_techniqu
 from benchmarks.quality.searchers import make_searcher
 from nndl_exp.api import RunConfig, load_config, load_study
 from nndl_exp.config import StoppingConfig, to_mapping
-from nndl_exp.nn.blas import blas_threads
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.records import atomic
 from nndl_exp.run import data_of
 from nndl_exp.study.proposing.search_space import SearchSpace, nearest

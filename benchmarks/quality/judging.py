@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nndl_exp.api import Dataset, Epoch, Network, RunConfig, evaluate, initial_network, train
+from nndl_exp.api import Dataset, Network, RunConfig, Streams, evaluate, initial_network, train
 from nndl_exp.run import measure_of, settings_of
-from nndl_exp.training.epoch import best_epoch
+from nndl_exp.training.epoch import History
 
 FRESH = range(10**9, 10**9 + 3)
 """The seeds of the networks that are judged by the test set; no search uses them."""
@@ -19,11 +19,11 @@ def test_scores(run: RunConfig, dataset: Dataset) -> list[float]:
     assert dataset.test is not None
     scores = []
     for seed in FRESH:
-        best, judged_by = None, run.training.judged_by
+        best = None
         for network, history in training(replace(run, seed=seed), dataset):
             if history[-1].diverged:
                 best = None
-            elif history[-1] is best_epoch(history, judged_by):
+            elif history[-1] is history.best:
                 best = network.copy()
         accuracy = dataset.baseline(dataset.test) or 0.0
         if best is not None:
@@ -33,9 +33,10 @@ def test_scores(run: RunConfig, dataset: Dataset) -> list[float]:
     return scores
 
 
-def training(run: RunConfig, dataset: Dataset) -> Iterator[tuple[Network, list[Epoch]]]:
+def training(run: RunConfig, dataset: Dataset) -> Iterator[tuple[Network, History]]:
     """Train a run, without keeping a record: the network and all epochs, after each one."""
-    network, history = initial_network(run, dataset), list[Epoch]()
-    for epoch in train(network, *dataset.examples(), **vars(settings_of(run, dataset))):
+    network, history = initial_network(run, dataset), History(run.training.judged_by)
+    settings, streams = settings_of(run, dataset), Streams(run.seed)
+    for epoch in train(network, *dataset.examples(), settings, streams=streams):
         history.append(epoch)
         yield network, history

@@ -8,7 +8,6 @@ from benchmarks.quality.judging import training
 from benchmarks.quality.searchers import Searcher
 from nndl_exp.api import Dataset, Epoch, RunConfig
 from nndl_exp.study.proposing.search_space import Params, SearchSpace, nearest
-from nndl_exp.training.epoch import best_epoch
 
 # What the strategy tries besides the hyper-parameters of conf/search_space/chapter3.yaml.
 TECHNIQUES = {
@@ -54,7 +53,7 @@ def search(
                 break
         if ended and spent > limit:
             break
-        best = best_epoch(history, "validation_accuracy")
+        best = history.best or history[-1]
         complete = not pruned and not history[-1].diverged
         ended.append(Ended(config, best.validation_accuracy if complete else None, spent))
         searcher.tell(None if pruned else _bounded(best, constant) if complete else constant)

@@ -1,6 +1,6 @@
 """Recorded runs trained again with nothing around them: no search, no storage, no record."""
 
-from nndl_exp.nn.blas import blas_threads
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import data_of, initial_network, settings_of
 from nndl_exp.training import train

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nndl_exp.run
 from benchmarks.readme import table
@@ -25,8 +25,7 @@ from benchmarks.scaling.sweeps import on_postgresql, stored_name
 from nndl_exp.api import load_study
 from nndl_exp.study.executors import EXECUTORS, Pool
 from nndl_exp.study.trial import run_trial  # noqa: F401  (loaded before the workers are forked)
-from nndl_exp.training import Epoch
-from nndl_exp.training.loop import Settings
+from nndl_exp.training import Epoch, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +39,11 @@ _seconds = 0.0
 
 
 def asleep(
-    network: object, *data: object, history: Sequence[Epoch] = (), velocity: object, **settings: Any
-) -> Iterator[Epoch]:
+    network: object, training: object, validation: object, settings: Settings, *,
+    streams: object, history: Sequence[Epoch] = (), velocity: object,
+) -> Iterator[Epoch]:  # fmt: skip
     """In place of ``train``: the same epochs whenever the settings are the same."""
-    s = Settings(**settings)
+    s = settings
     best = 0.95 * math.exp(-(math.log10(s.eta / 0.5) ** 2) - 0.1 * math.log10(s.lmbda) ** 2)
     for number in range(len(history) + 1, s.epochs + 1):
         time.sleep(_seconds / s.epochs)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from nndl_exp.nn import Network
-from nndl_exp.nn.arrays import Array
+from nndl_exp.nn.arrays import Array, Indices
 from nndl_exp.nn.network import Parts
-from nndl_exp.nn.regularizers import REGULARIZERS
-from nndl_exp.training import evaluate, train
+from nndl_exp.nn.regularizers import Regularization
+from nndl_exp.training import Settings, evaluate, train
 from nndl_exp.training.loop import Examples
 from nndl_exp.training.streams import Streams
 
@@ -17,9 +17,20 @@ MINI_BATCHES = 20
 """So many are tried where the horizon is a single one: their costs differ more than those of η."""
 
 
+class _Later(Streams):
+    """The streams of a seed as they are some epochs later."""
+
+    def __init__(self, seed: int, epochs: int) -> None:
+        super().__init__(seed)
+        self._epochs = epochs
+
+    def order(self, epoch: int, n: int) -> Indices:
+        return super().order(epoch + self._epochs, n)
+
+
 def slope_of_lmbda(network: Network, n: int) -> float:
     """∂C/∂λ at fixed weights, of C = C₀ + λ/n R(w) (equation 87): R(w)/n."""
-    return REGULARIZERS["l2"].penalty(network.weights) / n
+    return Regularization("l2", 1.0, n).term(network.weights)
 
 
 def descend_on_lmbda(
@@ -38,10 +49,9 @@ def descend_on_lmbda(
         For each epoch its λ, the slope ∂C/∂λ after it, the training cost without λ, and the
         validation accuracy in percent.
     """
-    network, streams = _network(sets[0], seed), Streams(int(seed))
-    rows = []
+    network, rows = _network(sets[0], seed), []
     for number in range(1, epochs + 1):
-        _learn(network, sets[0], ETA, 1, streams, first=number, lmbda=lmbda)
+        _learn(network, sets[0], ETA, 1, seed, first=number, lmbda=lmbda)
         slope = slope_of_lmbda(network, len(sets[0][0]))
         cost, accuracy = evaluate(network, sets[0])[0], evaluate(network, sets[1])[1]
         rows.append((lmbda, slope, cost, 100 * accuracy))
@@ -55,26 +65,25 @@ def cost_ahead(training: Examples, images: int, etas: Sequence[float], seed: str
     Every η sees the same images in the same order. For less than an epoch it is the mean over
     ``MINI_BATCHES`` orders.
     """
-    n, streams = len(training[0]), Streams(int(seed))
-    network = _network(training, seed)
-    _learn(network, training, ETA, 1, streams)
+    n, network = len(training[0]), _network(training, seed)
+    _learn(network, training, ETA, 1, seed)
     orders = MINI_BATCHES if images < n else 1
     return [
-        float(np.mean([_ahead(network, training, images, eta, streams, 2 + k)
+        float(np.mean([_ahead(network, training, images, eta, seed, 2 + k)
                        for k in range(orders)]))
         for eta in etas
     ]  # fmt: skip
 
 
 def _ahead(
-    start: Network, training: Examples, images: int, eta: float, streams: Streams, first: int
+    start: Network, training: Examples, images: int, eta: float, seed: str, first: int
 ) -> float:
     network, (x, y), n = start.copy(), training, len(training[0])
     if images < n:
-        some = streams.order(first, n)[:images]
-        _learn(network, (x[some], y[some]), eta, 1, streams)
+        some = Streams(int(seed)).order(first, n)[:images]
+        _learn(network, (x[some], y[some]), eta, 1, seed)
     else:
-        _learn(network, training, eta, images // n, streams, first=first)
+        _learn(network, training, eta, images // n, seed, first=first)
     return evaluate(network, training)[0]
 
 
@@ -89,14 +98,12 @@ def _learn(
     training: Examples,
     eta: float,
     epochs: int,
-    streams: Streams,
+    seed: str,
     *,
     first: int = 1,
     lmbda: float = 0.0,
 ) -> None:
     few = (training[0][:M], training[1][:M])  # nothing is measured on the way
-    for _ in train(
-        network, training, few, eta=eta, lmbda=lmbda, epochs=epochs, mini_batch_size=M,
-        monitor_size=M, order=lambda epoch, n: streams.order(first + epoch - 1, n),
-    ):  # fmt: skip
+    settings = Settings(eta=eta, lmbda=lmbda, epochs=epochs, mini_batch_size=M, monitor_size=M)
+    for _ in train(network, training, few, settings, streams=_Later(int(seed), first - 1)):
         pass

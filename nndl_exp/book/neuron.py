@@ -3,7 +3,7 @@
 import numpy as np
 
 from nndl_exp.nn.network import Network, Parts
-from nndl_exp.training.sgd import Rule, update_mini_batch
+from nndl_exp.training.sgd import update_mini_batch
 
 
 def learn(cost: str, start: tuple[float, float], eta: float, epochs: int) -> dict[str, list[float]]:
@@ -13,7 +13,7 @@ def learn(cost: str, start: tuple[float, float], eta: float, epochs: int) -> dic
     path: dict[str, list[float]] = {"weight": [], "bias": [], "cost": [], "output": []}
     for epoch in range(epochs + 1):
         if epoch:
-            update_mini_batch(network, x, y, eta=eta, decay=0, rule=Rule())
+            update_mini_batch(network, x, y, eta=eta)
         z, a = network.feedforward(x)
         state = (network.weights[0], network.biases[0], network.cost.value(z, a, y), a)
         for values, value in zip(path.values(), state, strict=True):

@@ -11,6 +11,7 @@ from nndl_exp.nn.arrays import Array
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import Run, check
 from nndl_exp.training import Epoch
+from nndl_exp.weights import load_network
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Recorded:
     def network(self) -> Network:
         """Its network after the last epoch."""
         last = self.directory.path / "weights_last.npz"
-        return Network.load(last) if last.exists() else self.directory.network()
+        return load_network(last) if last.exists() else self.directory.network()
 
     def best(self) -> float:
         """The best accuracy, in percent, on the set that is monitored."""

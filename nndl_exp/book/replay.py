@@ -14,7 +14,7 @@ import numpy as np
 from nndl_exp.book.streams import Orders, Values
 from nndl_exp.datasets import load_dataset
 from nndl_exp.nn import Network
-from nndl_exp.training import evaluate, train
+from nndl_exp.training import Settings, evaluate, train
 from nndl_exp.training.loop import Examples
 
 Curves = list[list[float]]
@@ -51,11 +51,9 @@ def curves(
     """Train, and measure after each epoch what the book's program could."""
     found: Curves = [[], [], [], []]
     n, n_evaluated = len(training[0]), len(evaluation[0])
-    settings: dict[str, Any] = {
-        "eta": eta, "lmbda": lmbda, "epochs": epochs, "mini_batch_size": 10, "order": order,
-        "monitor_size": None if monitor_training else _NOTHING,
-    }  # fmt: skip
-    for epoch in train(network, training, evaluation, **settings):
+    settings = Settings(eta=eta, lmbda=lmbda, epochs=epochs, mini_batch_size=10,
+                        monitor_size=None if monitor_training else _NOTHING)  # fmt: skip
+    for epoch in train(network, training, evaluation, settings, streams=order):
         penalty = 0.5 * lmbda * sum(float((w * w).sum()) for w in network.weights)
         found[0].append(epoch.validation_cost - penalty / n + penalty / n_evaluated)
         found[1].append(round(epoch.validation_accuracy * n_evaluated))

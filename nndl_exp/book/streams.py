@@ -13,6 +13,7 @@ import numpy as np
 from nndl_exp.nn import Network
 from nndl_exp.nn.arrays import Array, Indices
 from nndl_exp.nn.network import Parts
+from nndl_exp.training import Streams
 
 SEED = 12345678
 """Of all figures of chapter 3."""
@@ -51,7 +52,7 @@ class Values:
         return weights, biases
 
 
-class Orders:
+class Orders(Streams):
     """The order of the images in each epoch: a list that is shuffled again before each.
 
     What one run has shuffled stays so for the next, unless that takes a slice of the images, which
@@ -59,6 +60,7 @@ class Orders:
     """
 
     def __init__(self, seed: int = SEED) -> None:
+        super().__init__(seed)
         self._random = random.Random(seed)
         self._lists: dict[int, list[int]] = {}
 
@@ -66,7 +68,7 @@ class Orders:
         """Begin a new list of the first n images, in their original order."""
         self._lists[n] = list(range(n))
 
-    def __call__(self, epoch: int, n: int) -> Indices:
+    def order(self, epoch: int, n: int) -> Indices:
         """The order of the next epoch; epochs are to be asked for one after another."""
         order = self._lists.setdefault(n, list(range(n)))
         for i in reversed(range(1, n)):  # as Python 2 did it

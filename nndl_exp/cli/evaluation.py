@@ -11,6 +11,7 @@ from nndl_exp.tracking import TrackingOutage
 from nndl_exp.tracking.looks import Keeper, keeper_of, log_look
 from nndl_exp.training import evaluate
 from nndl_exp.training.statistics import wilson_interval
+from nndl_exp.weights import digest
 
 
 def evaluate_run(
@@ -63,7 +64,7 @@ def measure(found: Found, study: str) -> Look:
     low, high = wilson_interval(accuracy, n) if measure.is_fraction else (None, None)
     error = dataset.root_mean_square_error(dataset.test, accuracy)
     return Look(
-        found.name, now(), accuracy, low, high, n, error, dataset.noun, study, network.digest(),
+        found.name, now(), accuracy, low, high, n, error, dataset.noun, study, digest(network),
         dataset.sha256,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from nndl_exp.study.search import Search, Trial
 from nndl_exp.study.stages.stage import Stage
 from nndl_exp.study.study import Study
 from nndl_exp.study.trial import Task, run_trial
+from nndl_exp.weights import digest
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _train(again: RunDirectory, directory: RunDirectory, screen: Screen) -> dict
             bar.update(task, completed=epoch.number)
             if epoch.number == recorded:
                 break
-        return {"best": run.best.digest(), "last": run.network.digest()}
+        return {"best": digest(run.best), "last": digest(run.network)}
 
 
 def _compare_epochs(directory: RunDirectory, again: RunDirectory) -> Iterator[Line]:

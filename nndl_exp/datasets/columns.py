@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nndl_exp.archive import most_unpacked
 from nndl_exp.errors import UserError
-from nndl_exp.nn.archive import most_unpacked
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nndl_exp.archive import ArchiveError, read_archive
 from nndl_exp.datasets.cache import Prepared
 from nndl_exp.datasets.file import (
     FileOptions,
@@ -21,7 +22,6 @@ from nndl_exp.datasets.inputs import Numeric
 from nndl_exp.datasets.split import split
 from nndl_exp.datasets.target import Classes, read_target
 from nndl_exp.errors import UserError
-from nndl_exp.nn.archive import ArchiveError, read_archive
 from nndl_exp.nn.arrays import Array, Indices
 
 SUFFIXES = (".npz",)

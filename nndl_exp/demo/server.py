@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from nndl_exp.demo.guard import HOSTS, Guard
 from nndl_exp.demo.subject import SIDE, Subject
 from nndl_exp.errors import UserError
-from nndl_exp.nn.blas import blas_threads
+from nndl_exp.fast.blas import blas_threads
 
 LOOPBACK = "127.0.0.1"
 PORT = 8008

@@ -16,10 +16,15 @@ from nndl_exp.nn.arrays import Array
 
 @dataclass(frozen=True)
 class Cost:
-    """``value(z, a, y)`` is C_x, of shape (m,); ``delta(a, y)`` is δ, of shape (m, n_out) (BP1)."""
+    """``value(z, a, y)`` is C_x, of shape (m,); ``delta(a, y)`` is δ, of shape (m, n_out) (BP1).
+
+    ``matched``: whether the output's σ' cancels, so that δ = a - y and no output learns slowly for
+    being saturated.
+    """
 
     value: Callable[[Array, Array, Array], Array]
     delta: Callable[[Array, Array], Array]
+    matched: bool = False
 
 
 def quadratic(z: Array, a: Array, y: Array) -> Array:
@@ -53,10 +58,8 @@ _VALUES: dict[str, Callable[[Array, Array, Array], Array]] = {
     "log_likelihood": log_likelihood,
 }
 
-_NABLA_A: dict[str, Callable[[Array, Array], Array]] = {
-    "quadratic": lambda a, y: a - y,
-}
-"""∂C_x/∂a of the costs that go with any output; with the others σ' cancels, and δ = a - y."""
+_MATCHED = {"quadratic": "linear", "cross_entropy": "sigmoid", "log_likelihood": "softmax"}
+"""The output of each cost with which σ' cancels, so that δ = a - y (equations 68 and 84)."""
 
 OUTPUTS_OF: dict[str, tuple[str, ...]] = {
     "quadratic": ("sigmoid", "tanh", "relu", "linear", "softmax"),
@@ -77,11 +80,10 @@ def pair(cost: str, output: str) -> Cost:
     if output not in one_of(OUTPUTS_OF, cost, "a cost"):
         pairs = ", ".join(f"{c} with {' or '.join(outputs)}" for c, outputs in OUTPUTS_OF.items())
         raise UserError(f"the cost {cost} does not go with {output} outputs; allowed are {pairs}")
-    if cost in _NABLA_A:
-        nabla_a, backward = _NABLA_A[cost], ACTIVATIONS[output].backward
-        return Cost(_VALUES[cost], lambda a, y: backward(nabla_a(a, y), a))
-    # Sigmoid with cross-entropy and softmax with log-likelihood: σ' cancels (equations 68, 84).
-    return Cost(_VALUES[cost], lambda a, y: a - y)
+    if _MATCHED[cost] == output:
+        return Cost(_VALUES[cost], lambda a, y: a - y, matched=True)
+    backward = ACTIVATIONS[output].backward  # only the quadratic cost, where ∂C_x/∂a = a - y
+    return Cost(_VALUES[cost], lambda a, y: backward(a - y, a))
 
 
 def constant_cost(cost: str, output: str, y: Array) -> float:

@@ -1,33 +1,21 @@
 """The network: weights, biases, feedforward and backpropagation (BP1 to BP4)."""
 
-import hashlib
-import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
 from nndl_exp.errors import UserError, one_of
 from nndl_exp.nn.activations import ACTIVATIONS
-from nndl_exp.nn.archive import ArchiveError, read_archive
-from nndl_exp.nn.arrays import Array
+from nndl_exp.nn.arrays import Array, as_inputs
 from nndl_exp.nn.costs import pair
 from nndl_exp.nn.initializers import INITIALIZERS
-from nndl_exp.nn.products import times_transpose
 
 ROWS_AT_ONCE = 500
 """Examples that go through the network at a time where there are many: they stay in the cache."""
 
 _DTYPES = ("float32", "float64")
-
-_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What a header raises that is no header of ours."""
-
-FORMAT = 1
-"""The version of the file format written by ``Network.save``."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +35,8 @@ class Network:
         biases: for each of them an array ``b`` of shape (n_out,).
         parts: the activations and the cost.
 
-    The arrays are kept, not copied: training changes them in place. All have one dtype.
+    The arrays are kept, not copied: training changes them in place. All have one dtype, and inputs
+    are taken in it; inputs of uint8 are pictures in 256 shades of grey (``as_inputs``).
 
     Raises:
         UserError: the shapes or dtypes do not fit together, or output activation and cost do not.
@@ -127,10 +116,9 @@ class Network:
 
     def _layers(self, x: Array) -> Iterator[tuple[Array, Array]]:
         """Weighted input z and activation a of one layer after the other."""
-        self._check_batch(x)
-        a = x
+        a = self._batch(x)
         for w, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
-            z = times_transpose(a, w) + b
+            z = a @ w.T + b
             a = activation.value(z)
             yield z, a
 
@@ -143,7 +131,7 @@ class Network:
         self._check_batch(x)
         a = np.empty((len(x), self.sizes[-1]), self.dtype)
         for i in range(0, len(x), ROWS_AT_ONCE):
-            rows = x[i : i + ROWS_AT_ONCE].astype(self.dtype, copy=False)
+            rows = self._batch(x[i : i + ROWS_AT_ONCE])
             if not np.isfinite(rows).all():
                 raise UserError("a batch must hold finite values: got NaN or infinity")
             a[i : i + ROWS_AT_ONCE] = self.feedforward(rows)[1]
@@ -184,21 +172,19 @@ class Network:
         Raises:
             UserError: x and y are not batches of equally many rows that fit the network.
         """
-        self._check_batch(x)
+        a = self._batch(x)
         expected = (len(x), len(self.biases[-1]))
         if y.shape != expected:
             raise UserError(f"targets must have the shape {expected}: got {y.shape}")
-        inputs, outputs = [x], []
+        inputs, outputs = [a], []
         for layer, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            z = times_transpose(inputs[-1], w)
-            z += b
-            outputs.append(self.activations[layer].value(z))
-            dropped = masks is not None and layer < len(masks)
-            inputs.append(outputs[-1] * masks[layer] if dropped and masks else outputs[-1])
-        deltas = [self.cost.delta(inputs.pop(), y)]  # BP1
+            a = self.activations[layer].value(inputs[-1] @ w.T + b)
+            outputs.append(a)
+            inputs.append(a * masks[layer] if masks and layer < len(masks) else a)
+        deltas = [self.cost.delta(inputs.pop(), y.astype(self.dtype, copy=False))]  # BP1
         for layer in range(len(self.weights) - 1, 0, -1):
             nabla_a = deltas[-1] @ self.weights[layer]
-            if masks is not None:
+            if masks:
                 nabla_a *= masks[layer - 1]
             # σ' is a function of the activation before dropout
             deltas.append(self.activations[layer - 1].backward(nabla_a, outputs[layer - 1]))  # BP2
@@ -213,48 +199,9 @@ class Network:
         nabla_x: Array = self.errors(x, y)[1][0] @ self.weights[0]
         return nabla_x
 
-    def digest(self) -> str:
-        """The SHA-256 of every bit of the weights and biases, with their shapes and dtype."""
-        sha = hashlib.sha256()
-        for array in (*self.weights, *self.biases):
-            sha.update(f"{array.dtype.str}{array.shape}".encode())
-            sha.update(np.ascontiguousarray(array).tobytes())
-        return sha.hexdigest()
-
-    def to_bytes(self) -> bytes:
-        """The network as the bytes of an npz file."""
-        header = {"format": FORMAT, **vars(self.parts)}
-        arrays = {f"w{i}": w for i, w in enumerate(self.weights, 1)}
-        arrays |= {f"b{i}": b for i, b in enumerate(self.biases, 1)}
-        file = io.BytesIO()
-        np.savez(file, network=np.array(json.dumps(header)), **arrays)  # type: ignore[arg-type]
-        return file.getvalue()
-
-    def save(self, path: Path | str) -> None:
-        """Write the network to an npz file; ``Network.load`` reads it."""
-        Path(path).write_bytes(self.to_bytes())
-
-    @classmethod
-    def load(cls, path: Path | str) -> "Network":
-        """Read a network from an npz file, never by pickle.
-
-        Raises:
-            UserError: the file is missing, damaged, or not one that ``to_bytes`` made.
-        """
-        try:
-            arrays = read_archive(Path(path))
-            header = json.loads(str(arrays.pop("network")))
-            if header.pop("format") != FORMAT:
-                raise UserError(f"{path} has a newer format than this version reads ({FORMAT})")
-            layers = range(1, len(arrays) // 2 + 1)
-            weights = [arrays[f"w{i}"] for i in layers]
-            return cls(weights, [arrays[f"b{i}"] for i in layers], Parts(**header))
-        except FileNotFoundError:
-            raise UserError(f"no such file: {path}") from None
-        except (ArchiveError, *_DAMAGE) as e:
-            raise UserError(
-                f"{path} is not a network saved by nndl_exp, or damaged ({e})"
-            ) from None
+    def _batch(self, x: Array) -> Array:
+        self._check_batch(x)
+        return as_inputs(x, self.dtype)
 
     def _check_batch(self, x: Array) -> None:
         if x.ndim != 2 or x.shape[1] != self.weights[0].shape[1]:

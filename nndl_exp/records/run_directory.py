@@ -31,6 +31,7 @@ from nndl_exp.records.origin import Origin, study_folder
 from nndl_exp.records.provenance import provenance
 from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import Epoch
+from nndl_exp.weights import digest, load_network, to_bytes
 
 State = Literal["complete", "pruned", "diverged", "failed"]
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
@@ -236,9 +237,9 @@ class RunDirectory:
         self, result: Result, history: Sequence[Epoch], best: Network, last: Network
     ) -> None:
         """Write what a run leaves, ``result.json`` last, and put all of it on the disk."""
-        atomic.write(self.weights_path, best.to_bytes(), durable=True)
+        atomic.write(self.weights_path, to_bytes(best), durable=True)
         if result.weights["last"] != result.weights["best"]:
-            atomic.write(self.path / "weights_last.npz", last.to_bytes(), durable=True)
+            atomic.write(self.path / "weights_last.npz", to_bytes(last), durable=True)
         lines = "".join(json.dumps(epoch.to_mapping()) + "\n" for epoch in history)
         self._write("epochs.jsonl", lines, durable=True)
         self._write("result.json", json.dumps(asdict(result), indent=1), durable=True)
@@ -326,11 +327,11 @@ class RunDirectory:
         return self._network(path, "last")
 
     def _network(self, path: Path, which: str) -> Network:
-        network, result = Network.load(path), self.result()
-        if result is not None and network.digest() != result.weights[which]:
+        network, result = load_network(path), self.result()
+        if result is not None and digest(network) != result.weights[which]:
             raise UserError(
                 f"{path} must be the network that the run left "
-                f"(sha256 {result.weights[which][:12]}...): got {network.digest()[:12]}..."
+                f"(sha256 {result.weights[which][:12]}...): got {digest(network)[:12]}..."
             )
         return network
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
-from nndl_exp.nn.blas import blas_threads
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.run import initial_network, settings_of, sizes_of
 from nndl_exp.study.proposing.proposer import OptunaProposer, Plan
 from nndl_exp.study.search import Search
 from nndl_exp.study.stages.stage import epoch_work
 from nndl_exp.study.study import REFERENCE_WIDTH, Study, planned
-from nndl_exp.training import evaluate, train
+from nndl_exp.training import Streams, evaluate, train
 from nndl_exp.training.schedules import constant
 from nndl_exp.training.stopping import never
 
@@ -28,8 +28,8 @@ _RECORDING = 0.06
 _TRAINED = {"random": 0.9, "qmc": 0.9, "grid": 0.9}
 _TRAINED_BY_OTHERS = 1.6
 """The time of a search's trials as a multiple of that of random configurations which are trained to
-their last epoch, measured on mnist_5k with four seeds: early stopping saves a little, and a sampler that learns
-comes to prefer larger networks and smaller mini-batches."""
+their last epoch, measured on mnist_5k with four seeds: early stopping saves a little, and a sampler
+that learns comes to prefer larger networks and smaller mini-batches."""
 _PRUNED = 0.5
 """The part of that which is left where trials are pruned."""
 
@@ -109,7 +109,7 @@ def _seconds_an_epoch(config: RunConfig, dataset: Dataset) -> float:
                        mini_batch_size=min(m, n), monitor_size=1, monitor_every=None,
                        layer_metrics=False)  # fmt: skip
     few = (x[:n], y[:n])
-    epochs = train(network, few, (x[:1], y[:1]), **vars(settings))
+    epochs = train(network, few, (x[:1], y[:1]), settings, streams=Streams(0))
     # The time of the processor: the plan is not to count what else the machine does just now.
     start = time.process_time()
     next(epochs)

@@ -8,8 +8,8 @@ import numpy as np
 from nndl_exp.config import RunConfig
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.nn.arrays import Array
-from nndl_exp.nn.blas import blas_threads
 from nndl_exp.nn.costs import constant_cost
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import measure_of, recorded_data

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 NAME, CHAMPION = "model", "champion"
 _PACKAGES = ("mlflow", "numpy", "scipy", "pandas")
-_CODE = ("__init__.py", "interrupts.py", "masking.py", "errors.py", "nn/*.py")
+_CODE = ("__init__.py", "interrupts.py", "masking.py", "errors.py", "archive.py", "weights.py",
+         "nn/*.py")  # fmt: skip
 """The modules of this package that ``served_model.py`` needs."""
 
 

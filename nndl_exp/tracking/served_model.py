@@ -1,6 +1,6 @@
 """A network as MLflow loads and serves it: the model's code, which MLflow copies and runs.
 
-It needs no more of this package than ``nndl_exp.nn``, which goes along with the model.
+The part of this package that it needs goes along with the model.
 """
 
 import json
@@ -13,7 +13,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
-from nndl_exp.nn import Network
+from nndl_exp.weights import load_network
 
 
 class NetworkModel(PythonModel):
@@ -26,7 +26,7 @@ class NetworkModel(PythonModel):
         """Load the weights, and how targets that are numbers were standardised."""
         weights = Path(context.artifacts["weights"]).resolve()
         _step_back(weights.parent.parent / "code")
-        self.network = Network.load(weights)
+        self.network = load_network(weights)
         encoding = json.loads(Path(context.artifacts["dataset"]).read_text())["encoding"]
         self.target = encoding.get("target")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from nndl_exp.archive import ArchiveError, read_archive
 from nndl_exp.errors import UserError
-from nndl_exp.nn.archive import ArchiveError, read_archive
 from nndl_exp.nn.arrays import Array
 from nndl_exp.nn.network import Network
 from nndl_exp.training.epoch import Epoch

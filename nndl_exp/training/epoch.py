@@ -1,9 +1,9 @@
 """What one epoch of training leaves to be looked at."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 JudgedBy = Literal["validation_accuracy", "validation_cost"]
 """What the best epoch is chosen by: the largest accuracy or the smallest cost."""
@@ -32,7 +32,8 @@ class LayerMetrics:
     The norms are the lengths of ∂C/∂w, without the regularization term, and of w, all elements
     taken as one vector. ``saturated`` is the fraction of the layer's activations that lie where
     the activation function has less than 5 % of its largest slope: a neuron that sits there hardly
-    learns (chapter 3, "The cross-entropy cost function"); for ReLU, where it is off.
+    learns (chapter 3, "The cross-entropy cost function"); for ReLU, where it is off. Outputs whose
+    cost cancels the slope are never saturated.
     """
 
     gradient_norm: float
@@ -107,6 +108,44 @@ def score(epoch: Epoch, judged_by: JudgedBy) -> float:
     return -math.inf if math.isnan(value) else value
 
 
-def best_epoch(history: Sequence[Epoch], judged_by: JudgedBy) -> Epoch:
-    """The epoch with the best score, the first of those that are equal."""
-    return max(history, key=lambda epoch: score(epoch, judged_by))
+class History(Sequence[Epoch]):
+    """The epochs so far, with what is asked for after each of them.
+
+    ``best`` is the one with the best score of those whose costs are finite, the first of equals;
+    None where there is none. ``seconds`` is the time that training took. Both are carried along: to
+    look for them in thousands of epochs after each would take longer than to train.
+    """
+
+    def __init__(self, judged_by: JudgedBy, epochs: Iterable[Epoch] = ()) -> None:
+        self.judged_by = judged_by
+        self.best: Epoch | None = None
+        self.seconds = 0.0
+        self._epochs = list[Epoch]()
+        for epoch in epochs:
+            self.append(epoch)
+
+    def append(self, epoch: Epoch) -> None:
+        """Add the next epoch."""
+        self._epochs.append(epoch)
+        self.seconds += epoch.seconds
+        if not epoch.diverged and (self.best is None or self.score(epoch) > self.score(self.best)):
+            self.best = epoch
+
+    def score(self, epoch: Epoch) -> float:
+        """How good an epoch is, by what this training is judged by."""
+        return score(epoch, self.judged_by)
+
+    @property
+    def since_best(self) -> int:
+        """How many epochs have passed since the best one."""
+        return len(self) - self.best.number if self.best else len(self)
+
+    @overload
+    def __getitem__(self, index: int) -> Epoch: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Epoch]: ...
+    def __getitem__(self, index: int | slice) -> Epoch | list[Epoch]:
+        return self._epochs[index]
+
+    def __len__(self) -> int:
+        return len(self._epochs)

@@ -20,6 +20,8 @@ def layer_metrics(network: Network, x: Array, y: Array) -> tuple[LayerMetrics, .
             network.weights, inputs, deltas, activations, network.activations, strict=True
         ):
             flat = activation.slope(a) < FLAT * activation.steepest
+            if network.cost.matched and delta is deltas[-1]:
+                flat[:] = False  # σ' cancels: the output learns at full speed wherever it is
             gradient_norm = _length(delta.T @ a_in) / len(x)
             metrics.append(LayerMetrics(gradient_norm, _length(w), float(flat.mean())))
     return tuple(metrics)

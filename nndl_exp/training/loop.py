@@ -1,62 +1,41 @@
 """The training loop as a generator of epochs, and the evaluation of a network on a set."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
-from nndl_exp.errors import UserError, one_of
-from nndl_exp.nn.arrays import Array, Indices
+from nndl_exp.errors import UserError
+from nndl_exp.fast.fused import FusedStep, can_fuse
+from nndl_exp.nn.arrays import Array, as_inputs
 from nndl_exp.nn.dropout import draw_masks
 from nndl_exp.nn.network import ROWS_AT_ONCE, Network
-from nndl_exp.nn.regularizers import REGULARIZERS
+from nndl_exp.nn.regularizers import UNREGULARIZED, Regularization
 from nndl_exp.training.accuracy import MEASURES, Measure
-from nndl_exp.training.epoch import Epoch, Moment
+from nndl_exp.training.epoch import Epoch, History, JudgedBy, Moment
 from nndl_exp.training.expansion import Expansion
-from nndl_exp.training.fused import FusedStep, can_fuse
 from nndl_exp.training.layer_metrics import layer_metrics
 from nndl_exp.training.schedules import Schedule, constant
-from nndl_exp.training.sgd import Rule, mini_batches, update_mini_batch
+from nndl_exp.training.sgd import Optimizer, mini_batches, update_mini_batch
 from nndl_exp.training.stopping import Stopping, never
 from nndl_exp.training.streams import Streams
 
 Examples = tuple[Array, Array]
 """Inputs x of shape (n, n_in) and targets y of shape (n, n_out); rows are examples."""
 
+_Update = Callable[[Array, Array], None]
 _ROWS_FOR_LAYERS = 1000
 
 
 @dataclass(frozen=True)
-class Regularization:
-    """A regularizer, its λ, and the size n of the training set that λ is divided by."""
-
-    name: str
-    lmbda: float
-    n: int
-
-    def term(self, network: Network) -> float:
-        """λ/n R(w), the regularization term of the cost."""
-        if self.lmbda == 0:
-            return 0.0
-        return (
-            self.lmbda
-            / self.n
-            * one_of(REGULARIZERS, self.name, "a regularizer").penalty(network.weights)
-        )
-
-
-@dataclass(frozen=True)
 class Settings:
-    """How ``train`` learns, besides the data.
+    """How ``train`` learns, besides the data and its random streams.
 
     ``eta`` is the first learning rate, ``lmbda`` λ, ``mini_batch_size`` m, ``epochs`` the most
     there may be. ``dropout`` has a rate for each hidden layer, or is empty; ``input_dropout`` is
-    that of the inputs. ``order`` maps (epoch, n) to the order of the n examples in that epoch,
-    ``dropout_stream`` an epoch to the stream of its masks, ``expansion_stream`` one to that of its
-    expansion of the data.
+    that of the inputs. ``judged_by`` says which epoch is the best, for schedules and stopping.
 
     Training cost and accuracy are measured on the first ``monitor_size`` images as they are, on all
     where it is None; inside an epoch too, after each ``monitor_every`` images; and with
@@ -66,8 +45,6 @@ class Settings:
     eta: float
     mini_batch_size: int
     epochs: int
-    order: Callable[[int, int], Indices]
-    dropout_stream: Callable[[int], np.random.Generator] = Streams(0).dropout
     regularizer: str = "l2"
     lmbda: float = 0.0
     momentum: float = 0.0
@@ -77,21 +54,24 @@ class Settings:
     input_dropout: float = 0.0
     schedule: Schedule = constant
     stopping: Stopping = never
+    judged_by: JudgedBy = "validation_accuracy"
     monitor_size: int | None = None
     monitor_every: int | None = None
     layer_metrics: bool = False
     measure: Measure = MEASURES["classes"]
     expansion: Expansion | None = None
-    expansion_stream: Callable[[int], np.random.Generator] = Streams(0).expansion
 
-    def rule(self) -> Rule:
-        """What an update does with the gradient."""
-        regularizer = one_of(
-            REGULARIZERS, self.regularizer if self.lmbda else "none", "a regularizer"
-        )
-        return Rule(regularizer, self.momentum, self.nesterov, self.max_norm)
+    @property
+    def optimizer(self) -> Optimizer:
+        """What an update does with its step."""
+        return Optimizer(self.momentum, self.nesterov, self.max_norm)
 
-    def end(self, history: Sequence[Epoch]) -> str | None:
+    @property
+    def drops(self) -> bool:
+        """Whether neurons are dropped."""
+        return bool(self.input_dropout) or any(self.dropout)
+
+    def end(self, history: History) -> str | None:
         """Why training is over after these epochs, or None where it goes on."""
         if not history:
             return None
@@ -109,10 +89,11 @@ def train(
     network: Network,
     training: Examples,
     validation: Examples,
+    settings: Settings,
     *,
+    streams: Streams,
     history: Sequence[Epoch] = (),
     velocity: Sequence[Array] | None = None,
-    **settings: Any,
 ) -> Iterator[Epoch]:
     """Train ``network`` in place and yield each epoch after its last update.
 
@@ -123,50 +104,134 @@ def train(
         network: the network, as it is after the epochs of ``history``.
         training: (x, y) of shapes (n, n_in) and (n, n_out).
         validation: the same for the validation set.
+        settings: how it learns.
+        streams: what shuffling, dropout and expansion are drawn from.
         history: the epochs that were trained before, when training is resumed.
         velocity: the velocities as they are then, changed in place; None for zeros.
-        settings: the fields of ``Settings``.
 
     Raises:
-        UserError: ``mini_batch_size`` is out of range, or the examples are not ones for this
-            network (see ``check_examples``).
+        UserError: ``mini_batch_size`` is out of range, the network can't be changed in place, or
+            the examples are not ones for it (see ``check_examples``).
     """
-    s = Settings(**settings)
+    _check_writable(network)
     check_examples(network, training, "training")
     check_examples(network, validation, "validation")
-    monitored = (training[0][: s.monitor_size], training[1][: s.monitor_size])
-    if s.expansion is not None and s.expansion.once:
-        training = s.expansion.enlarge(*training, s.expansion_stream(0))
-    n = len(training[0])
-    if not 1 <= s.mini_batch_size <= n:
+    first = slice(settings.monitor_size)
+    monitored = (training[0][first], training[1][first])
+    if settings.expansion is not None and settings.expansion.once:
+        training = settings.expansion.enlarge(*training, streams.expansion(0))
+    n, m = len(training[0]), settings.mini_batch_size
+    if not 1 <= m <= n:
         raise UserError(
             "training.mini_batch_size must lie between 1 and the size of the training set "
-            f"({n}): got {s.mini_batch_size}"
+            f"({n}): got {m}"
         )
     if velocity is None:
-        velocity = s.rule().velocity(network)
-    regularization = Regularization(s.regularizer, s.lmbda, n)
-
-    def measure() -> tuple[float, float, float, float]:
-        return (
-            *evaluate(network, monitored, regularization, s.measure),
-            *evaluate(network, validation, regularization, s.measure),
-        )
-
-    past = list(history)
-    while s.end(past) is None:
-        number, eta = len(past) + 1, s.schedule(past, s.eta)
+        velocity = settings.optimizer.velocity(network)
+    of = _Training(network, training, monitored, validation, settings, streams, velocity)
+    past = History(settings.judged_by, history)
+    while settings.end(past) is None:
+        eta = settings.schedule(past, settings.eta)
         assert eta is not None
-        seconds, start, within = 0.0, time.perf_counter(), []
-        for seen in _epoch(network, training, s, eta, number, velocity):
+        past.append(of.epoch(len(past) + 1, eta))
+        yield past[-1]
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What every epoch of a training shares; ``monitored`` are training examples as they are."""
+
+    network: Network
+    training: Examples
+    monitored: Examples
+    validation: Examples
+    settings: Settings
+    streams: Streams
+    velocity: Sequence[Array]
+
+    @property
+    def n(self) -> int:
+        return len(self.training[0])
+
+    @property
+    def regularization(self) -> Regularization:
+        s = self.settings
+        return Regularization(s.regularizer if s.lmbda else "none", s.lmbda, self.n)
+
+    def epoch(self, number: int, eta: float) -> Epoch:
+        """Train an epoch, and measure after it, and within it where that is asked for."""
+        s, n, within = self.settings, self.n, list[Moment]()
+        if s.monitor_every and number == 1:
+            within.append(Moment(0.0, 0, *self.measure()))
+        seconds, start = 0.0, time.perf_counter()
+        for seen in self._updates(number, eta):
             seconds += time.perf_counter() - start
             passed = number - 1 + seen / n
-            within.append(Moment(passed, (number - 1) * n + seen, *measure()))
+            within.append(Moment(passed, (number - 1) * n + seen, *self.measure()))
             start = time.perf_counter()
         seconds += time.perf_counter() - start
-        layers = layer_metrics(network, *_first(monitored, network)) if s.layer_metrics else ()
-        past.append(Epoch(number, *measure(), eta, seconds, tuple(within), layers))
-        yield past[-1]
+        layers = layer_metrics(self.network, *_first(self.monitored)) if s.layer_metrics else ()
+        return Epoch(number, *self.measure(), eta, seconds, tuple(within), layers)
+
+    def measure(self) -> tuple[float, float, float, float]:
+        """Cost and accuracy on the training examples, and on the validation set."""
+        regularization, measure = self.regularization, self.settings.measure
+        return (
+            *evaluate(self.network, self.monitored, regularization, measure),
+            *evaluate(self.network, self.validation, regularization, measure),
+        )
+
+    def _updates(self, number: int, eta: float) -> Iterator[int]:
+        """Update by each mini-batch; yield the number of images seen when it is time to measure."""
+        every = due = self.settings.monitor_every or self.n
+        seen, update = 0, self._update(number, eta)
+        # A network on its way to diverging overflows; that is reported as such, at its epoch.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for x, y in self._mini_batches(number):
+                update(x, y)
+                seen += len(x)
+                if due <= seen < self.n:
+                    yield seen
+                    due = (seen // every + 1) * every
+
+    def _mini_batches(self, number: int) -> Iterator[tuple[Array, Array]]:
+        vary, expansion = None, self.settings.expansion
+        if expansion is not None and not expansion.once:
+            vary = partial(expansion.vary, rng=self.streams.expansion(number))
+        order, m = self.streams.order(number, self.n), self.settings.mini_batch_size
+        return mini_batches(*self.training, order, m, self.network.dtype.name, vary)
+
+    def _update(self, number: int, eta: float) -> _Update:
+        """``update_mini_batch`` with all that an epoch says; where the faster form of it computes
+        the same, that for whole mini-batches."""
+        s, network = self.settings, self.network
+        rng = self.streams.dropout(number) if s.drops else None
+        update = partial(
+            update_mini_batch, network, eta=eta, regularization=self.regularization,
+            optimizer=s.optimizer, velocity=self.velocity,
+        )  # fmt: skip
+        l2 = self.regularization.name == "l2"
+        fits = s.max_norm is None and not s.nesterov and (l2 or not self.regularization.strength)
+        whole: Callable[..., None] = update
+        if fits and can_fuse(network):
+            decay = eta * s.lmbda / self.n if l2 else 0.0
+            whole = FusedStep(network, s.mini_batch_size, eta, decay, s.momentum, self.velocity)
+
+        def step(x: Array, y: Array) -> None:
+            masks = None
+            if rng is not None:
+                x, masks = _drop(rng, s, network, x)
+            (whole if len(x) == s.mini_batch_size else update)(x, y, masks)
+
+        return step
+
+
+def _check_writable(network: Network) -> None:
+    if not all(array.flags.writeable for array in (*network.weights, *network.biases)):
+        raise UserError(
+            "training changes a network's weights and biases in place: got read-only ones; train "
+            "its copy()"
+        )
 
 
 def check_examples(network: Network, examples: Examples, name: str) -> None:
@@ -193,12 +258,12 @@ def check_examples(network: Network, examples: Examples, name: str) -> None:
 def evaluate(
     network: Network,
     examples: Examples,
-    regularization: Regularization | None = None,
+    regularization: Regularization = UNREGULARIZED,
     measure: Measure = MEASURES["classes"],
 ) -> tuple[float, float]:
     """The cost and the accuracy (a fraction) on a set, in one pass.
 
-    The cost is the mean of C_x plus the regularization term, when one is given. What accuracy is
+    The cost is the mean of C_x plus the regularization term. What accuracy is
     says ``measure``: by default the fraction of examples whose class, in the reading of the
     network, is right: it is the output neuron with the largest activation.
     """
@@ -208,72 +273,29 @@ def evaluate(
     cost, got, possible = 0.0, 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for i in range(0, len(x), ROWS_AT_ONCE):
-            xs = x[i : i + ROWS_AT_ONCE].astype(network.dtype, copy=False)
+            xs = as_inputs(x[i : i + ROWS_AT_ONCE], network.dtype)
             ys = y[i : i + ROWS_AT_ONCE].astype(network.dtype, copy=False)
             z, a = network.feedforward(xs)
             cost += float(network.cost.value(z, a, ys).sum(dtype=np.float64))
             got += measure.got(a, ys)
             possible += measure.possible(ys)
-        term = regularization.term(network) if regularization else 0.0
+        term = regularization.term(network.weights)
     return cost / len(x) + term, measure.accuracy(got, possible)
 
 
-def _first(examples: Examples, network: Network) -> Examples:
-    x, y = (part[:_ROWS_FOR_LAYERS].astype(network.dtype, copy=False) for part in examples)
+def _first(examples: Examples) -> Examples:
+    x, y = (part[:_ROWS_FOR_LAYERS] for part in examples)
     return x, y
 
 
-def _epoch(
-    network: Network,
-    training: Examples,
-    s: Settings,
-    eta: float,
-    number: int,
-    velocity: Sequence[Array],
-) -> Iterator[int]:
-    """Train one epoch, and yield the number of images seen in it whenever it is time to measure."""
-    n, rule, dtype = len(training[0]), s.rule(), network.dtype.name
-    masks: Sequence[Array] | None = None
-    dropping = s.input_dropout or any(s.dropout)
-    stream = s.dropout_stream(number) if dropping else None
-    vary = None
-    if s.expansion is not None and not s.expansion.once:
-        vary = functools.partial(s.expansion.vary, rng=s.expansion_stream(number))
-    batches = mini_batches(*training, s.order(number, n), s.mini_batch_size, dtype, vary)
-    decay = eta * s.lmbda / n
-    fused = None
-    if can_fuse(network, rule, stream is not None):
-        fused = FusedStep(network, s.mini_batch_size, eta, decay)
-    every = s.monitor_every or n
-    seen, due = 0, every
-    if s.monitor_every and number == 1:
-        yield 0
-    # A network on its way to diverging overflows; that is reported as such, at its epoch.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for x, y in batches:
-            if fused is not None and len(x) == s.mini_batch_size:
-                fused(x, y)
-            else:
-                if stream is not None:
-                    x, masks = _drop(stream, s, network, x)
-                update_mini_batch(
-                    network, x, y,
-                    eta=eta, decay=decay, rule=rule, velocity=velocity, masks=masks,
-                )  # fmt: skip
-            seen += len(x)
-            if due <= seen < n:
-                yield seen
-                due = (seen // every + 1) * every
-
-
 def _drop(
-    stream: np.random.Generator, s: Settings, network: Network, x: Array
+    rng: np.random.Generator, s: Settings, network: Network, x: Array
 ) -> tuple[Array, list[Array] | None]:
     """A mini-batch without the inputs that are dropped, and the masks of the hidden layers."""
     m, dtype, masks = len(x), network.dtype.name, None
     if any(s.dropout):
-        masks = draw_masks(stream, s.dropout, network.sizes[1:-1], m, dtype)
+        masks = draw_masks(rng, s.dropout, network.sizes[1:-1], m, dtype)
     if s.input_dropout:
-        (mask,) = draw_masks(stream, (s.input_dropout,), network.sizes[:1], m, dtype)
+        (mask,) = draw_masks(rng, (s.input_dropout,), network.sizes[:1], m, dtype)
         x = x * mask
     return x, masks

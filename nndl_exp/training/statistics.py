@@ -25,6 +25,8 @@ def resolution(accuracy: float, n: int) -> float:
     """The least difference between two such accuracies on n examples that noise does not explain.
 
     At 95 %, for classifiers whose mistakes are independent; where they share mistakes, a paired
-    comparison tells smaller ones.
+    comparison tells smaller ones. With one right and one wrong example more, which keeps it above 0
+    where none is wrong (Agresti and Caffo 2000).
     """
-    return _Z * math.sqrt(2 * accuracy * (1 - accuracy) / n)
+    p = (accuracy * n + 1) / (n + 2)
+    return _Z * math.sqrt(2 * p * (1 - p) / (n + 2))

@@ -1,40 +1,36 @@
 """When to stop early, as a function of the history (chapter 3, "Use early stopping")."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from nndl_exp.training.accuracy import MEASURES, Measure
-from nndl_exp.training.epoch import Epoch, JudgedBy, best_epoch, score
+from nndl_exp.training.epoch import History
 
-Stopping = Callable[[Sequence[Epoch]], str | None]
+Stopping = Callable[[History], str | None]
 """Given all epochs so far, the reason to stop now, or None."""
 
 
-def never(history: Sequence[Epoch]) -> str | None:
+def never(history: History) -> str | None:
     """Train all epochs, so that overfitting shows."""
     return None
 
 
-def no_improvement(n: int, judged_by: JudgedBy) -> Stopping:
+def no_improvement(n: int) -> Stopping:
     """Stop when the best epoch lies n epochs back: "no-improvement-in-n"."""
 
-    def rule(history: Sequence[Epoch]) -> str | None:
-        since = history[-1].number - best_epoch(history, judged_by).number
-        return f"no improvement in {n} epochs" if since >= n else None
-
-    return rule
+    return lambda history: f"no improvement in {n} epochs" if history.since_best >= n else None
 
 
-def average_gain(n: int, gain: float, judged_by: JudgedBy) -> Stopping:
+def average_gain(n: int, gain: float) -> Stopping:
     """Stop when the last n epochs gained less than ``gain`` each, on average.
 
     Unlike no-improvement-in-n it ends a run that still creeps upwards, and does not hang on one
     lucky epoch (the exercise that asks for another rule).
     """
 
-    def rule(history: Sequence[Epoch]) -> str | None:
+    def rule(history: History) -> str | None:
         if len(history) <= n:
             return None
-        gained = score(history[-1], judged_by) - score(history[-1 - n], judged_by)
+        gained = history.score(history[-1]) - history.score(history[-1 - n])
         return f"average gain below {gain:g} in {n} epochs" if gained < gain * n else None
 
     return rule
@@ -50,9 +46,7 @@ def target(accuracy: float, measure: Measure = MEASURES["classes"]) -> Stopping:
 
 def seconds(limit: float) -> Stopping:
     """Stop when training has taken so many seconds; where it stops depends on the machine."""
-    return lambda history: (
-        f"{limit:g} seconds of training" if sum(e.seconds for e in history) >= limit else None
-    )
+    return lambda history: f"{limit:g} seconds of training" if history.seconds >= limit else None
 
 
 def first_of(*rules: Stopping) -> Stopping:
@@ -60,9 +54,9 @@ def first_of(*rules: Stopping) -> Stopping:
     return lambda history: next((r for rule in rules if (r := rule(history))), None)
 
 
-STOPPING: dict[str, Callable[[int, float, JudgedBy], Stopping]] = {
-    "none": lambda n, gain, judged_by: never,
-    "no_improvement": lambda n, gain, judged_by: no_improvement(n, judged_by),
+STOPPING: dict[str, Callable[[int, float], Stopping]] = {
+    "none": lambda n, gain: never,
+    "no_improvement": lambda n, gain: no_improvement(n),
     "average_gain": average_gain,
 }
-"""A rule for ``n`` epochs and a ``gain`` an epoch, by what the best epoch is judged by."""
+"""A rule for ``n`` epochs and a ``gain`` an epoch."""

@@ -1,7 +1,5 @@
 """Randomness as a value: one seed, an independent stream for each purpose and epoch."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nndl_exp.nn.arrays import Indices
@@ -9,7 +7,6 @@ from nndl_exp.nn.arrays import Indices
 _INITIAL_VALUES, _SHUFFLING, _DROPOUT, _EXPANSION = 1, 2, 3, 4
 
 
-@dataclass(frozen=True)
 class Streams:
     """The random streams of one run.
 
@@ -18,7 +15,8 @@ class Streams:
     repeated, or training resumed there, without any state to be stored.
     """
 
-    seed: int
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
 
     def initial_values(self) -> np.random.Generator:
         """The stream that weights and biases are drawn from."""
@@ -37,4 +35,4 @@ class Streams:
         return self._stream(_EXPANSION, epoch)
 
     def _stream(self, *key: int) -> np.random.Generator:
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+        return np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=key))

@@ -14,7 +14,7 @@ from concurrent.futures import BrokenExecutor
 from nndl_exp.config import RunConfig
 from nndl_exp.database import DatabaseGoneError
 from nndl_exp.errors import UserError
-from nndl_exp.nn.blas import blas_threads
+from nndl_exp.fast.blas import blas_threads
 from nndl_exp.study import executors
 from nndl_exp.study.running.claims import Claims
 from nndl_exp.study.running.stop import Ended, Report, Stop

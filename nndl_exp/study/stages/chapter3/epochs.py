@@ -12,8 +12,8 @@ from nndl_exp.study.stages.chapter3 import settings
 from nndl_exp.study.stages.chapter3.settings import judged
 from nndl_exp.study.stages.script import Script, Seen
 from nndl_exp.study.stages.stage import Decision, Facts
-from nndl_exp.training.epoch import best_epoch, score
-from nndl_exp.training.stopping import STOPPING
+from nndl_exp.training.epoch import History
+from nndl_exp.training.stopping import no_improvement
 
 TITLE = "number of epochs"
 SUMMARY = "Early stopping: no improvement in n epochs."
@@ -49,11 +49,11 @@ def script(facts: Facts, options: Options) -> Script:
     if not trial.ok:
         return settings.nothing(facts, [trial])
     for n in options.patience:
-        stop = _stops_at(trial, n)
-        reached = score(best_epoch(trial.epochs[:stop], trial.judged_by), trial.judged_by)
+        stopped = _stopped(trial, n)
+        reached = max(map(stopped.score, stopped))
         if reached >= trial.goodness - trial.standard_error or n == options.patience[-1]:
             break
-    limit = max(len(trial.epochs), stop)
+    stop, limit = len(stopped), len(trial.epochs)
     config = settings.training(
         facts.base, epochs=limit, stopping=StoppingConfig("no_improvement", n)
     )
@@ -64,9 +64,11 @@ def script(facts: Facts, options: Options) -> Script:
     return Decision(config, words, {"n": n, "stops_at": stop, "limit": limit})
 
 
-def _stops_at(trial: Seen, n: int) -> int:
-    rule = STOPPING["no_improvement"](n, 0.0, trial.judged_by)
-    for count in range(1, len(trial.epochs) + 1):
-        if rule(trial.epochs[:count]) is not None:
-            return count
-    return len(trial.epochs)
+def _stopped(trial: Seen, n: int) -> History:
+    """The epochs of a trial until no improvement in n would end it."""
+    history, rule = History(trial.judged_by), no_improvement(n)
+    for epoch in trial.epochs:
+        history.append(epoch)
+        if rule(history) is not None:
+            break
+    return history

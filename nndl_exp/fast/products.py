@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg.blas import dgemm, sgemm
 
+from nndl_exp.fast.blas import has_small_kernels, one_thread
 from nndl_exp.nn.arrays import Array
-from nndl_exp.nn.blas import has_small_kernels, one_thread
 
 MULTIPLY_ADDS = 10**6
 RESULTS = 1200
@@ -58,16 +58,6 @@ def _tile(m: int, n_out: int, n_in: int) -> tuple[int, int]:
     return (rows, columns) if fours * area >= _WORTHWHILE else (m, n_out)
 
 
-def times_transpose(a: Array, w: Array) -> Array:
-    """a wᵀ, of shape (m, n_out), for a batch of activations a (m, n_in) and weights w."""
-    if not _lie_in_rows(a, w) or a.dtype != w.dtype or a.size == 0:
-        whole: Array = a @ w.T
-        return whole
-    z = np.empty((len(a), len(w)), a.dtype)
-    multiplier(w, z)(a)
-    return z
-
-
 def multiplier(w: Array, z: Array) -> Callable[[Array], Array]:
     """A function of a, (m, n_in) in rows, that computes a wᵀ into z, (m, n_out), in tiles."""
     (m, n_out), n_in = z.shape, w.shape[1]
@@ -80,34 +70,15 @@ def multiplier(w: Array, z: Array) -> Callable[[Array], Array]:
     return lambda a: np.matmul(a.reshape(-1, 1, rows, n_in), stack_of_w, out=stack_of_z)
 
 
-def subtract_product(target: Array, rate: float, delta: Array, a: Array, keep: float = 1) -> None:
-    """target ← keep · target - rate δᵀ a, in place: the outer products of BP4 as a step.
-
-    Where BLAS can add a small product to the target (gemm with beta), it saves writing the product
-    to memory and reading it again.
-    """
-    gemm = gemm_for(target, delta, a)
-    if gemm is not None:
-        for rows in blocks(len(target), len(a) * a.shape[1]):
-            gemm(-rate, a.T, delta[:, rows].T, keep, target[rows].T, 0, 1, 1)
-        return
-    product = delta.T @ a
-    product *= target.dtype.type(rate)
-    if keep != 1:
-        target *= target.dtype.type(keep)
-    target -= product
-
-
-def gemm_for(target: Array, delta: Array, a: Array) -> Any:
-    """The gemm that does ``subtract_product``, or None where NumPy's product is the faster way."""
-    if not _lie_in_rows(target, delta, a) or target.dtype != a.dtype:
-        return None
+def gemm_for(w: Array, m: int) -> Any:
+    """BLAS's gemm, where it is the faster way to subtract δᵀ a of m examples from w, (n_out, n_in):
+    it saves writing the product to memory and reading it again. None where NumPy's product is."""
     few = 1
     if has_small_kernels():
         # On several threads NumPy's product is shared among them; the smallest are not.
-        small = len(a) * target.size <= MULTIPLY_ADDS
+        small = m * w.size <= MULTIPLY_ADDS
         few = _FEW_EXAMPLES if one_thread() else _VERY_FEW_EXAMPLES if small else 1
-    return _GEMM[target.dtype.char] if len(a) <= few else None
+    return _GEMM[w.dtype.char] if m <= few else None
 
 
 def blocks(n: int, work: int) -> list[slice]:
@@ -115,10 +86,6 @@ def blocks(n: int, work: int) -> list[slice]:
     size = MULTIPLY_ADDS // max(1, work)
     size = size // 4 * 4 or max(1, size)
     return [slice(i, min(i + size, n)) for i in range(0, n, size)]
-
-
-def _lie_in_rows(*arrays: Array) -> bool:
-    return all(array.flags.c_contiguous for array in arrays)
 
 
 def _in_fours(n: int) -> float:
