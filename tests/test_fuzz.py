@@ -478,7 +478,7 @@ from pathlib import Path
 import numpy, pandas, pyarrow.parquet
 from nndl_exp.datasets import FileOptions, npz, table
 from nndl_exp.errors import UserError
-from nndl_exp.nn.network import Network
+from nndl_exp.weights import load_network
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
 for name in sys.argv[1:]:

@@ -269,7 +269,7 @@ def test_the_terminal_tells_each_stage_and_what_to_type_next(tmp_path):
     first, second = done.stdout.split("[1/2] learning rate")[1].split("[2/2] the winner")
     assert "← best" in second
     assert "best" not in first, "it goes by the training cost"
-    assert "tell two networks of 95 % apart from 4.3 points on" in done.stdout  # 200 examples
+    assert "tell two networks of 95 % apart from 4.4 points on" in done.stdout  # 200 examples
     assert re.search(
         r"→ the training cost stops falling above eta [\d.]+ \(.* over 3 seeds\)", done.stdout
     )

@@ -3,7 +3,7 @@
 from nndl_exp.fast.blas import blas_threads
 from nndl_exp.records import RunDirectory
 from nndl_exp.run import data_of, initial_network, settings_of
-from nndl_exp.training import train
+from nndl_exp.training import Streams, train
 
 
 def train_again(directory: RunDirectory) -> None:
@@ -14,6 +14,6 @@ def train_again(directory: RunDirectory) -> None:
     network, settings = initial_network(config, dataset), settings_of(config, dataset)
     examples = dataset.examples()
     with blas_threads(1):
-        for epoch in train(network, *examples, **vars(settings)):
+        for epoch in train(network, *examples, settings, streams=Streams(config.seed)):
             if epoch.number == result.epochs:
                 break

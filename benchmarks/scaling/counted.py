@@ -78,7 +78,7 @@ def main() -> None:
     from nndl_exp import sweep
     from nndl_exp.tracking import study, tracker
 
-    study.report_stage = _counted(study.report_stage, REPORT)
+    study.write_report = _counted(study.write_report, REPORT)
     tracker.connect = _counted(tracker.connect, STARTING)
     sweep.main()
 

@@ -58,6 +58,11 @@ _VALUES: dict[str, Callable[[Array, Array, Array], Array]] = {
     "log_likelihood": log_likelihood,
 }
 
+_NABLA_A: dict[str, Callable[[Array, Array], Array]] = {
+    "quadratic": lambda a, y: a - y,
+}
+"""∂C_x/∂a of the costs that go with any output."""
+
 _MATCHED = {"quadratic": "linear", "cross_entropy": "sigmoid", "log_likelihood": "softmax"}
 """The output of each cost with which σ' cancels, so that δ = a - y (equations 68 and 84)."""
 
@@ -80,10 +85,10 @@ def pair(cost: str, output: str) -> Cost:
     if output not in one_of(OUTPUTS_OF, cost, "a cost"):
         pairs = ", ".join(f"{c} with {' or '.join(outputs)}" for c, outputs in OUTPUTS_OF.items())
         raise UserError(f"the cost {cost} does not go with {output} outputs; allowed are {pairs}")
-    if _MATCHED[cost] == output:
+    if _MATCHED.get(cost) == output:
         return Cost(_VALUES[cost], lambda a, y: a - y, matched=True)
-    backward = ACTIVATIONS[output].backward  # only the quadratic cost, where ∂C_x/∂a = a - y
-    return Cost(_VALUES[cost], lambda a, y: backward(a - y, a))
+    nabla_a, backward = _NABLA_A[cost], ACTIVATIONS[output].backward
+    return Cost(_VALUES[cost], lambda a, y: backward(nabla_a(a, y), a))
 
 
 def constant_cost(cost: str, output: str, y: Array) -> float:
