@@ -34,7 +34,7 @@ README = (ROOT / "README.md").read_text()
 README_BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 README_EXCUSED = {
     "study    mnist_5k-": "a sample, shortened; the whole study takes a minute",
-    "nndl_exp/nn  training": "a list of folders",
+    "nndl_exp/nn fast training": "a list of folders",
     "python -m pip install -e '.[test]'": "this is what runs here",
     "from nndl_exp.api import": "tests/test_readme.py runs it",
 }
