@@ -4,6 +4,7 @@ from nndl_exp.api import Study, load_config, load_dataset, run, train
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import compose
@@ -43,13 +44,17 @@ __all__ = [
 ]
 
 
-def load_config(overrides: Sequence[str] = ()) -> RunConfig:
+def load_config(overrides: Sequence[str] = (), config_dir: Path | None = None) -> RunConfig:
     """The config of a run, from the same words as ``python -m nndl_exp.train`` takes.
+
+    Args:
+        overrides: the words.
+        config_dir: a folder of settings of one's own, as ``--config-dir`` takes it.
 
     Raises:
         UserError: a setting that does not exist, or a value that it can't have.
     """
-    return run_of(compose("train", overrides))
+    return run_of(compose("train", overrides, config_dir))
 
 
 def load_study(overrides: Sequence[str] = ()) -> Study:

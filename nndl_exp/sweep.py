@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+from nndl_exp.cli import hydra_config
 from nndl_exp.cli.console import make_screen
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of, space_of
-from nndl_exp.cli.hydra_config import Composed, compose_all
+from nndl_exp.cli.hydra_config import Composed
 from nndl_exp.cli.options import verbosity_of
 from nndl_exp.config import SweepConfig, no_such_setting, parse, to_mapping
 from nndl_exp.display.terminal.screen import Verbosity
@@ -23,17 +25,20 @@ _RUN_SETTINGS = ("dataset", "network", "training", "seed")
 @one_line_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, check the configuration, then run the study."""
-    words = sys.argv[1:] if arguments is None else arguments
-    composed = compose_all("sweep", words)
-    if composed is None:
-        return
-    if len(composed) > 1:
-        raise UserError("a sweep is one study: --multirun goes with nndl_exp.train")
-    config = sweep_config(composed[0])
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verbosity, others = verbosity_of(words)  # Hydra does not know -q and -v
+    hydra_config.run("sweep", others, partial(_sweep, words, verbosity), check=_refuse_several)
+
+
+def _refuse_several(composed: Composed) -> None:
+    raise UserError("a sweep is one study: --multirun goes with nndl_exp.train")
+
+
+def _sweep(words: Sequence[str], verbosity: Verbosity, composed: Composed) -> None:
+    config = sweep_config(composed)
     from nndl_exp.run import check
 
     check(config.run)  # before the heavier imports: a mistake is answered at once
-    verbosity, _ = verbosity_of(words)
     if config.study.dry_run:  # the plan is what was asked for
         verbosity = max(verbosity, Verbosity.NORMAL)
     from nndl_exp.cli.sweeping import sweep

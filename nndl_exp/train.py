@@ -2,14 +2,17 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from nndl_exp.cli import hydra_config
 from nndl_exp.cli.console import make_screen
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
-from nndl_exp.cli.hydra_config import Composed, compose_all
+from nndl_exp.cli.hydra_config import Composed
 from nndl_exp.cli.options import verbosity_of
-from nndl_exp.config import TrainConfig, command_of, no_such_setting, parse, to_mapping
+from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
+from nndl_exp.display.terminal.screen import Verbosity
 from nndl_exp.errors import UserError
 
 _SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
@@ -18,27 +21,32 @@ _SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
 @one_line_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, check every configuration, then train each."""
-    words = sys.argv[1:] if arguments is None else arguments
-    composed = compose_all("train", words)
-    if composed is None:
-        return
-    configs = [train_config(one) for one in composed]
-    from nndl_exp.records.looks import origin_of_file
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verbosity, others = verbosity_of(words)  # Hydra does not know -q and -v
+    hydra_config.run("train", others, partial(_train, words, verbosity), check=_check)
+
+
+def _check(composed: Composed) -> TrainConfig:
+    config = train_config(composed)
     from nndl_exp.run import check
 
-    for config in configs:
-        check(config.run)  # before the heavier imports: a mistake is answered at once
-    origins = [origin_of_file(one.base) if one.base else None for one in composed]
-    from nndl_exp.cli.training import train_one
+    check(config.run)  # before the heavier imports: a mistake is answered at once
+    return config
 
-    screen = make_screen(verbosity_of(words)[0])
-    several = any(word in ("-m", "--multirun") for word in words)
-    for config, origin in zip(configs, origins, strict=True):
-        number, finished = train_one(config, screen, origin, again=not several)
-        if number is not None:
-            if several or not finished:
-                screen.tell(f"resume     {command_of(words, 'train')}")
-            sys.exit(128 + number)
+
+def _train(words: Sequence[str], verbosity: Verbosity, composed: Composed) -> None:
+    config = _check(composed)
+    from nndl_exp.cli.training import train_one
+    from nndl_exp.config import command_of
+    from nndl_exp.records.looks import origin_of_file
+
+    origin = origin_of_file(composed.base) if composed.base else None
+    screen = make_screen(verbosity)
+    number, finished = train_one(config, screen, origin, again=not composed.several)
+    if number is not None:
+        if composed.several or not finished:
+            screen.tell(f"resume     {command_of(words, 'train')}")
+        sys.exit(128 + number)
 
 
 def train_config(composed: Composed) -> TrainConfig:

@@ -419,7 +419,7 @@ def test_train_takes_a_sweeps_winner_as_its_base(swept):
         ("sweep", ["sampler=grid"], "sampler=grid needs search_space.network.hidden as"),
         ("sweep", ["--multirun", "training.eta=1,2"], "a sweep is one study"),
         ("sweep", ["tracking.uri=http://127.0.0.1:9"], "tracking.uri http://127.0.0.1:9 does not"),
-        ("sweep", ["training=null"], "these settings can't be read"),
+        ("sweep", ["training=null"], "training is a group, training=OPTION chooses"),
         ("sweep", ["~search_space"], "search_space must be settings with ranges"),
         ("sweep", ["search_space.training.eta.log=foo"], "log must be true or false: got 'foo'"),
         ("sweep", ["sampler.n_startup_trials=abc"], "must be of the kind of 10: got 'abc'"),
@@ -428,8 +428,8 @@ def test_train_takes_a_sweeps_winner_as_its_base(swept):
         ("train", ["training.eta=1", "--multirun", "seed=-1"], "seed must be greater than or"),
         ("train", ["output={}/\n"], "output must be text without control characters: got"),
         ("train", ["from=[1]"], "from=[1] can't be read: No such file or directory"),
-        ("train", ["--config-dir", "nope"], "--config-dir must be a folder that is there: got n"),
-        ("sweep", ["--config-dir=nope", "seed=1"], "--config-dir must be a folder that is there"),
+        ("train", ["--config-dir", "nope"], "Additional config directory"),
+        ("sweep", ["--config-dir=nope", "seed=1"], "Additional config directory"),
         ("train", ["network=relu", "training.dropout=[0.1,0.2]"], "training.dropout must be one"),
         ("evaluate", [], "Missing argument 'RUN'"),
         ("train", ["network.cost=log_likelihood"], "the cost log_likelihood does not go with"),
@@ -461,7 +461,8 @@ def test_help_and_the_console_script(cli, module):
 
 
 def test_cfg_and_tab_completion_answer(cli, monkeypatch):
-    assert "mini_batch_size: 10" in cli.ok("nndl_exp.train", "--cfg", "job")
+    assert "mini_batch_size: ${fitted:10}" in cli.ok("nndl_exp.train", "--cfg", "job")
+    assert "mini_batch_size: 10" in cli.ok("nndl_exp.train", "--cfg", "job", "--resolve")
     monkeypatch.setenv("COMP_LINE", "nndl-train dataset=mn")
     assert "hydra_bash_completion" in cli.ok("nndl_exp.train", "-sc", "install=bash")
     printed = cli.ok("nndl_exp.train", "-sc", "query=bash")

@@ -23,7 +23,8 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from nndl_exp.__main__ import nndl
-from nndl_exp.cli.hydra_config import CONF, compose
+from nndl_exp.cli.conf import CONF
+from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import SweepConfig, flatten
 from nndl_exp.study.stages.chapter3 import STAGES
 

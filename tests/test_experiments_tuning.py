@@ -7,11 +7,12 @@ import numpy as np
 from nndl_exp.book.experiment import lead
 from nndl_exp.book.hyper_parameters import slope_of_lmbda
 from nndl_exp.book.results import scripts
-from nndl_exp.config import read_yaml, run_config
+from nndl_exp.config import run_config
 from nndl_exp.nn import Network
 from nndl_exp.nn.network import Parts
 from nndl_exp.nn.regularizers import Regularization
 from nndl_exp.training import evaluate
+from nndl_exp.yaml_file import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = {header.name: module for module, header in scripts(ROOT / "experiments")}

@@ -9,8 +9,9 @@ import pytest
 from studies import SERIAL, SMALL, study_of
 
 from nndl_exp import evaluate, predict, report, reproduce, studies, sweep, sync, train
-from nndl_exp.config import read_yaml, run_config, to_yaml
+from nndl_exp.config import run_config
 from nndl_exp.demo import __main__ as demo
+from nndl_exp.yaml_file import read_yaml, to_yaml
 
 WORDS = (*SMALL, *SERIAL, "study.n_trials=2", "training.epochs=1")
 BEST = "studies/old/best.yaml"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from nndl_exp.archive import MOST_UNPACKED
 from nndl_exp.cli.prediction import read_examples
-from nndl_exp.config import LONGEST_YAML, RunConfig, read_yaml, run_config, to_mapping
+from nndl_exp.config import RunConfig, run_config, to_mapping
 from nndl_exp.datasets import FileOptions, npz, table
 from nndl_exp.datasets.cache import Prepared
 from nndl_exp.datasets.idx import LARGEST, parse_images, parse_labels, read_bytes
@@ -30,6 +30,7 @@ from nndl_exp.records import Result, RunDirectory
 from nndl_exp.run import Run, check, run
 from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.weights import load_network, to_bytes
+from nndl_exp.yaml_file import LONGEST_YAML, read_yaml
 
 MIB = 2**20
 FUZZ = settings(

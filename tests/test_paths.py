@@ -8,10 +8,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+from composing import composed_all
 from mlflow import MlflowClient
 from typed import command, printed_commands
 
-from nndl_exp.cli.hydra_config import compose, compose_all
+from nndl_exp.cli.hydra_config import compose
 from nndl_exp.config import path_setting
 from nndl_exp.database import file_url, url_below
 from nndl_exp.display.report.verdict import commands as page_commands
@@ -96,11 +97,11 @@ def test_the_variable_names_the_server_of_all_commands(folder, typed, monkeypatc
 def test_hydra_takes_any_path_as_it_is_typed(path, capsys):
     words = shlex.split(path_setting("output", path))
     assert compose("train", words).settings["output"] == path
-    (composed,) = compose_all("sweep", words) or []
+    (composed,) = composed_all("sweep", words)
     assert composed.settings["output"] == path
-    several = compose_all("train", ["--multirun", "seed=1,2", f"output='{path}'"] if (
+    several = composed_all("train", ["--multirun", "seed=1,2", f"output='{path}'"] if (
         "'" not in path and "\\" not in path) else ["--multirun", "seed=1,2"])  # fmt: skip
-    assert [one.settings["seed"] for one in several or []] == [1, 2]
+    assert [one.settings["seed"] for one in several] == [1, 2]
 
 
 def test_the_words_of_hydra_still_work_in_paths(monkeypatch):
@@ -108,11 +109,11 @@ def test_the_words_of_hydra_still_work_in_paths(monkeypatch):
     for typed, output in (("'a,b'", "a,b"), ('"{a}"', "{a}"), (r"a\,b", "a,b"),
                           ("${oc.env:HERE}/x", "/h/x"), ("null", "nndl-output")):  # fmt: skip
         assert compose("train", [f"output={typed}"]).settings["output"] == output
-    several = compose_all("train", ["--multirun", "dataset.path=a.csv,b{c}.csv"]) or []
+    several = composed_all("train", ["--multirun", "dataset.path=a.csv,b{c}.csv"])
     assert [one.settings["dataset"]["path"] for one in several] in (
         ["a.csv,b{c}.csv"], ["a.csv", "b{c}.csv"]
     )  # fmt: skip
-    several = compose_all("train", ["--multirun", "dataset.path=a.csv,b.csv"]) or []
+    several = composed_all("train", ["--multirun", "dataset.path=a.csv,b.csv"])
     assert [one.settings["dataset"]["path"] for one in several] == ["a.csv", "b.csv"]
 
 

@@ -5,9 +5,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+from composing import composed_all
 
 from nndl_exp.__main__ import COMMANDS, HYDRA_COMMANDS
-from nndl_exp.cli.hydra_config import CONF, compose_all
+from nndl_exp.cli.conf import CONF
+from nndl_exp.cli.options import verbosity_of
 from nndl_exp.study.proposing.algorithms import PRUNERS, SAMPLERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +46,7 @@ def test_there_are_commands_to_check():
     ],
 )
 def test_a_command_line_composes(name, words):
-    assert compose_all(name, shlex.split(words))
+    assert composed_all(name, verbosity_of(shlex.split(words))[1])
 
 
 def test_the_python_example_runs(tmp_path, monkeypatch, capsys):

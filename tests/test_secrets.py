@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from composing import composed_all
 from mlflow_server import SECRET, free_port, server
 from needs import needs
 from studies import SMALL
 
-from nndl_exp.cli.hydra_config import compose_all
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
 from nndl_exp.records import provenance
@@ -48,7 +48,7 @@ def test_passwords_of_addresses_are_masked(text, expected):
 
 
 def test_a_configuration_is_printed_without_its_password(capsys, monkeypatch):
-    assert compose_all("train", [f"tracking.uri=http://me:{SECRET}@h", "--cfg", "job"]) is None
+    assert composed_all("train", [f"tracking.uri=http://me:{SECRET}@h", "--cfg", "job"]) == []
     out, err = capsys.readouterr()
     assert "uri: http://me:***@h" in out
     assert SECRET not in out + err

@@ -9,7 +9,6 @@ import pytest
 from sklearn.datasets import make_classification, make_regression
 
 from nndl_exp.api import load_config, load_study
-from nndl_exp.config import read_yaml
 from nndl_exp.display.report.verdict import sentence
 from nndl_exp.display.words import accuracy_text
 from nndl_exp.nn.costs import constant_cost, pair
@@ -18,6 +17,7 @@ from nndl_exp.study.stages.joint import centred
 from nndl_exp.study.summary import summary
 from nndl_exp.sweep import main
 from nndl_exp.training.accuracy import MEASURES
+from nndl_exp.yaml_file import read_yaml
 
 QUICK = ("tracking=none", "executor=serial", "workers=1", "study.name=small")
 FEW = ("dataset=digits_8x8", "dataset.training_size=50")

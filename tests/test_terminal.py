@@ -27,15 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from composing import composed_all
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 from studies import search_of
 
 from nndl_exp import reproduce, sweep, train
-from nndl_exp.cli.hydra_config import compose_all
 from nndl_exp.cli.options import verbosity_of
-from nndl_exp.config import RunConfig, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, to_mapping
 from nndl_exp.display.terminal.pace import Pace
 from nndl_exp.display.terminal.screen import SECONDS_BETWEEN_DRAWINGS, Screen, Verbosity
 from nndl_exp.display.terminal.sparkline import sparkline
@@ -45,6 +45,7 @@ from nndl_exp.records import RunDirectory
 from nndl_exp.records.tail import KEPT, EpochTail
 from nndl_exp.study.running.trials import Slot
 from nndl_exp.training import Epoch
+from nndl_exp.yaml_file import to_yaml
 
 SMALL = [
     "tracking=none", "training.epochs=3", "dataset.training_size=300",
@@ -528,7 +529,7 @@ def test_a_plan_is_told_also_if_quiet(in_process):
 
 def test_a_flag_is_refused_where_it_would_do_nothing():
     with pytest.raises(UserError, match="unrecognized arguments: -q"):
-        compose_all("book", ["-q"])
+        composed_all("book", ["-q"])
 
 
 def test_the_flags_are_in_the_help_and_hydra_does_not_mind_them(in_process, monkeypatch):

@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from nndl_exp.__main__ import HYDRA_COMMANDS, nndl
-from nndl_exp.cli.hydra_config import CONF
+from nndl_exp.cli.conf import CONF
 
 INTRODUCTION = """# Commands
 

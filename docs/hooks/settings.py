@@ -15,7 +15,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import TypeAdapter
 
-from nndl_exp.cli.hydra_config import CONF
+from nndl_exp.cli.conf import CONF
 from nndl_exp.config import RUN_KEYS, SweepConfig
 from nndl_exp.study.stages.chapter3 import STAGES
 

@@ -23,7 +23,7 @@ from nndl_exp.book.recorded import Recorded, train_recorded
 from nndl_exp.cli.console import make_console, progress
 from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
-from nndl_exp.cli.hydra_config import compose, compose_all
+from nndl_exp.cli.hydra_config import Composed, compose, run
 from nndl_exp.cli.output import check_output
 from nndl_exp.config import RunConfig, TrackingConfig, parse, to_mapping
 from nndl_exp.datasets import Dataset
@@ -235,6 +235,8 @@ def lead(module: ModuleType, words: Sequence[str] = ()) -> Experiment:
 @one_line_errors
 def main(study: Study) -> None:
     """The command line of a script: ``main(study)`` at its end."""
-    words = _with_out(sys.argv[1:])
-    if compose_all("book", words) is not None:
-        lead(sys.modules[study.__module__], words)
+
+    def task(composed: Composed) -> None:
+        lead(sys.modules[study.__module__], composed.words)
+
+    run("book", _with_out(sys.argv[1:]), task)

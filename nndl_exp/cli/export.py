@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from nndl_exp.config import to_mapping, to_yaml
+from nndl_exp.config import to_mapping
 from nndl_exp.display.files import columnar
 from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 from nndl_exp.study.study import Study
 from nndl_exp.study.summary import summary
+from nndl_exp.yaml_file import to_yaml
 
 
 def export_study(

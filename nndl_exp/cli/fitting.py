@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from nndl_exp.cli.hydra_config import Composed
-from nndl_exp.config import RunConfig, flatten, run_config, to_mapping
+from nndl_exp.cli.hydra_config import FITTED, Composed
+from nndl_exp.config import RunConfig, run_config, to_mapping
 from nndl_exp.study.proposing.entries import at_most, largest
 
-MINI_BATCH_SIZE = "training.mini_batch_size"
+ETA, MINI_BATCH_SIZE = FITTED
 ETA_FOR_NUMBERS = 0.05
 """With the default of 0.5, chosen for digits, linear outputs diverge."""
 
@@ -48,8 +48,7 @@ def space_of(composed: Composed, run: RunConfig) -> dict[str, Any]:
 
 def _with_mini_batches(config: RunConfig, composed: Composed) -> RunConfig:
     m = config.training.mini_batch_size
-    chosen = MINI_BATCH_SIZE in composed.typed or composed.base is not None
-    if chosen or m != RunConfig().training.mini_batch_size:
+    if MINI_BATCH_SIZE not in composed.fitted:
         return config
     rows = _rows(config, m)
     if rows is None or rows >= m:
@@ -78,9 +77,8 @@ def _with_task(config: RunConfig, composed: Composed) -> RunConfig:
     settings["dataset"]["task"] = task
     if task == "numbers":
         fitting: dict[str, Any] = dict(FOR_NUMBERS)
-        default = dict(flatten(to_mapping(RunConfig())))["training.eta"]
-        if config.training.eta == default and composed.base is None:
-            fitting["training.eta"] = ETA_FOR_NUMBERS
+        if ETA in composed.fitted:
+            fitting[ETA] = ETA_FOR_NUMBERS
         for name, value in fitting.items():
             if name not in composed.typed:
                 group, _, key = name.partition(".")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nndl_exp.config import RunConfig, TrackingConfig, path_setting, read_yaml, to_mapping
+from nndl_exp.config import RunConfig, TrackingConfig, path_setting, to_mapping
 from nndl_exp.errors import UserError
+from nndl_exp.yaml_file import read_yaml
 
 if TYPE_CHECKING:  # the records need NumPy and SciPy; an error line does not
     from nndl_exp.records import RunDirectory

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from nndl_exp.config import read_yaml
 from nndl_exp.errors import UserError
 from nndl_exp.records import atomic
 from nndl_exp.records.origin import Origin
 from nndl_exp.records.run_directory import RunDirectory
+from nndl_exp.yaml_file import read_yaml
 
 FILE = "test_set.json"
 

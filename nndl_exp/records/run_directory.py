@@ -22,7 +22,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
-from nndl_exp.config import RunConfig, read_yaml, run_config, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, run_config, to_mapping
 from nndl_exp.datasets import Dataset, Reading
 from nndl_exp.errors import UserError
 from nndl_exp.nn.network import Network
@@ -32,6 +32,7 @@ from nndl_exp.records.provenance import provenance
 from nndl_exp.training.checkpoint import Checkpoint
 from nndl_exp.training.epoch import Epoch
 from nndl_exp.weights import digest, load_network, to_bytes
+from nndl_exp.yaml_file import read_yaml, to_yaml
 
 State = Literal["complete", "pruned", "diverged", "failed"]
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)

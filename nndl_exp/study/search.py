@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from nndl_exp.config import RunConfig, SweepConfig, flatten, read_yaml, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, SweepConfig, flatten, to_mapping
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
 from nndl_exp.nn.arrays import Array
@@ -20,6 +20,7 @@ from nndl_exp.study.proposing.proposer import Plan, Proposal, Proposer, Settled
 from nndl_exp.study.proposing.search_space import SearchSpace
 from nndl_exp.study.scores import constant_scores, scores
 from nndl_exp.training.epoch import JudgedBy
+from nndl_exp.yaml_file import read_yaml, to_yaml
 
 if TYPE_CHECKING:
     import pandas as pd

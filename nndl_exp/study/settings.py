@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from nndl_exp.config import SweepConfig, flatten, parse, read_yaml, to_mapping, to_yaml
+from nndl_exp.config import SweepConfig, flatten, parse, to_mapping
 from nndl_exp.errors import UserError
+from nndl_exp.yaml_file import read_yaml, to_yaml
 
 if TYPE_CHECKING:
     from nndl_exp.datasets import Dataset

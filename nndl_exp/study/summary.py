@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from nndl_exp.config import RunConfig, SweepConfig, read_yaml, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, SweepConfig, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.records import Result, RunDirectory, atomic
 from nndl_exp.run import measure_of
@@ -17,6 +17,7 @@ from nndl_exp.study import settings
 from nndl_exp.study.running.members import is_running
 from nndl_exp.study.search import Trial, ranked
 from nndl_exp.study.stages.stage import DECISION, Decision, Stage
+from nndl_exp.yaml_file import read_yaml, to_yaml
 
 BEST = "best.yaml"
 """The file in a study's folder with the run that it recommends; there only if it has a winner."""

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from nndl_exp.config import TrackingConfig, to_mapping, to_yaml
+from nndl_exp.config import TrackingConfig, to_mapping
 from nndl_exp.database import is_tracked
 from nndl_exp.datasets import Dataset
 from nndl_exp.display.findings import StageFindings, finalists
@@ -30,6 +30,7 @@ from nndl_exp.run import measure_of, recorded_data
 from nndl_exp.study import settings
 from nndl_exp.study.looks import looks_at_study
 from nndl_exp.study.summary import Summary
+from nndl_exp.yaml_file import to_yaml
 
 FILE = "report.html"
 LARGEST = 5_000_000

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from nndl_exp.config import RunConfig, SweepConfig, to_mapping, to_yaml
+from nndl_exp.config import RunConfig, SweepConfig, to_mapping
 from nndl_exp.nn.network import count_multiply_adds
 from nndl_exp.records import atomic
 from nndl_exp.study.search import Search, Source, Trial
 from nndl_exp.training.update_time import epoch_seconds
+from nndl_exp.yaml_file import to_yaml
 
 DECISION = "decision.yaml"
 """The file in a stage's folder that its decision is written to, for readers."""
