@@ -6,16 +6,15 @@ what it means from the docstring below it. It is done when the site is built.
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import griffe
-import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import TypeAdapter
 
+from nndl_exp import config
 from nndl_exp.cli.conf import CONF
+from nndl_exp.cli.settings_help import attribute_docstrings
 from nndl_exp.config import RUN_KEYS, SweepConfig
 from nndl_exp.study.stages.chapter3 import STAGES
 
@@ -53,7 +52,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def settings_page() -> str:
     """Every setting of every group in a table of its group."""
     schema = TypeAdapter(SweepConfig).json_schema()
-    definitions, described = schema["$defs"], attribute_docstrings("nndl_exp.config")
+    definitions = schema["$defs"]
+    described = {name: attribute_docstrings(getattr(config, name)) for name in definitions}
+    described["SweepConfig"] = attribute_docstrings(SweepConfig)
     top = {**definitions["RunConfig"]["properties"], **schema["properties"]}
     lines, single = [INTRODUCTION], []
     for key, entry in top.items():
@@ -69,7 +70,7 @@ def settings_page() -> str:
     lines += ["\n## Without a group\n", *HEADINGS, *single, STAGE_OPTIONS]
     for key, stage in STAGES.items():
         options = TypeAdapter(stage.Options).json_schema()
-        said = attribute_docstrings(stage.Options.__module__)["Options"]
+        said = attribute_docstrings(stage.Options)
         lines += [f"\n### {key}\n", options["description"], "", *HEADINGS]
         lines += [
             row(f"strategy.options.{key}.{name}", entry, said.get(name, "see above"))
@@ -82,16 +83,13 @@ def groups_page() -> str:
     """Every option of every group, with the file that it is."""
     lines = [
         "# Groups and options\n",
-        "An option is a file of `conf/GROUP/`, chosen by `GROUP=OPTION`. `conf/train.yaml` and "
-        "`conf/sweep.yaml` say which one is the default. To add one is to add a file; "
+        "An option is a file of `conf/GROUP/`, chosen by `GROUP=OPTION`; it names what differs "
+        "from the [defaults of the settings](settings.md). To add one is to add a file; "
         "`--config-dir FOLDER` finds those of a folder of yours. Experiments are chosen by "
         "`+experiment=NAME` and set several groups.\n",
     ]
-    defaults = {**chosen("train"), **chosen("sweep")}
     for folder in sorted(path for path in CONF.iterdir() if path.is_dir()):
         lines.append(f"\n## {folder.name}\n")
-        if folder.name in defaults:
-            lines.append(f"The default is `{defaults[folder.name]}`.\n")
         for path in sorted(folder.glob("*.yaml")):
             lines += [
                 f"### {folder.name}={path.stem}\n",
@@ -152,19 +150,3 @@ def limits(entry: Schema) -> str:
 def class_of(entry: Schema) -> str:
     """The name of the dataclass that a setting refers to."""
     return str(entry["$ref"]).rpartition("/")[2]
-
-
-def attribute_docstrings(module: str) -> dict[str, dict[str, str]]:
-    """What stands below each attribute of the classes of a module."""
-    found = griffe.load(module)
-    return {
-        name: {key: a.docstring.value for key, a in cls.attributes.items() if a.docstring}
-        for name, cls in found.classes.items()
-    }
-
-
-def chosen(name: str) -> dict[str, str]:
-    """The option of each group that a command has by default."""
-    defaults = yaml.safe_load(Path(CONF / f"{name}.yaml").read_text())["defaults"]
-    pairs = [entry.items() for entry in defaults if isinstance(entry, dict)]
-    return {key: option for items in pairs for key, option in items if "override" not in key}

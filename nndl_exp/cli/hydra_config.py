@@ -96,8 +96,8 @@ def run(name: str, words: Sequence[str], task: Task, check: Task = lambda compos
     try:
         with _as_typed(words), explained(name, words, compose):
             main()
-    except _Refused as e:
-        raise e.error from None
+    except _Raised as e:
+        raise e.error from e.error.__cause__
 
 
 def compose(name: str, overrides: Sequence[str] = (), config_dir: Path | None = None) -> Composed:
@@ -120,26 +120,26 @@ def compose(name: str, overrides: Sequence[str] = (), config_dir: Path | None = 
         return _composed(hydra.compose(name, [*words, *extra]), words)
 
 
-class _Refused(BaseException):
-    """A user's mistake on its way out of Hydra, which makes warnings and lines of exceptions."""
+class _Raised(BaseException):
+    """An exception on its way out of Hydra, which would print a line of it, or only warn."""
 
-    def __init__(self, error: UserError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(error)
         self.error = error
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def _carried() -> Iterator[None]:
     try:
         yield
-    except UserError as e:
-        raise _Refused(e) from None
+    except Exception as e:
+        raise _Raised(e) from e
 
 
 def _start(config: DictConfig, task: Task) -> None:
     """Run the task of a job; in a process of its own, if a launcher has some."""
     job = HydraConfig.get()
-    with _refusing():
+    with _carried():
         composed = _composed(config, job.overrides.task)
         task(replace(composed, several=job.mode == RunMode.MULTIRUN))
 
@@ -152,7 +152,7 @@ class CheckFirst(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Compose and check each; a sweeper that does not say what it will run is not asked."""
         name = config.hydra.job.config_name
-        with _refusing(), explained(name, list(config.hydra.overrides.task), compose):
+        with _carried(), explained(name, list(config.hydra.overrides.task), compose):
             for words in _combinations(list(config.hydra.overrides.task)):
                 CheckFirst.check(_composed(hydra.compose(name, words), words))
 
