@@ -33,6 +33,8 @@ Seed = Annotated[int, Field(ge=0, le=2**52)]
 """Optuna's tables hold numbers as doubles, which are exact up to 2**53."""
 Text = Annotated[str, Field(pattern=r"^\P{Cc}*$")]
 """Without control characters, which a terminal would obey."""
+Name = Text
+"""Of a part that is looked up in its module's dictionary: ``nndl_exp.run.check`` refuses others."""
 Folder = Annotated[Text, Field(min_length=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 _OUTPUT = "nndl-output"
@@ -52,7 +54,7 @@ class DatasetConfig:
     The settings from ``path`` on are those of a user's own file, a ``table`` or an ``npz``.
     """
 
-    name: Literal["mnist_5k", "mnist", "fashion_mnist", "digits_8x8", "table", "npz"] = "mnist_5k"
+    name: Name = "mnist_5k"
     """The source."""
     training_size: Size | None = None
     """Only the first so many training examples; null for all."""
@@ -107,14 +109,14 @@ class NetworkConfig:
 
     hidden: tuple[Size, ...] = (100,)
     """The neurons of each hidden layer; [] for none."""
-    activation: Literal["sigmoid", "tanh", "relu", "linear", "softmax"] = "sigmoid"
+    activation: Name = "sigmoid"
     """Of the hidden neurons."""
-    output: Literal["sigmoid", "tanh", "relu", "linear", "softmax"] = "sigmoid"
+    output: Name = "sigmoid"
     """Of the output neurons; linear where targets are numbers, unless it is typed."""
-    cost: Literal["quadratic", "cross_entropy", "log_likelihood"] = "cross_entropy"
+    cost: Name = "cross_entropy"
     """Quadratic goes with any output, cross_entropy with sigmoid, log_likelihood with softmax;
     quadratic where targets are numbers, unless it is typed."""
-    initializer: Literal["default", "large", "glorot", "he"] = "default"
+    initializer: Name = "default"
     """The initial weights: deviation 1/sqrt(n_in), 1, Glorot's (tanh) or He's (ReLU)."""
     dtype: Literal["float32", "float64"] = "float32"
     """The precision of weights and of training."""

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nndl_exp.config import RunConfig, TrainingConfig, flatten, to_mapping
-from nndl_exp.datasets import Dataset, load_dataset
-from nndl_exp.errors import UserError
+from nndl_exp.datasets import FILES, SOURCES, Dataset, load_dataset
+from nndl_exp.errors import UserError, one_of
 from nndl_exp.fast.blas import blas_threads
-from nndl_exp.nn.costs import pair
+from nndl_exp.nn.activations import ACTIVATIONS
+from nndl_exp.nn.costs import OUTPUTS_OF, pair
+from nndl_exp.nn.initializers import INITIALIZERS
 from nndl_exp.nn.network import Network, Parts
 from nndl_exp.records import Result, RunDirectory
 from nndl_exp.records.looks import Look, now, read, register_of
@@ -35,10 +37,25 @@ def check(config: RunConfig) -> Dataset:
     Raises:
         UserError: the data can't be had, or see ``check_parts``.
     """
-    pair(config.network.cost, config.network.output)
+    check_names(config)
     dataset = data_of(config)
     check_parts(config, dataset)
     return dataset
+
+
+def check_names(config: RunConfig) -> None:
+    """Check that the parts that a run names are there, and that its cost goes with its output.
+
+    Raises:
+        UserError: one that is not, with those that are.
+    """
+    network = config.network
+    one_of({**SOURCES, **FILES}, config.dataset.name, "dataset.name")
+    one_of(ACTIVATIONS, network.activation, "network.activation")
+    one_of(ACTIVATIONS, network.output, "network.output")
+    one_of(OUTPUTS_OF, network.cost, "network.cost")
+    one_of(INITIALIZERS, network.initializer, "network.initializer")
+    pair(network.cost, network.output)
 
 
 def check_parts(config: RunConfig, dataset: Dataset) -> None:
@@ -48,7 +65,7 @@ def check_parts(config: RunConfig, dataset: Dataset) -> None:
         UserError: a cost that does not go with the output layer, or the two not with the targets; a
             mini-batch larger than the training set.
     """
-    pair(config.network.cost, config.network.output)
+    check_names(config)
     _check_task(config, dataset)
     settings_of(config, dataset)
     n, m = len(dataset.training), config.training.mini_batch_size

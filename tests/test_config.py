@@ -48,7 +48,6 @@ def changed(name: str, value: object) -> dict:
         ("training.stopping.n", 0, "training.stopping.n must be greater than or equal to 1: got 0"),
         ("network.hidden", [10, "a"], "network.hidden.1 must be a valid integer: got 'a'"),
         ("network.hidden", 5, "network.hidden must be a list such as [5]: got 5"),
-        ("network.activation", "sigmoyd", "network.activation must be 'sigmoid', 'tanh', 'relu'"),
         ("network", None, "network must be an object: got None"),
         ("seed", -1, "seed must be greater than or equal to 0: got -1"),
     ],
@@ -58,6 +57,18 @@ def test_a_wrong_setting_is_refused_with_name_rule_and_value(name, value, messag
         run_config(changed(name, value))
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [("dataset.name", "mnist_5k, mnist"), ("network.activation", "sigmoid, tanh, relu"),
+     ("network.output", "sigmoid, tanh, relu"), ("network.cost", "quadratic, cross_entropy"),
+     ("network.initializer", "default, large")],
+)  # fmt: skip
+def test_a_part_that_is_not_there_is_refused_with_those_that_are(name, accepted):
+    config = run_config(changed(name, "sigmoyd"))
+    with pytest.raises(UserError, match=f"{name} must be one of {accepted}, .*: got sigmoyd"):
+        check(config)
 
 
 def test_a_config_survives_yaml_to_the_bit():

@@ -16,6 +16,10 @@ from nndl_exp import config
 from nndl_exp.cli.conf import CONF
 from nndl_exp.cli.settings_help import attribute_docstrings
 from nndl_exp.config import RUN_KEYS, SweepConfig
+from nndl_exp.datasets import FILES, SOURCES
+from nndl_exp.nn.activations import ACTIVATIONS
+from nndl_exp.nn.costs import OUTPUTS_OF
+from nndl_exp.nn.initializers import INITIALIZERS
 from nndl_exp.study.stages.chapter3 import STAGES
 
 Schema = dict[str, Any]
@@ -100,6 +104,14 @@ def groups_page() -> str:
     return "\n".join(lines)
 
 
+NAMES: dict[str, Any] = {
+    "dataset.name": {**SOURCES, **FILES},
+    "network.activation": ACTIVATIONS,
+    "network.output": ACTIVATIONS,
+    "network.cost": OUTPUTS_OF,
+    "network.initializer": INITIALIZERS,
+}
+"""Settings that name a part, and the parts that there are."""
 HEADINGS = ("| setting | default | accepted | meaning |", "|---|---|---|---|")
 
 
@@ -118,7 +130,8 @@ def row(name: str, entry: Schema, meaning: str) -> str:
     default = f"`{json.dumps(entry['default'])}`" if "default" in entry else "that of its group"
     if "$ref" not in entry and entry.get("type") == "object" and "default" not in entry:
         default = "the option's"
-    cells = (f"`{name}`", default.replace('"', ""), accepted(entry), " ".join(meaning.split()))
+    takes = ", ".join(f"`{n}`" for n in NAMES[name]) if name in NAMES else accepted(entry)
+    cells = (f"`{name}`", default.replace('"', ""), takes, " ".join(meaning.split()))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

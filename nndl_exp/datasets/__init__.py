@@ -1,6 +1,6 @@
 """Where the data come from.
 
-To add a dataset: a reader, an entry in ``SOURCES``, its name in ``DatasetConfig``, one YAML.
+To add a dataset: a reader, an entry in ``SOURCES``, one YAML.
 """
 
 from collections.abc import Callable, Mapping, Sequence
