@@ -1,4 +1,4 @@
-"""The core (nn, fast and training) imports and trains where nothing but NumPy and SciPy is installed."""
+"""The core, nn, fast and training, imports and trains where nothing but NumPy and SciPy is."""
 
 import importlib
 import pkgutil
