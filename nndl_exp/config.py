@@ -225,6 +225,9 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: Seed = 0
     """What initial weights, shuffling, dropout and expansion are drawn from, a stream each."""
+    kernels: Literal["native", "portable"] = "native"
+    """How BLAS computes: the fastest way of this processor, or one that every x86-64 processor with
+    AVX2 has, so that runs are the same to the bit on all of them."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -415,7 +418,7 @@ def run_config(values: Setting) -> RunConfig:
     return parse(RunConfig, {key: values[key] for key in RUN_KEYS if key in values})
 
 
-RUN_KEYS = ("dataset", "network", "training", "seed")
+RUN_KEYS = ("dataset", "network", "training", "seed", "kernels")
 """The top-level settings of a run."""
 
 

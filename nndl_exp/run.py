@@ -10,6 +10,7 @@ from typing import Any
 from nndl_exp.config import RunConfig, TrainingConfig, flatten, to_mapping
 from nndl_exp.datasets import FILES, SOURCES, Dataset, load_dataset
 from nndl_exp.errors import UserError, one_of
+from nndl_exp.fast import kernels
 from nndl_exp.fast.blas import blas_threads
 from nndl_exp.nn.activations import ACTIVATIONS
 from nndl_exp.nn.costs import OUTPUTS_OF, pair
@@ -38,6 +39,7 @@ def check(config: RunConfig) -> Dataset:
         UserError: the data can't be had, or see ``check_parts``.
     """
     check_names(config)
+    kernels.check(config.kernels)
     dataset = data_of(config)
     check_parts(config, dataset)
     return dataset
@@ -66,6 +68,7 @@ def check_parts(config: RunConfig, dataset: Dataset) -> None:
             mini-batch larger than the training set.
     """
     check_names(config)
+    kernels.check(config.kernels)
     _check_task(config, dataset)
     settings_of(config, dataset)
     n, m = len(dataset.training), config.training.mini_batch_size
@@ -219,6 +222,7 @@ class Run:
             self.directory.create(self.config, self.dataset, self.origin)
             if self.config.dataset.monitor == "test":
                 note_look(self.directory, self.dataset)
+            kernels.check(self.config.kernels)  # also of a worker that another machine started
             stack.enter_context(blas_threads(self.config.training.blas_threads))
             self.result = self.directory.result()
             self._restore()

@@ -19,7 +19,7 @@ _SETTINGS = (
     "search_space", "sampler", "pruner", "study", "strategy", "executor", "storage", "tracking",
     "workers", "output",
 )  # fmt: skip
-_RUN_SETTINGS = ("dataset", "network", "training", "seed")
+_RUN_SETTINGS = ("dataset", "network", "training", "seed", "kernels")
 
 
 @one_line_errors

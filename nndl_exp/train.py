@@ -15,7 +15,7 @@ from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
 from nndl_exp.display.terminal.screen import Verbosity
 from nndl_exp.errors import UserError
 
-_SETTINGS = ("dataset", "network", "training", "seed", "tracking", "output")
+_SETTINGS = ("dataset", "network", "training", "seed", "kernels", "tracking", "output")
 
 
 @one_line_errors

@@ -21,9 +21,10 @@ def start_from(path: Path, settings: dict[str, Any], typed: Sequence[str]) -> No
         loaded = read_yaml(path)  # not by OmegaConf: what another wrote is not interpolated
     except UserError as e:
         raise UserError(f"from={e}") from None
-    if not set(RUN_KEYS) <= set(loaded):
-        raise UserError(f"from={path} must be a run's config, with {', '.join(RUN_KEYS)}")
-    base: dict[str, Any] = {key: loaded[key] for key in RUN_KEYS}
+    needed = [key for key in RUN_KEYS if key != "kernels"]  # which older ones do not have
+    if not set(needed) <= set(loaded):
+        raise UserError(f"from={path} must be a run's config, with {', '.join(needed)}")
+    base: dict[str, Any] = {key: loaded[key] for key in RUN_KEYS if key in loaded}
     for key, value in flatten(base):
         if "${" in str(value):
             raise UserError(f"from={path} must hold plain values: got {key}={value}")

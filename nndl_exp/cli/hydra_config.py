@@ -43,6 +43,7 @@ from nndl_exp.config import (
     to_mapping,
 )
 from nndl_exp.errors import UserError
+from nndl_exp.fast import kernels
 from nndl_exp.masking import masked
 
 FITTED = ("training.eta", "training.mini_batch_size")
@@ -179,6 +180,7 @@ def _composed(config: DictConfig, words: Sequence[str]) -> Composed:
     overrides = OverridesParser.create().parse_overrides(list(words))
     typed = tuple(str(override.key_or_group) for override in overrides)
     _add_environment(plain)
+    kernels.choose(str(plain.get("kernels")))
     fitted = tuple(name for name in FITTED if _is_fitted(raw, name))
     base = plain.pop("from", None)
     if base is None:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from nndl_exp.fast.kernels import features, libraries
 from nndl_exp.masking import masked
 
 _PACKAGES = ("nndl_exp", "numpy", "scipy", "optuna", "mlflow", "pandas", "hydra-core")
@@ -17,15 +18,16 @@ _LONGEST_DIFF = 200_000
 def provenance() -> dict[str, Any]:
     """Versions, BLAS, processor and code, as plain JSON values.
 
-    Weights are identical to the bit only where ``blas`` and ``cpu`` are the same; a difference in
-    the others explains a difference in the results.
+    Weights are identical to the bit only where the kernels of ``blas`` are of one family, and of
+    float64 also ``simd`` is the same; a difference in the others explains one in the results.
     """
     return {
         "packages": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "system": platform.platform(),
         "cpu": _cpu(),
-        "blas": _blas(),
+        "blas": list(libraries()),
+        "simd": features(),
         "git": _git(),
     }
 
@@ -34,7 +36,7 @@ def numerics() -> dict[str, str]:
     """What the last bits of a training depend on, beside its config and data; the same everywhere
     in a study."""
     packages = {name: str(_version(name)) for name in ("nndl_exp", "numpy", "scipy", "optuna")}
-    return {**packages, "BLAS": ", ".join(_blas())}
+    return {**packages, "BLAS": ", ".join(libraries()), "SIMD": " ".join(features())}
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -69,18 +71,6 @@ def _cpu() -> str:
     except OSError:
         pass  # not Linux
     return platform.processor() or platform.machine()
-
-
-def _blas() -> list[str]:
-    import numpy  # noqa: F401  (its BLAS must be loaded to be seen)
-    import scipy.linalg.blas  # noqa: F401
-    from threadpoolctl import threadpool_info
-
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return sorted(
-        f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
-        for pool in pools
-    )
 
 
 def _git() -> dict[str, Any] | None:

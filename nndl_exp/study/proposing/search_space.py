@@ -54,6 +54,8 @@ class SearchSpace:
             UserError: a key that is no setting, an entry that is no range, a range that reaches
                 beyond what the setting can be, or nothing to vary.
         """
+        if "kernels" in entries:
+            raise UserError("search_space can't have kernels: they are loaded once, before a study")
         settings = to_mapping(base)
         distributions: dict[str, BaseDistribution] = {}
         for name, entry in _entries(entries, settings):
