@@ -136,15 +136,16 @@ def test_the_cache_is_keyed_by_what_decides_the_arrays(table, cache):
     load(table)
     moved = table.with_name("renamed.csv")
     table.rename(moved)
-    load(moved, training_size=10, classes=(1, 0))
+    load(moved, validation_size=10)
     assert set(folder.iterdir()) == made, "the same content and options are prepared once"
     load(moved, task="classes")
     assert set(folder.iterdir()) == made, "it is what auto has come to"
     load(moved, split_seed=3)
     load(moved, ignore=("town",))
+    load(moved, training_size=10)
     moved.write_text(moved.read_text().replace("young", "Young"))
     assert load(moved).classes == ("Young", "old")
-    assert len(set(folder.iterdir()) - made) == 3
+    assert len(set(folder.iterdir()) - made) == 4
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
@@ -212,6 +213,30 @@ def test_numbers_to_predict_are_standardised_by_the_training_rows_alone(table):
     np.testing.assert_allclose(
         after.reading.target.undo(after.test.y)[:, 0], frame.price[rows[2]], rtol=1e-5
     )
+
+
+def test_rows_that_a_run_does_not_keep_decide_nothing(table, tmp_path):
+    """With dataset.training_size, and dataset.classes, the others are as if they were not there."""
+    cut = load(table, training_size=20)
+    np.testing.assert_allclose(cut.training.x[:, :2].mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(cut.training.x[:, :2].std(axis=0), 1, atol=1e-5)
+    prices = load(table, "price", ignore=("label",), training_size=20)
+    np.testing.assert_allclose(prices.training.y.mean(), 0, atol=1e-5)
+    np.testing.assert_allclose(prices.training.y.std(), 1, atol=1e-5)
+    some = load(table, "town", ignore=("label",), classes=(2, 0))
+    np.testing.assert_allclose(some.training.x[:, :2].mean(axis=0), 0, atol=1e-5)
+    frame = people()
+    kept = rows_of(load(table), frame)[0][:20]
+    frame["town"] = np.where(frame.index.isin(kept), frame.town, "Bruges")
+    frame.to_csv(tmp_path / "far.csv", index=False)
+    seen = load(tmp_path / "far.csv", training_size=20)
+    assert "Bruges" not in seen.encoding["inputs"]["categories"]["town"]
+    frame["age"] = frame.age.where(frame.index.isin(kept), 10_000)
+    frame.to_csv(tmp_path / "farther.csv", index=False)
+    farther = load(tmp_path / "farther.csv", training_size=20)
+    np.testing.assert_array_equal(farther.training.x, seen.training.x)
+    rows = load_npz(tmp_path / "mine.npz", {"x": X, "y": Y}, training_size=7)
+    np.testing.assert_allclose(rows.training.x.mean(axis=0), 0, atol=1e-5)
 
 
 def test_categories_of_parquet_and_classes_cut_down(tmp_path):

@@ -118,7 +118,11 @@ def load_dataset(
     Raises:
         UserError: no such dataset, no such size or class, or the data can't be had.
     """
-    source = _prepared(name, FileOptions(**file))
+    options = FileOptions(**file)
+    if name in FILES:
+        chosen = None if classes is None else tuple(classes)
+        options = replace(options, classes=chosen, training_size=training_size)
+    source = _prepared(name, options)
     sizes = (training_size, validation_size, test_size)
     seen = test or monitor == "test"
     whole = from_prepared(title(name, file.get("path")), source, test=seen)

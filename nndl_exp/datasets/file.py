@@ -31,7 +31,8 @@ class FileOptions:
     numbers. ``missing`` inputs are refused, or imputed: by the median of the training rows, or as a
     category of their own. ``fractions`` are those of the training, validation and test set,
     ``split_seed`` decides which row is in which. ``white`` is the grey value of pictures that
-    becomes 1.
+    becomes 1. ``classes`` and ``training_size`` are what a run keeps of the training rows (see
+    ``load_dataset``), which alone decide how columns become inputs.
     """
 
     path: str | None = None
@@ -44,6 +45,8 @@ class FileOptions:
     fractions: tuple[float, ...] = (0.6, 0.2, 0.2)
     split_seed: int = 0
     white: float | None = None
+    classes: tuple[int, ...] | None = None
+    training_size: int | None = None
 
     def __post_init__(self) -> None:
         f = self.fractions
@@ -120,6 +123,15 @@ def cache_key(source: str, sha256: str, options: FileOptions) -> str:
     return f"{source}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
+def kept_rows(target: Classes | Numbers, training: Indices, options: FileOptions) -> Indices:
+    """The training rows that a run keeps; all, where it would keep none, which is refused later."""
+    kept = training
+    if options.classes is not None and isinstance(target, Classes):
+        kept = kept[np.isin(target.labels[kept], options.classes)]
+    kept = kept[: options.training_size]
+    return kept if len(kept) else training
+
+
 def split_target(target: Classes | Numbers, options: FileOptions, where: str) -> list[Indices]:
     """The rows of the training, validation and test set, stratified by class.
 
@@ -162,6 +174,7 @@ def assemble(
     target: Classes | Numbers,
     parts: Sequence[Indices],
     *,
+    fitted: Indices,
     sha256: str,
     where: str,
     shape: tuple[int, int] | None = None,
@@ -173,6 +186,7 @@ def assemble(
         inputs: how they were made of what the file says.
         target: what is to be predicted of each row.
         parts: the rows of the training, validation and test set.
+        fitted: the training rows whose statistics standardise numbers.
         sha256: the digest of the file.
         where: its name, for messages.
         shape: the (height, width) of a row that is a picture.
@@ -186,7 +200,7 @@ def assemble(
         y, names = target.labels, target.names
     else:
         names_of_all = [where] * target.values.shape[1]
-        standard = Standard.of(target.values[parts[0]], names_of_all)
+        standard = Standard.of(target.values[fitted], names_of_all)
         if not standard.deviation.all():
             raise UserError(f"{where} must not be the same in all training rows")
         y, names = standard.apply(target.values).astype(np.float32), ()

@@ -15,6 +15,7 @@ from nndl_exp.datasets.file import (
     NewRows,
     assemble,
     check_training_classes,
+    kept_rows,
     split_target,
     target_note,
 )
@@ -51,9 +52,10 @@ def prepare(path: Path, options: FileOptions, sha256: str) -> Prepared:
     where = f"y in {path}"
     target = read_target(y, options.task, where)
     parts = _parts(target, sizes, options, where)
+    training = kept_rows(target, parts[0], options)
     shape, notes = None, [target_note(target, "the target y")]
     if x.ndim == 3:
-        inputs, shape = _scale(x[parts[0]], options), (x.shape[1], x.shape[2])
+        inputs, shape = _scale(x[training], options), (x.shape[1], x.shape[2])
         rows = _grey(x, inputs, path, _MEND)
         notes.insert(0, _scale_note(inputs, shape, options))
     elif options.white is not None:
@@ -61,8 +63,10 @@ def prepare(path: Path, options: FileOptions, sha256: str) -> Prepared:
             f"dataset.white goes with pictures, x of shape (n, height, width): got {x.shape}"
         )
     else:
-        rows, inputs = _standardised(x, parts[0], options, path)
-    made = assemble(rows, inputs, target, parts, sha256=sha256, where=where, shape=shape)
+        rows, inputs = _standardised(x, training, options, path)
+    made = assemble(
+        rows, inputs, target, parts, fitted=training, sha256=sha256, where=where, shape=shape
+    )
     return replace(made, notes=tuple(notes))
 
 

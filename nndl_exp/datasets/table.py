@@ -21,7 +21,14 @@ from nndl_exp.datasets.columns import (
     type_of,
     unknown_target,
 )
-from nndl_exp.datasets.file import FileOptions, NewRows, assemble, split_target, target_note
+from nndl_exp.datasets.file import (
+    FileOptions,
+    NewRows,
+    assemble,
+    kept_rows,
+    split_target,
+    target_note,
+)
 from nndl_exp.datasets.inputs import (
     MISSING,
     Numeric,
@@ -61,11 +68,12 @@ def prepare(path: Path, options: FileOptions, sha256: str) -> Prepared:
     where = f"the target {options.target}"
     target = read_target(read.target, options.task, where)
     parts = split_target(target, options, where)
-    inputs = _fit(read.columns, read.types, options, parts[0])
+    training = kept_rows(target, parts[0], options)
+    inputs = _fit(read.columns, read.types, options, training)
     if not any(inputs["deviation"]) and all(len(c) < 2 for c in inputs["categories"].values()):
         raise UserError(f"{path} must have a column that varies: all are constant in training rows")
     x, _ = _encoded(read.columns, inputs)
-    made = assemble(x, inputs, target, parts, sha256=sha256, where=where)
+    made = assemble(x, inputs, target, parts, fitted=training, sha256=sha256, where=where)
     notes = (*_notes(read.columns, inputs, x.shape[1]), target_note(target, where))
     doubts = [
         *suspicions.of_header(read.names, raw_header(path, read.names), options.ignore),
