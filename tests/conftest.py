@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ui import Shown
 
 
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults (tests/test_faults.py)")
     group.addoption("--faults", type=int, default=5, help="how many kills at random moments")
@@ -43,17 +46,44 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the faults and of the tests that take long, a run of all tests has two in five, drawn from
-    the seed: with all of them it takes a quarter of an hour and more. ``--long`` runs them all, and
-    so does whoever names their files."""
+    """Of the faults and of the tests that take long, a run of all tests has two in five: with all
+    of them it takes a quarter of an hour and more. Which ones goes round with the commits, so that
+    five in a row run each twice. ``--long`` runs them all, and so does whoever names their files.
+    """
     for item in items:
         needs.declare(item)
     long = [i for i in items if i.get_closest_marker("fault") or i.get_closest_marker("long")]
     if len(items) < 1000 or config.option.long:
         return
-    left_out = set(random.Random(config.option.faults_seed).sample(long, len(long) * 3 // 5))
+    turn = _commits()
+    left_out = {item for i, item in enumerate(long) if (i - turn) % 5 > 1}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+    config.stash[LEFT_OUT] = sorted(item.nodeid for item in left_out)
+
+
+def _commits() -> int:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-list", "--count", "HEAD"]
+    try:
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+    except (OSError, subprocess.SubprocessError):
+        return random.SystemRandom().randrange(5)  # not in a checkout
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """One of xdist's processes tells which tests all of them have left out."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash[LEFT_OUT] = output.get("left_out", [])  # type: ignore[attr-defined]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if names := config.stash.get(LEFT_OUT, []):
+        terminalreporter.section(f"{len(names)} tests left out this time (--long runs all)")
+        for name in names:
+            terminalreporter.line(name)
 
 
 @pytest.hookimpl(tryfirst=True)  # before its fixtures
@@ -67,6 +97,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     needs.clean_up()
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, [])
     page, option = session.config.option.reliability, session.config.option
     if page is not None:
         import faults

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import needs
-import psycopg
 import pytest
 
 PASSWORD = "s3cret-0f-p0stgres"
@@ -51,6 +50,8 @@ class PostgreSQL:
 
     def execute(self, command: str, database: str = "postgres") -> list[tuple[object, ...]]:
         address = f"postgresql://nndl:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+        import psycopg  # not for tests that need no database
+
         with psycopg.connect(address, autocommit=True) as connection:
             cursor = connection.execute(command.encode())
             return cursor.fetchall() if cursor.description else []
