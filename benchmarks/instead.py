@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.readme import table, write_section
 
-TRIALS, EPOCHS, ROUNDS, N = 20, 15, 3, 3000
+TRIALS, EPOCHS, ROUNDS, N = 40, 20, 3, 3000
 SETTINGS = ("strategy=random", "pruner=none", f"study.n_trials={TRIALS}", "study.name=instead",
             f"training.epochs={EPOCHS}", "training.stopping.name=none", "workers=1")  # fmt: skip
 Config = dict[str, Any]
