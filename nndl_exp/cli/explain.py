@@ -10,6 +10,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
 from nndl_exp.cli.conf import CONF, GROUPS
+from nndl_exp.cli.typed import split
 from nndl_exp.config import flatten, no_such_setting
 from nndl_exp.errors import UserError
 from nndl_exp.masking import masked
@@ -34,8 +35,7 @@ def _line(error: Exception, name: str, words: Sequence[str], compose: Compose) -
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = masked(str(error.missing_cfg_file)).rpartition("/")
         return f"no such {group}: {option} (there are {', '.join(error.options)})"
-    typed = [word for word in words if "=" in word and not word.startswith("-")]
-    overrides = OverridesParser.create().parse_overrides(typed)
+    overrides = OverridesParser.create().parse_overrides(split(words)[1])
     known = compose(name, []).settings
     for override in overrides:
         if line := _about(override, name, known):

@@ -73,13 +73,12 @@ Task = Callable[[Composed], object]
 def run(name: str, words: Sequence[str], task: Task, check: Task = lambda composed: None) -> None:
     """Run ``task`` with the settings that the words of a command line describe.
 
-    With ``--multirun`` it is run with each combination, which all have passed ``check`` before the
-    first: a function at the top level of a module, as both are for Hydra's launchers.
+    With ``--multirun`` it is run for each combination, after all of them have passed ``check``.
 
     Args:
         name: the primary config, ``conf/NAME.yaml``.
         words: what was typed behind the command.
-        task: what to run.
+        task: what to run; can be pickled, so that Hydra's launchers can run it elsewhere.
         check: raises UserError for settings that make no sense.
 
     Raises:
@@ -94,11 +93,11 @@ def run(name: str, words: Sequence[str], task: Task, check: Task = lambda compos
         _start(config, task)
 
     main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(job)
-    try:
-        with _as_typed(words), explained(name, words, compose):
+    with _as_typed(words), explained(name, words, compose):
+        try:
             main()
-    except _Raised as e:
-        raise e.error from e.error.__cause__
+        except _Raised as e:
+            raise e.error from e.error.__cause__
 
 
 def compose(name: str, overrides: Sequence[str] = (), config_dir: Path | None = None) -> Composed:
@@ -153,7 +152,7 @@ class CheckFirst(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Compose and check each; a sweeper that does not say what it will run is not asked."""
         name = config.hydra.job.config_name
-        with _carried(), explained(name, list(config.hydra.overrides.task), compose):
+        with _carried():
             for words in _combinations(list(config.hydra.overrides.task)):
                 CheckFirst.check(_composed(hydra.compose(name, words), words))
 

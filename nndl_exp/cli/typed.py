@@ -30,7 +30,7 @@ def parsed(words: Sequence[str]) -> list[str]:
         UserError: a flag that Hydra does not know, or a setting that can't be read; with the right
             way to type it, where it can be told.
     """
-    flags, settings = _split(words)
+    flags, settings = split(words)
     several = any(flag in ("-m", "--multirun") for flag in flags)
     settings = [_literal(word, several) for word in settings]
     parser = OverridesParser.create()
@@ -47,6 +47,32 @@ def parsed(words: Sequence[str]) -> list[str]:
                 f"{word} has several values: give one, or --multirun to run each of them"
             )
     return [*flags, *settings]
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The flags with their values, and the settings.
+
+    Raises:
+        UserError: a flag that there is not, or without its value, or two that exclude each other.
+    """
+    flags, settings, rest = list[str](), list[str](), iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            settings.append(word)
+            continue
+        flags.append(word)
+        name, equals, _ = word.partition("=")
+        if name not in (*_WITH_VALUE, *_ALONE):
+            raise UserError(f"unrecognized arguments: {word} (--help explains)")
+        if name in _WITH_VALUE and not equals:
+            value = next(rest, None)
+            if value is None and name not in ("--info", "-i"):
+                raise UserError(f"{name} needs a value (--help explains)")
+            flags += [] if value is None else [value]
+    modes = [flag for flag in flags if flag.partition("=")[0] in _MODES]
+    if len(modes) > 1:
+        raise UserError(f"{' and '.join(modes)} can't be given together (--help explains)")
+    return flags, settings
 
 
 def answers(words: Sequence[str]) -> bool:
@@ -68,28 +94,6 @@ def completes_a_flag(words: Sequence[str]) -> bool:
     if typed:
         os.environ["COMP_LINE"] = " ".join([head, *verbosity_of(typed)[1]])
     return False
-
-
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The flags with their values, and the settings."""
-    flags, settings, rest = list[str](), list[str](), iter(words)
-    for word in rest:
-        if not word.startswith("-"):
-            settings.append(word)
-            continue
-        flags.append(word)
-        name, equals, _ = word.partition("=")
-        if name not in (*_WITH_VALUE, *_ALONE):
-            raise UserError(f"unrecognized arguments: {word} (--help explains)")
-        if name in _WITH_VALUE and not equals:
-            value = next(rest, None)
-            if value is None and name not in ("--info", "-i"):
-                raise UserError(f"{name} needs a value (--help explains)")
-            flags += [] if value is None else [value]
-    modes = [flag for flag in flags if flag.partition("=")[0] in _MODES]
-    if len(modes) > 1:
-        raise UserError(f"{' and '.join(modes)} can't be given together (--help explains)")
-    return flags, settings
 
 
 def _check_group(override: Override) -> None:
