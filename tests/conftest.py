@@ -46,9 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the faults and of the tests that take long, a run of all tests has two in five: with all
-    of them it takes a quarter of an hour and more. Which ones goes round with the commits, so that
-    five in a row run each twice. ``--long`` runs them all, and so does whoever names their files.
+    """Of the faults and of the tests that take long, a run of all tests has one in three: with all
+    of them it takes half an hour. Which ones goes round with the commits, so that three in a row
+    run each once. ``--long`` runs them all, and so does whoever names their files.
     """
     for item in items:
         needs.declare(item)
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if len(items) < 1000 or config.option.long:
         return
     turn = _commits()
-    left_out = {item for i, item in enumerate(long) if (i - turn) % 5 > 1}
+    left_out = {item for i, item in enumerate(long) if (i - turn) % 3}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
     config.stash[LEFT_OUT] = sorted(item.nodeid for item in left_out)
@@ -67,7 +67,7 @@ def _commits() -> int:
     try:
         return int(subprocess.run(command, capture_output=True, check=True).stdout)
     except (OSError, subprocess.SubprocessError):
-        return random.SystemRandom().randrange(5)  # not in a checkout
+        return random.SystemRandom().randrange(3)  # not in a checkout
 
 
 @pytest.hookimpl(optionalhook=True)

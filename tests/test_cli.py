@@ -111,7 +111,7 @@ def test_mlflow_has_the_study_and_every_trial(swept, client):
         assert run.data.tags["ended_by"] == result.reason
         assert run.data.params["training.eta"] == str(record.config().training.eta)
         assert run.data.params["seed"] == "0"
-        assert len(run.data.params) == 54, "nothing is dropped"
+        assert len(run.data.params) == 55, "nothing is dropped"
         assert run.inputs.dataset_inputs[0].dataset.name == "mnist_5k"
         for metric in ("training_cost", "validation_cost", "training_accuracy",
                        "validation_accuracy", "eta", "seconds"):  # fmt: skip
@@ -367,6 +367,7 @@ def test_train_runs_one_and_multirun_several(cli):
     assert sorted(path.name for path in cli.folder.iterdir()) == ["nndl-output"]
 
 
+@pytest.mark.long
 def test_a_killed_multirun_that_is_repeated_trains_what_is_missing(cli):
     words = ("--multirun", "dataset=digits_8x8", "network.hidden=[8]", "training.epochs=2,3,2000",
              "training.stopping.name=none", "seed=0,1")  # fmt: skip

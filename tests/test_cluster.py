@@ -149,6 +149,7 @@ def machine(tmp_path: Path, settings: dict[str, str]) -> Iterator[Callable[..., 
         shell.wait()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_commands_of_the_document(tmp_path, settings, machine, postgres):
     one, two = machine("one"), machine("two")

@@ -81,7 +81,7 @@ def test_no_setting_is_lost_when_flattened():
     assert flat["seed"] == 0
     assert flat["training.stopping.name"] == "no_improvement"
     assert flat["dataset.classes"] is None
-    assert len(flat) == 54
+    assert len(flat) == 55
 
 
 def test_durations():

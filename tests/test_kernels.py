@@ -40,6 +40,7 @@ def trained(folder: Path, *words: str, core: str | None = None) -> RunDirectory:
 
 
 @both
+@pytest.mark.long
 def test_float64_is_reproduced_without_the_instructions_that_the_record_lacks(tmp_path):
     """NumPy's exp of float64 has other last bits with AVX-512."""
     folder = tmp_path / "portable"
@@ -64,6 +65,7 @@ def test_a_run_is_reproduced_with_the_kernels_that_it_was_trained_with(tmp_path,
 
 
 @both
+@pytest.mark.long
 def test_the_kernels_make_a_difference(tmp_path):
     """Else the other tests would show nothing."""
     one = trained(tmp_path, core="Haswell").result().weights
@@ -85,6 +87,7 @@ def test_a_run_of_kernels_that_this_processor_lacks_is_not_comparable(tmp_path):
 
 
 @both
+@pytest.mark.long
 def test_portable_kernels_are_loaded_where_the_processor_has_faster_ones(tmp_path):
     for words in ((), ("kernels=portable",)):
         folder = tmp_path / "-".join(("x", *words))
@@ -94,6 +97,7 @@ def test_portable_kernels_are_loaded_where_the_processor_has_faster_ones(tmp_pat
 
 
 @both
+@pytest.mark.long
 def test_the_workers_of_a_study_have_the_portable_kernels(tmp_path):
     words = ("strategy=joint", "study.n_trials=2", "study.name=s", "kernels=portable", "workers=2")
     done = run(tmp_path, "sweep", *SMALL, *words)
@@ -108,6 +112,7 @@ def test_the_workers_of_a_study_have_the_portable_kernels(tmp_path):
 
 
 @both
+@pytest.mark.long
 def test_a_process_that_has_numpy_already_is_refused(tmp_path):
     code = ("import numpy; from nndl_exp.api import load_config, run; "
             f"run(load_config([*{SMALL[:-2]!r}, 'kernels=portable']), 'r')")  # fmt: skip

@@ -88,6 +88,7 @@ def test_what_goes_with_a_technique_follows_it(activation, output):
     assert found.network.initializer == named.network.initializer
 
 
+@pytest.mark.long
 def test_all_of_it_on_a_small_set_and_nothing_again(tmp_path):
     page = tmp_path / "page.md"
     titles = [f"quality: {title}" for title in ("default", "techniques", "stages")]

@@ -108,6 +108,24 @@ def test_lambda_has_a_log_axis_that_shows_zero(found):
     np.testing.assert_allclose(np.diff([lmbda.position(v) for v in positive]), 0.11, atol=1e-9)
 
 
+def test_the_best_curves_are_drawn_whatever_trials_are_judged_by(found, costs, monkeypatch):
+    monkeypatch.setattr(search, "MOST_CURVES", 3)
+    for stage, sign in ((found, 1), (costs, -1)):
+        drawn = traces(search.learning_curves(stage))
+        ranked = sorted(stage.of("complete", "pruned"), key=lambda p: -sign * p.value)
+        assert set(drawn) == {f"trial {p.number}" for p in ranked[:3]}
+        best = drawn[f"trial {stage.best}"]
+        assert best.line.color == "var(--orange)"
+        assert best.opacity == 1
+
+
+def test_few_values_stand_side_by_side():
+    assert Parameter("training.epochs", 1, 11, whole=True).is_coarse
+    assert not Parameter("training.epochs", 1, 12, whole=True).is_coarse
+    assert not Parameter("training.eta", 1, 11).is_coarse
+    assert not Parameter("training.mini_batch_size", 1, 11, log=True, whole=True).is_coarse
+
+
 def test_a_point_says_its_trial_in_words(found):
     texts = traces(space.slices(found), "learning rate η")["best"].text
     trial = found.trials[found.best]

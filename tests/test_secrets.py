@@ -111,6 +111,7 @@ def leaks(root: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.long
 def test_a_sweep_and_a_training_leave_no_password(tmp_path, monkeypatch, capfd, tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     monkeypatch.chdir(tmp_path)

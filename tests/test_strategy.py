@@ -28,7 +28,7 @@ from nndl_exp.display.figures.stages import (
     configurations,
     training_costs,
 )
-from nndl_exp.display.findings import StageFindings, stage_findings, without_seed
+from nndl_exp.display.findings import StageFindings, climb, stage_findings, without_seed
 from nndl_exp.errors import UserError
 from nndl_exp.study import executors, forecast
 from nndl_exp.study.search import table
@@ -529,6 +529,25 @@ def test_a_setting_is_drawn_on_a_log_axis_with_the_choice_dashed(whole, key, dra
     assert chosen.get_label() == f"chosen: {'η' if name == 'eta' else 'λ'} = {decided:.2g}"
     assert chosen.get_xdata()[0] in dots.get_xdata(), "the choice is one of the dots"
     assert values[list(dots.get_xdata()).index(chosen.get_xdata()[0])] == decided
+
+
+def test_the_climb_counts_every_second_of_training_once(whole):
+    stages = [findings_of(whole, stage.key) for stage in whole.stages()]
+    found = climb(stages)
+    trials = [(s, t) for s in stages for t in s.trials]
+    assert any(trial.result.is_copy for _, trial in trials)
+    epochs = [epoch for stage, trial in trials if not trial.result.is_copy
+              for epoch in stage.search.run_directory(trial.number).epochs()]  # fmt: skip
+    assert found.seconds == pytest.approx(sum(epoch.seconds for epoch in epochs))
+    assert found.steps[-1].accuracy == max(epoch.validation_accuracy for epoch in epochs)
+    assert all(a.accuracy < b.accuracy and a.seconds < b.seconds for a, b in pairwise(found.steps))
+
+
+def test_the_axis_of_a_script_ends_at_the_values_that_it_tried(whole):
+    found = findings_of(whole, "learning_rate")
+    eta = next(p for p in found.parameters if p.name == "training.eta")
+    tried = [trial.config.training.eta for trial in found.trials]
+    assert (eta.low, eta.high) == (min(tried), max(tried))
 
 
 def test_zero_stands_at_the_left_of_a_lambda_axis(whole):
