@@ -65,8 +65,8 @@ class DatasetConfig:
     classes: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Only these classes; null for all."""
     monitor: Literal["validation", "test"] = "validation"
-    """What stands where the validation set stands: the test set in some figures of the book, which
-    is a look at it, never in a study."""
+    """The set used for monitoring: the test set in some figures of the book, where that counts as a
+    look at it; never in a study."""
     path: Text | None = None
     """The file, of a table or an npz."""
     target: str | None = None

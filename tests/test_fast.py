@@ -91,6 +91,9 @@ def test_what_cannot_be_fused_is_not():
     strided = make()
     strided.biases[0] = np.zeros(10)[::2]
     assert not can_fuse(strided)
+    read_only = make()
+    read_only.biases[1].flags.writeable = False
+    assert not can_fuse(read_only)
     in_columns = make()
     in_columns.weights[0] = np.asfortranarray(in_columns.weights[0])
     assert not can_fuse(in_columns)

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from textwrap import wrap
 from typing import Any, get_type_hints
 
 from nndl_exp import config
@@ -23,8 +24,8 @@ def _lines(cls: type, prefix: str) -> list[str]:
         if hasattr(hint, "__dataclass_fields__"):
             lines += _lines(hint, f"{prefix}{key}.")
         else:
-            meaning = " ".join(said.get(key, "").split())
-            lines.append(f"{prefix}{key}".ljust(_WIDTH - 1) + " " + meaning)
+            meaning = wrap(said.get(key, "").replace("``", ""), 100 - _WIDTH)
+            lines.append(f"{prefix}{key} ".ljust(_WIDTH) + f"\n{' ' * _WIDTH}".join(meaning))
     return lines
 
 
