@@ -24,7 +24,7 @@ def _lines(cls: type, prefix: str) -> list[str]:
         if hasattr(hint, "__dataclass_fields__"):
             lines += _lines(hint, f"{prefix}{key}.")
         else:
-            meaning = wrap(said.get(key, "").replace("``", ""), 100 - _WIDTH)
+            meaning = wrap(" ".join(said.get(key, "").replace("``", "").split()), 100 - _WIDTH)
             lines.append(f"{prefix}{key} ".ljust(_WIDTH) + f"\n{' ' * _WIDTH}".join(meaning))
     return lines
 
