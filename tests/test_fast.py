@@ -45,17 +45,19 @@ PARTS = [
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.7])
-@pytest.mark.parametrize("lmbda", [0.0, 2.0])
+@pytest.mark.parametrize(("regularizer", "lmbda"), [("none", 0.0), ("l2", 2.0), ("l1", 2.0)])
 @pytest.mark.parametrize("sizes", [(8, 3), (8, 5, 3), (8, 6, 5, 3)])
 @pytest.mark.parametrize("parts", PARTS, ids=lambda parts: f"{parts.activation}-{parts.cost}")
 @pytest.mark.parametrize("m", [1, 10, 60])
 @pytest.mark.parametrize("drops", [False, True])
-def test_the_fused_step_is_the_plain_one(kernels, drops, m, parts, sizes, lmbda, momentum):
+def test_the_fused_step_is_the_plain_one(
+    kernels, drops, m, parts, sizes, regularizer, lmbda, momentum
+):
     network, oracle = make(parts, sizes), make(parts, sizes)
     optimizer, eta = Optimizer(momentum), 0.01
     ours, theirs = optimizer.velocity(network), optimizer.velocity(oracle)
     assert can_fuse(network)
-    step = FusedStep(network, m, eta, eta * lmbda / 90, momentum, ours)
+    step = FusedStep(network, m, eta, eta * lmbda / 90, momentum, ours, l1=regularizer == "l1")
     for start in range(0, 90 - m + 1, m):
         x, y = X[start : start + m], Y[start : start + m]
         rates = [0.3] * (len(sizes) - 2)
@@ -66,7 +68,7 @@ def test_the_fused_step_is_the_plain_one(kernels, drops, m, parts, sizes, lmbda,
         )
         step(x, y, masks)
         update_mini_batch(oracle, x, y, masks, eta=eta, optimizer=optimizer, velocity=theirs,
-                          regularization=Regularization("l2", lmbda, 90))  # fmt: skip
+                          regularization=Regularization(regularizer, lmbda, 90))  # fmt: skip
     for a, b in zip((*network.weights, *network.biases, *ours),
                     (*oracle.weights, *oracle.biases, *theirs), strict=True):  # fmt: skip
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
@@ -105,14 +107,14 @@ PLAIN = Settings(eta=0.5, mini_batch_size=10, epochs=1, lmbda=2.0)
 @pytest.mark.parametrize(
     ("settings", "fuses"),
     [(PLAIN, True), (replace(PLAIN, momentum=0.9), True), (replace(PLAIN, lmbda=0.0), True),
-     (replace(PLAIN, regularizer="none"), True), (replace(PLAIN, regularizer="l1"), False),
+     (replace(PLAIN, regularizer="none"), True), (replace(PLAIN, regularizer="l1"), True),
      (replace(PLAIN, regularizer="l1", lmbda=0.0), True),
      (replace(PLAIN, momentum=0.9, nesterov=True), False), (replace(PLAIN, max_norm=1.0), False),
      (replace(PLAIN, dropout=(0.5,)), True), (replace(PLAIN, input_dropout=0.1), True)],
 )  # fmt: skip
 def test_the_fused_step_runs_where_it_computes_the_same(monkeypatch, settings, fuses):
     made = []
-    monkeypatch.setattr(loop, "FusedStep", lambda *a: made.append(a) or FusedStep(*a))
+    monkeypatch.setattr(loop, "FusedStep", lambda *a, **k: made.append(a) or FusedStep(*a, **k))
     network, plain = make(), make()
     list(train(network, (X, Y), (X, Y), settings, streams=Streams(0)))
     assert bool(made) == fuses

@@ -1,7 +1,7 @@
 """The update of ``nndl_exp.training.sgd`` without an allocation, for networks of the book.
 
-It computes the same update to rounding where it can: gradient descent with or without momentum, L2
-or no regularization, with or without dropout. It gains by
+It computes the same update to rounding: gradient descent with or without momentum, regularization
+and dropout; not Nesterov's, nor a bound on the norms. It gains by
 
 - buffers, and views of them in the tiles of ``fast.products``, that are made once;
 - weight decay, scaling by η/m and accumulation in one call of BLAS (gemm with alpha and beta), and
@@ -36,8 +36,8 @@ def can_fuse(network: Network) -> bool:
 class FusedStep:
     """Updates ``network`` in place by mini-batches of exactly ``m`` examples.
 
-    ``decay`` is ηλ/n, or 0 for no regularization. With ``momentum`` μ > 0 ``velocity`` has an array
-    for each of the weights, then the biases, which are changed in place.
+    ``decay`` is ηλ/n of L2, or of L1 with ``l1``; 0 for no regularization. With ``momentum`` μ > 0
+    ``velocity`` has an array for each of the weights, then the biases, which are changed in place.
     """
 
     def __init__(
@@ -48,10 +48,12 @@ class FusedStep:
         decay: float,
         momentum: float = 0.0,
         velocity: Sequence[Array] = (),
+        *,
+        l1: bool = False,
     ) -> None:
         self._cost, layers = network.cost, len(network.weights)
         self._layers = [
-            _Layer(w, b, activation, m, eta / m, decay)
+            _Layer(w, b, activation, m, eta / m, decay, l1=l1)
             for w, b, activation in zip(
                 network.weights, network.biases, network.activations, strict=True
             )
@@ -94,18 +96,27 @@ class _Layer:
     """
 
     def __init__(
-        self, w: Array, b: Array, activation: Activation, m: int, rate: float, decay: float
+        self,
+        w: Array,
+        b: Array,
+        activation: Activation,
+        m: int,
+        rate: float,
+        decay: float,
+        *,
+        l1: bool,
     ) -> None:
         self.w, self._b, self._value, self.slope = w, b, activation.value, activation.slope
         self.a, self.dropped, self.delta, self.slopes = (
             np.empty((m, len(b)), w.dtype) for _ in range(4)
         )
         self._multiply = multiplier(w, self.a)
-        self._rate, self._decay, self._scratch = rate, decay, np.empty_like(w)
+        self._rate, self._decay, self._l1 = rate, decay, l1
+        self._product, self._pulled = np.empty_like(w), np.empty_like(w)
         self._gemm = gemm_for(w, m)
         self._gemv, self._ones = _GEMV[w.dtype.char], np.ones(m, w.dtype)
         self._has_velocity = False
-        self._aim_at(w, b, 1 - decay, 1)
+        self._aim_at(w, b, 1 if l1 else 1 - decay, 1)
 
     def keep_velocity(self, momentum: float, v_w: Array, v_b: Array) -> None:
         self._has_velocity = True
@@ -126,12 +137,18 @@ class _Layer:
         return self._value(a, out=a)
 
     def descend(self, inputs: Array) -> None:
+        pull = self._pull() if self._decay and (self._l1 or self._has_velocity) else None
         self._subtract(inputs)
+        if pull is not None:
+            self._target_w -= pull
         if self._has_velocity:
-            if self._decay:
-                self._target_w -= np.multiply(self.w, self._decay, out=self._scratch)
             self.w += self._target_w
             self._b += self._target_b
+
+    def _pull(self) -> Array:
+        """ηλ/n ∂R/∂w of the weights as they are before the update."""
+        pull = np.sign(self.w, out=self._pulled) if self._l1 else self.w
+        return np.multiply(pull, self._decay, out=self._pulled)
 
     def _subtract(self, inputs: Array) -> None:
         """target ← keep · target - η/m δᵀ a, and the same of the biases."""
@@ -143,7 +160,7 @@ class _Layer:
                 self._gemm(-rate, inputs, delta_t, self._keep_w, target_t, 0, 1, 1)
             return
         delta *= rate
-        product, target_w = np.matmul(delta.T, inputs, out=self._scratch), self._target_w
+        product, target_w = np.matmul(delta.T, inputs, out=self._product), self._target_w
         if self._keep_w != 1:
             target_w *= self._keep_w
         target_w -= product

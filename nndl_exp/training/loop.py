@@ -210,12 +210,11 @@ class _Training:
             update_mini_batch, network, eta=eta, regularization=self.regularization,
             optimizer=s.optimizer, velocity=self.velocity,
         )  # fmt: skip
-        l2 = self.regularization.name == "l2"
-        fits = s.max_norm is None and not s.nesterov and (l2 or not self.regularization.strength)
         whole: Callable[..., None] = update
-        if fits and can_fuse(network):
-            decay = eta * s.lmbda / self.n if l2 else 0.0
-            whole = FusedStep(network, s.mini_batch_size, eta, decay, s.momentum, self.velocity)
+        if s.max_norm is None and not s.nesterov and can_fuse(network):
+            name, m = self.regularization.name, s.mini_batch_size
+            decay = 0.0 if name == "none" else eta * s.lmbda / self.n
+            whole = FusedStep(network, m, eta, decay, s.momentum, self.velocity, l1=name == "l1")
 
         def step(x: Array, y: Array) -> None:
             masks = None
