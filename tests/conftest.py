@@ -46,8 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the faults and of the tests that take long, a run of all tests has one in three: with all
-    of them it takes half an hour. Which ones goes round with the commits, so that three in a row
+    """Of the faults and of the tests that take long, a run of all tests has one in four: with all
+    of them it takes half an hour. Which ones goes round with the commits, so that four in a row
     run each once. ``--long`` runs them all, and so does whoever names their files.
     """
     for item in items:
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if len(items) < 1000 or config.option.long:
         return
     turn = _commits()
-    left_out = {item for i, item in enumerate(long) if (i - turn) % 3}
+    left_out = {item for i, item in enumerate(long) if (i - turn) % 4}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
     config.stash[LEFT_OUT] = sorted(item.nodeid for item in left_out)
@@ -67,7 +67,7 @@ def _commits() -> int:
     try:
         return int(subprocess.run(command, capture_output=True, check=True).stdout)
     except (OSError, subprocess.SubprocessError):
-        return random.SystemRandom().randrange(3)  # not in a checkout
+        return random.SystemRandom().randrange(4)  # not in a checkout
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -304,6 +304,7 @@ def tmux(tmp_path: Path) -> Iterator[Callable[..., Tmux]]:
         terminal.close()
 
 
+@pytest.mark.long
 def test_a_study_in_stages_on_a_screen_that_is_resized(tmux):
     terminal = tmux(100, *STAGED)
     shown = terminal.wait(r"^\[2/4\] learning rate .*trials? · \d:\d\d")

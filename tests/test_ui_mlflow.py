@@ -105,6 +105,7 @@ def test_who_opens_the_experiment_finds_the_best_runs_above_what_the_ui_shows(pa
     check_runs(page, shown)
 
 
+@pytest.mark.long
 def test_from_the_list_of_experiments_to_the_pictures_of_the_best_trial(page, shown):
     page.remember({"mlflow.workflowType_v1": '"machine_learning"'})
     page.driver.get(f"{page.address}/#/experiments")
