@@ -31,9 +31,8 @@ def command(run: str, output: str, tracking_uri: str | None, verbosity: Verbosit
     from nndl_exp.cli.reproduction import reproduce_run, reproduce_study
 
     screen = make_screen(verbosity)
-    if (
-        status := elsewhere(found, _words(run, output, tracking_uri, verbosity), screen)
-    ) is not None:
+    status = elsewhere(found, _words(run, output, tracking_uri, verbosity), screen)
+    if status is not None:
         sys.exit(status)
     if isinstance(found, Found):
         identical = reproduce_run(found.name, found.directory, screen)

@@ -39,7 +39,7 @@ def check(config: RunConfig) -> Dataset:
         UserError: the data can't be had, or see ``check_parts``.
     """
     check_names(config)
-    kernels.check(config.kernels)
+    kernels.check(config.kernels)  # here and in a training, not in what only looks at a record
     dataset = data_of(config)
     check_parts(config, dataset)
     return dataset
@@ -68,7 +68,6 @@ def check_parts(config: RunConfig, dataset: Dataset) -> None:
             mini-batch larger than the training set.
     """
     check_names(config)
-    kernels.check(config.kernels)
     _check_task(config, dataset)
     settings_of(config, dataset)
     n, m = len(dataset.training), config.training.mini_batch_size

@@ -118,7 +118,7 @@ def test_the_fused_step_runs_where_it_computes_the_same(monkeypatch, settings, f
     network, plain = make(), make()
     list(train(network, (X, Y), (X, Y), settings, streams=Streams(0)))
     assert bool(made) == fuses
-    monkeypatch.setattr(loop, "can_fuse", lambda network: False)
+    monkeypatch.setattr(loop, "can_fuse", lambda *arguments: False)
     list(train(plain, (X, Y), (X, Y), settings, streams=Streams(0)))
     for a, b in zip(network.weights + network.biases, plain.weights + plain.biases, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12)
@@ -133,12 +133,30 @@ def test_strided_biases_are_trained_as_others():
     assert (network.biases[0] != make().biases[0]).all()
 
 
+def test_velocities_of_any_layout_are_changed_in_place(kernels):
+    settings, found = replace(PLAIN, momentum=0.9), []
+    for lay_out in (
+        np.copy,
+        lambda v: np.asfortranarray(v) if v.ndim == 2 else np.repeat(v, 2)[::2],
+    ):
+        network = make()
+        velocity = [lay_out(v) for v in settings.optimizer.velocity(network)]
+        list(train(network, (X, Y), (X, Y), settings, streams=Streams(0), velocity=velocity))
+        found.append([*network.weights, *network.biases, *velocity])
+    for a, b in zip(*found, strict=True):
+        assert a.any()
+        np.testing.assert_allclose(a, b, atol=1e-12)
+    velocity[0].flags.writeable = False
+    with pytest.raises(UserError, match="in place: got read-only ones"):
+        next(train(make(), (X, Y), (X, Y), settings, streams=Streams(0), velocity=velocity))
+
+
 @pytest.mark.parametrize("which", ["weights", "biases"])
 def test_read_only_parameters_are_refused_and_stay(which):
     network = make()
     getattr(network, which)[0].flags.writeable = False
     before = getattr(network, which)[0].copy()
-    with pytest.raises(UserError, match=r"in place: got read-only ones; train its copy\(\)"):
+    with pytest.raises(UserError, match=r"in place: got read-only ones; train a copy\(\)"):
         next(train(network, (X, Y), (X, Y), PLAIN, streams=Streams(0)))
     np.testing.assert_array_equal(getattr(network, which)[0], before)
 

@@ -113,6 +113,31 @@ def test_the_workers_of_a_study_have_the_portable_kernels(tmp_path):
 
 @both
 @pytest.mark.long
+def test_other_commands_need_no_special_kernels(tmp_path):
+    """Only a training has to have them: a study is looked at on any machine."""
+    words = ("strategy=joint", "study.n_trials=2", "study.name=s", "kernels=portable")
+    assert run(tmp_path, "sweep", *SMALL[:-1], *words).returncode == 0
+    for module, *others in (
+        ("report", "s"),
+        ("studies", "show", "s"),
+        ("sync",),
+        ("evaluate", "s"),
+    ):
+        done = run(tmp_path, module, *others, core="SkylakeX")
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_study_is_refused_before_its_first_trial(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernels, "loaded", lambda: "accelerate")
+    words = (*SMALL[:-1], f"output={tmp_path}", "executor=serial", "kernels=portable")
+    study = Study(sweep_config(compose("sweep", words)))
+    with pytest.raises(UserError, match="kernels=portable needs OpenBLAS"):
+        next(study.run())
+    assert not list(tmp_path.rglob("proposal.json"))
+
+
+@both
+@pytest.mark.long
 def test_a_process_that_has_numpy_already_is_refused(tmp_path):
     code = ("import numpy; from nndl_exp.api import load_config, run; "
             f"run(load_config([*{SMALL[:-2]!r}, 'kernels=portable']), 'r')")  # fmt: skip

@@ -76,7 +76,7 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def answers(words: Sequence[str]) -> bool:
-    """Whether Hydra only answers: with help, or with settings."""
+    """True if Hydra only answers: with help, or with settings."""
     return any(word.partition("=")[0] in _ANSWERED for word in words)
 
 

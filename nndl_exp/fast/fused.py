@@ -24,10 +24,11 @@ from nndl_exp.nn.network import Network
 _GEMV = {"f": sgemv, "d": dgemv}
 
 
-def can_fuse(network: Network) -> bool:
-    """Whether ``FusedStep`` computes the updates of this network."""
+def can_fuse(network: Network, velocity: Sequence[Array] = ()) -> bool:
+    """True if ``FusedStep`` computes the updates of this network: BLAS changes arrays in place only
+    where they lie in rows, and does so even where they are read-only."""
     hidden = network.activations[:-1]
-    arrays = (*network.weights, *network.biases)
+    arrays = (*network.weights, *network.biases, *velocity)
     return not any(activation.normalized for activation in hidden) and all(
         array.flags.c_contiguous and array.flags.writeable for array in arrays
     )

@@ -104,7 +104,7 @@ def features() -> list[str]:
 
 
 def _can_run(name: str) -> bool:
-    """Whether this processor has the instructions of a family of kernels."""
+    """True if this processor has the instructions of a family of kernels."""
     return _NEEDS.get(name) in [*_extensions()["baseline"], *_extensions()["found"]]
 
 

@@ -19,6 +19,7 @@ from nndl_exp.config import (
 )
 from nndl_exp.datasets import Dataset
 from nndl_exp.errors import UserError
+from nndl_exp.fast import kernels
 from nndl_exp.run import check_parts, data_of, sizes_of
 from nndl_exp.study import executors, settings, warm_start
 from nndl_exp.study.executors import Pool
@@ -164,7 +165,11 @@ class Study:
         """Each stage with its coordinator, to be iterated to its end before the next is asked for.
 
         The study's budget is for all stages together: each gets what is left of it.
+
+        Raises:
+            UserError: this process has not loaded the kernels that the study asks for.
         """
+        kernels.check(self.config.run.kernels)
         self.create()
         budget, start = self.config.study.budget, time.monotonic()
         earlier: dict[RunConfig, Original] = {}

@@ -63,12 +63,12 @@ class Settings:
 
     @property
     def optimizer(self) -> Optimizer:
-        """What an update does with its step."""
+        """The fields that decide about a step of an update."""
         return Optimizer(self.momentum, self.nesterov, self.max_norm)
 
     @property
     def drops(self) -> bool:
-        """Whether neurons are dropped."""
+        """True if neurons are dropped."""
         return bool(self.input_dropout) or any(self.dropout)
 
     def end(self, history: History) -> str | None:
@@ -113,7 +113,6 @@ def train(
         UserError: ``mini_batch_size`` is out of range, the network can't be changed in place, or
             the examples are not ones for it (see ``check_examples``).
     """
-    _check_writable(network)
     check_examples(network, training, "training")
     check_examples(network, validation, "validation")
     first = slice(settings.monitor_size)
@@ -128,18 +127,19 @@ def train(
         )
     if velocity is None:
         velocity = settings.optimizer.velocity(network)
-    of = _Training(network, training, monitored, validation, settings, streams, velocity)
+    _check_writable(*network.weights, *network.biases, *velocity)
+    shared = _Training(network, training, monitored, validation, settings, streams, velocity)
     past = History(settings.judged_by, history)
     while settings.end(past) is None:
         eta = settings.schedule(past, settings.eta)
         assert eta is not None
-        past.append(of.epoch(len(past) + 1, eta))
+        past.append(shared.epoch(len(past) + 1, eta))
         yield past[-1]
 
 
 @dataclass(frozen=True)
 class _Training:
-    """What every epoch of a training shares; ``monitored`` are training examples as they are."""
+    """The parts that all epochs share; ``monitored`` are training examples as they are."""
 
     network: Network
     training: Examples
@@ -211,7 +211,7 @@ class _Training:
             optimizer=s.optimizer, velocity=self.velocity,
         )  # fmt: skip
         whole: Callable[..., None] = update
-        if s.max_norm is None and not s.nesterov and can_fuse(network):
+        if s.max_norm is None and not s.nesterov and can_fuse(network, self.velocity):
             name, m = self.regularization.name, s.mini_batch_size
             decay = 0.0 if name == "none" else eta * s.lmbda / self.n
             whole = FusedStep(network, m, eta, decay, s.momentum, self.velocity, l1=name == "l1")
@@ -225,11 +225,11 @@ class _Training:
         return step
 
 
-def _check_writable(network: Network) -> None:
-    if not all(array.flags.writeable for array in (*network.weights, *network.biases)):
+def _check_writable(*arrays: Array) -> None:
+    if not all(array.flags.writeable for array in arrays):
         raise UserError(
-            "training changes a network's weights and biases in place: got read-only ones; train "
-            "its copy()"
+            "training changes weights, biases and velocities in place: got read-only ones; train a "
+            "copy() of the network"
         )
 
 

@@ -18,7 +18,7 @@ One gather a mini-batch is slow, one of the whole set needs a second copy of it 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """What an update does with its step η∇C.
+    """The way from a step η∇C to new parameters.
 
     Plain gradient descent where ``momentum``, μ of equations 107 and 108, is 0. With ``nesterov``
     the gradient counts as taken where the velocity leads to (Sutskever et al. 2013, in the form of
