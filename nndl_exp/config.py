@@ -7,10 +7,8 @@ same machine. Nothing here knows of Hydra; ``parse`` takes the plain mapping tha
 import difflib
 import json
 import os
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, field
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,7 +16,6 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from nndl_exp.errors import UserError
-from nndl_exp.masking import masked
 
 T = TypeVar("T")
 Setting = Mapping[str, Any]
@@ -37,14 +34,14 @@ Name = Text
 """Of a part that is looked up in its module's dictionary: ``nndl_exp.run.check`` refuses others."""
 Folder = Annotated[Text, Field(min_length=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
-_OUTPUT = "nndl-output"
-Output = Annotated[Folder, Field(json_schema_extra={"default": _OUTPUT})]
+OUTPUT = "nndl-output"
+Output = Annotated[Folder, Field(json_schema_extra={"default": OUTPUT})]
 """The output folder; the schema, which the documentation is made from, has no factories."""
 
 
 def default_output() -> str:
     """The output folder that is not typed: NNDL_OUTPUT, or nndl-output."""
-    return os.environ.get("NNDL_OUTPUT") or _OUTPUT
+    return os.environ.get("NNDL_OUTPUT") or OUTPUT
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -353,48 +350,9 @@ class SweepConfig:
     """The folder that everything is kept in; null for NNDL_OUTPUT, or nndl-output."""
 
 
-def command_of(words: Sequence[str], command: str = "sweep") -> str:
-    """What to type to run a command again: with the settings that were taken from the environment,
-    and without passwords."""
-    taken = {"output": os.environ.get("NNDL_OUTPUT"),
-             "tracking.uri": os.environ.get("NNDL_TRACKING_URI")}  # fmt: skip
-    typed = {word.lstrip("+").partition("=")[0] for word in words}
-    added = [f"{key}={value}" for key, value in taken.items() if value and key not in typed]
-    return masked(shlex.join(["python", "-m", f"nndl_exp.{command}", *words, *added]))
-
-
-def output_words(output: str) -> str:
-    """``--output`` as printed commands have it, with a space in front.
-
-    It is left out only for the built-in folder while NNDL_OUTPUT is not set: so a command can be
-    pasted into a shell that has the variable, and into one that has not.
-    """
-    return "" if _is_plain(output) else f" --output {shlex.quote(output)}"
-
-
-def output_setting(output: str) -> str:
-    """The same for ``train`` and ``sweep``, which take settings."""
-    return "" if _is_plain(output) else f" {path_setting('output', output)}"
-
-
-def path_setting(key: str, path: Path | str) -> str:
-    """A path as a setting that is typed into a shell: nothing of it is interpolated."""
-    return shlex.quote(f"{key}={path}".replace("${", r"\${"))
-
-
-def _is_plain(output: str) -> bool:
-    return output == _OUTPUT == default_output()
-
-
 def default_tracking_uri() -> str | None:
     """MLflow's tracking URI that is not typed: NNDL_TRACKING_URI, if it is set."""
     return os.environ.get("NNDL_TRACKING_URI") or None
-
-
-def tracking_words(tracking: TrackingConfig) -> str:
-    """``--tracking-uri`` as printed commands have it, with a space in front and no password."""
-    uri = tracking.uri if tracking.name == "mlflow" else None
-    return f" --tracking-uri {shlex.quote(masked(uri))}" if uri else ""
 
 
 def parse(cls: type[T], values: Setting, prefix: str = "") -> T:

@@ -11,15 +11,9 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of, space_of
 from nndl_exp.cli.hydra_config import Composed
 from nndl_exp.cli.options import verbosity_of
-from nndl_exp.config import SweepConfig, no_such_setting, parse, to_mapping
+from nndl_exp.config import RUN_KEYS, SweepConfig, parse, to_mapping
 from nndl_exp.display.terminal.screen import Verbosity
 from nndl_exp.errors import UserError
-
-_SETTINGS = (
-    "search_space", "sampler", "pruner", "study", "strategy", "executor", "storage", "tracking",
-    "workers", "output",
-)  # fmt: skip
-_RUN_SETTINGS = ("dataset", "network", "training", "seed", "kernels")
 
 
 @one_line_errors
@@ -54,18 +48,14 @@ def sweep_config(composed: Composed) -> SweepConfig:
     Raises:
         UserError: a setting that does not exist, or a value that it can't have.
     """
-    settings = composed.settings
-    for key in settings:
-        if key not in _SETTINGS + _RUN_SETTINGS:
-            raise UserError(no_such_setting(key, _SETTINGS + _RUN_SETTINGS))
     run = run_of(composed)
-    others = {key: settings[key] for key in _SETTINGS if key in settings}
+    others = {key: value for key, value in composed.settings.items() if key not in RUN_KEYS}
     if not isinstance(others.get("search_space"), dict):
         raise UserError("search_space must be settings with ranges: got none")
     others["search_space"] = space_of(composed, run)
     if next(iter(others.get("strategy", {}).get("stages") or []), "joint") == "joint":
         others["search_space"] = _without(others["search_space"], composed.typed)
-    config = parse(SweepConfig, {"run": to_mapping(run), **others})
+    config = parse(SweepConfig, {**others, "run": to_mapping(run)})
     from nndl_exp.study import executors
 
     executors.check(config)

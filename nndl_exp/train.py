@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from nndl_exp.cli import hydra_config
 from nndl_exp.cli.console import make_screen
@@ -11,11 +10,8 @@ from nndl_exp.cli.errors import one_line_errors
 from nndl_exp.cli.fitting import run_of
 from nndl_exp.cli.hydra_config import Composed
 from nndl_exp.cli.options import verbosity_of
-from nndl_exp.config import TrainConfig, no_such_setting, parse, to_mapping
+from nndl_exp.config import RUN_KEYS, TrainConfig, parse, to_mapping
 from nndl_exp.display.terminal.screen import Verbosity
-from nndl_exp.errors import UserError
-
-_SETTINGS = ("dataset", "network", "training", "seed", "kernels", "tracking", "output")
 
 
 @one_line_errors
@@ -37,7 +33,7 @@ def _check(composed: Composed) -> TrainConfig:
 def _train(words: Sequence[str], verbosity: Verbosity, composed: Composed) -> None:
     config = _check(composed)
     from nndl_exp.cli.training import train_one
-    from nndl_exp.config import command_of
+    from nndl_exp.display.commands import command_of
     from nndl_exp.records.looks import origin_of_file
 
     origin = origin_of_file(composed.base) if composed.base else None
@@ -55,14 +51,8 @@ def train_config(composed: Composed) -> TrainConfig:
     Raises:
         UserError: a setting that does not exist, or a value that it can't have.
     """
-    settings = composed.settings
-    for key in settings:
-        if key not in _SETTINGS:
-            raise UserError(no_such_setting(key, _SETTINGS))
-    others: dict[str, Any] = {
-        key: settings[key] for key in ("tracking", "output") if key in settings
-    }
-    return parse(TrainConfig, {"run": to_mapping(run_of(composed)), **others})
+    others = {key: value for key, value in composed.settings.items() if key not in RUN_KEYS}
+    return parse(TrainConfig, {**others, "run": to_mapping(run_of(composed))})
 
 
 if __name__ == "__main__":

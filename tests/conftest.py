@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from ui import Shown
 
+    from nndl_exp.study.study import Study
+
 
 LEFT_OUT = pytest.StashKey[list[str]]()
 
@@ -130,6 +132,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> "Shown":
     from ui import sweep
 
     return sweep(tmp_path_factory.mktemp("shown"))
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> "Study":
+    """A small study with every stage, led to its end, for the tests that look at it."""
+    from staged import led
+
+    return led(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture(scope="session")

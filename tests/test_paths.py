@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from typed import command, printed_commands
 
 from nndl_exp.cli.hydra_config import compose
-from nndl_exp.config import path_setting
 from nndl_exp.database import file_url, url_below
+from nndl_exp.display.commands import path_setting
 from nndl_exp.display.report.verdict import commands as page_commands
 from nndl_exp.study.summary import summary
 from nndl_exp.tracking.client import connect, tracking_uri

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nndl_exp.config import RunConfig, TrackingConfig, path_setting, to_mapping
+from nndl_exp.config import RunConfig, TrackingConfig, to_mapping
 from nndl_exp.errors import UserError
 from nndl_exp.yaml_file import read_yaml
 
@@ -200,6 +200,8 @@ def _recommended(reference: str, output: str) -> "RunDirectory | None":
 
         raise UserError(f"{name} has no winner yet; {how_to_continue(best.parent)}")
     if read_yaml(best).get("origin", {}).get("run") is None:
+        from nndl_exp.display.commands import path_setting
+
         raise UserError(
             f"no trial of {name} trained the run that it ended with; python -m nndl_exp.train "
             f"{path_setting('from', best)} does"

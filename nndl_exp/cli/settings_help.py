@@ -1,4 +1,4 @@
-"""What each setting is for, as ``--help`` prints it: from the docstrings of ``nndl_exp.config``."""
+"""The meaning of each setting as ``--help`` prints it: the docstrings of ``nndl_exp.config``."""
 
 import ast
 import inspect
@@ -11,9 +11,13 @@ _WIDTH = 34
 
 
 def help_of(name: str) -> str:
-    """A line for each setting of ``train`` or ``sweep``: its name, and what it means."""
+    """The settings of ``train``, ``sweep`` or ``book`` by name, each with its meaning."""
     top = config.SweepConfig if name == "sweep" else config.TrainConfig
-    return "\n".join(_lines(config.RunConfig, "") + _lines(top, ""))
+    lines = [*_lines(config.RunConfig, ""), *_lines(top, "")]
+    if name != "book":
+        start = "A run's config.yaml, or a study's best.yaml, to start from."
+        lines.append("from".ljust(_WIDTH) + start)
+    return "\n".join(lines)
 
 
 def _lines(cls: type, prefix: str) -> list[str]:

@@ -8,7 +8,8 @@ from contextlib import closing
 from functools import partial
 
 from nndl_exp.cli.output import check_resources
-from nndl_exp.config import SweepConfig, command_of, seconds
+from nndl_exp.config import SweepConfig, seconds
+from nndl_exp.display.commands import command_of
 from nndl_exp.display.terminal.live import StudyRegion
 from nndl_exp.display.terminal.pace import Pace
 from nndl_exp.display.terminal.screen import WARNING, Screen

@@ -4,21 +4,14 @@ Each names ``--output`` and ``--tracking-uri`` where they are needed, and holds 
 """
 
 import importlib.util
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nndl_exp import database
-from nndl_exp.config import (
-    SweepConfig,
-    TrackingConfig,
-    command_of,
-    output_setting,
-    output_words,
-    path_setting,
-    tracking_words,
-)
+from nndl_exp.config import OUTPUT, SweepConfig, TrackingConfig, default_output
 from nndl_exp.masking import masked
 
 _DASHBOARD = "http://127.0.0.1:8080/"
@@ -99,3 +92,42 @@ def dashboard_command(config: SweepConfig) -> str | None:
     else:
         url = database.url_of(config, "optuna")
     return f"optuna-dashboard {shlex.quote(url)}    # then open {_DASHBOARD}"
+
+
+def command_of(words: Sequence[str], command: str = "sweep") -> str:
+    """What to type to run a command again: with the settings that were taken from the environment,
+    and without passwords."""
+    taken = {"output": os.environ.get("NNDL_OUTPUT"),
+             "tracking.uri": os.environ.get("NNDL_TRACKING_URI")}  # fmt: skip
+    typed = {word.lstrip("+").partition("=")[0] for word in words}
+    added = [f"{key}={value}" for key, value in taken.items() if value and key not in typed]
+    return masked(shlex.join(["python", "-m", f"nndl_exp.{command}", *words, *added]))
+
+
+def output_words(output: str) -> str:
+    """``--output`` as printed commands have it, with a space in front.
+
+    It is left out only for the built-in folder while NNDL_OUTPUT is not set: so a command can be
+    pasted into a shell that has the variable, and into one that has not.
+    """
+    return "" if _is_plain(output) else f" --output {shlex.quote(output)}"
+
+
+def output_setting(output: str) -> str:
+    """The same for ``train`` and ``sweep``, which take settings."""
+    return "" if _is_plain(output) else f" {path_setting('output', output)}"
+
+
+def path_setting(key: str, path: Path | str) -> str:
+    """A path as a setting that is typed into a shell: nothing of it is interpolated."""
+    return shlex.quote(f"{key}={path}".replace("${", r"\${"))
+
+
+def _is_plain(output: str) -> bool:
+    return output == OUTPUT == default_output()
+
+
+def tracking_words(tracking: TrackingConfig) -> str:
+    """``--tracking-uri`` as printed commands have it, with a space in front and no password."""
+    uri = tracking.uri if tracking.name == "mlflow" else None
+    return f" --tracking-uri {shlex.quote(masked(uri))}" if uri else ""

@@ -91,38 +91,46 @@ def render(sources: Sources, *, interactive: bool = True) -> str:
     found, place = sources.found, Place(sources.found.folder / "figures", sources.formats)
     dataset, why = _dataset(sources)
     best = found.best.name if found.best else None
-    raced = finalists(sources.stages)
-    said, rests_on = verdict.sentence(found, dataset, raced)
-    searches = [stage for stage in sources.stages if stage.search.is_sampled and stage.trials]
     shown = Shown()
     if found.best is not None:
         shown = network(found.best, found.replicates(), dataset, why, place)
-    pictures = search.of_study(sources.stages, best, place)
-    lacking = [_TOO_LARGE]
-    if interactive:
-        pictures += [chart for stage in searches for chart in search.of_search(stage)]
-        lacking = [line for stage in searches for line in search.lacking(stage)]
-    pictures = [picture for picture in pictures if interactive or not picture.chart]
     return _template().render(
         found=found,
-        verdict=said,
-        rests_on=rests_on,
-        finalists=verdict.rows(raced, measure_of(found.config.run)) if raced else [],
         baseline=baseline_text(dataset) if dataset else "",
-        decided=verdict.reasons(found),
         facts=_facts(sources, dataset),
         commands=verdict.commands(found, best, sources.tracking),
         why=sources.why,
         chapters=stages.chapters(found, sources.stages, place),
-        pictures=pictures,
-        lacking=lacking,
         network=shown,
         best=best,
         trials=trials_table(sources.stages),
         settings=to_yaml(to_mapping(found.best.config())) if found.best else "",
         environment=environment(found.best, dataset, why),
-        **_scripts({p.key: p.chart for p in pictures if p.chart}),
+        **_verdict(sources, dataset),
+        **_searches(sources, place, interactive=interactive),
     )
+
+
+def _verdict(sources: Sources, dataset: Dataset | None) -> dict[str, Any]:
+    found, raced = sources.found, finalists(sources.stages)
+    said, rests_on = verdict.sentence(found, dataset, raced)
+    rows = verdict.rows(raced, measure_of(found.config.run)) if raced else []
+    return {"verdict": said, "rests_on": rests_on, "finalists": rows,
+            "decided": verdict.reasons(found)}  # fmt: skip
+
+
+def _searches(sources: Sources, place: Place, *, interactive: bool) -> dict[str, Any]:
+    """The pictures of the searches with the scripts that draw charts, and what is lacking."""
+    best = sources.found.best
+    pictures = search.of_study(sources.stages, best.name if best else None, place)
+    lacking = [_TOO_LARGE]
+    if interactive:
+        searches = [stage for stage in sources.stages if stage.search.is_sampled and stage.trials]
+        pictures += [chart for stage in searches for chart in search.of_search(stage)]
+        lacking = [line for stage in searches for line in search.lacking(stage)]
+    pictures = [picture for picture in pictures if interactive or not picture.chart]
+    charts = {picture.key: picture.chart for picture in pictures if picture.chart}
+    return {"pictures": pictures, "lacking": lacking, **_scripts(charts)}
 
 
 def _dataset(sources: Sources) -> tuple[Dataset | None, str]:

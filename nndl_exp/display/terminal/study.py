@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from math import inf
 
-from nndl_exp.config import RunConfig, command_of
-from nndl_exp.display.commands import Commands, dashboard_command
+from nndl_exp.config import RunConfig
+from nndl_exp.display.commands import Commands, command_of, dashboard_command
 from nndl_exp.display.findings import StageFindings
 from nndl_exp.display.terminal.data import show_dataset
 from nndl_exp.display.terminal.live import Watched
