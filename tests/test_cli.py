@@ -1,5 +1,6 @@
 """End to end through the real command line, with the real Optuna, MLflow and SQLite."""
 
+import html
 import json
 import os
 import re
@@ -85,6 +86,15 @@ def test_a_sweep_shows_plan_trials_winner_and_what_to_type(swept):
     kept = [word for word in SWEEP if not word.startswith(("strategy", "study", "pruner"))]
     assert race[1:-3] == ["python", "-m", "nndl_exp.sweep", *kept]
     assert sorted(path.name for path in folder.iterdir()) == ["nndl-output"], "no stray outputs"
+
+
+def test_the_report_that_a_sweep_leaves_is_that_of_a_study_that_has_ended(swept):
+    """It is written while the sweep still holds the study."""
+    cli = swept[0]
+    left = html.unescape((cli.folder / "nndl-output/studies/demo/report.html").read_text())
+    assert "The study is running" not in left
+    assert ">complete, 10 trials" in left
+    assert "nndl_exp.evaluate" in left, "what to type next, which a running study does not offer"
 
 
 def test_mlflow_has_the_study_and_every_trial(swept, client):

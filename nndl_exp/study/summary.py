@@ -89,8 +89,11 @@ def mean_accuracy(runs: Sequence[RunDirectory]) -> float | None:
     return fmean(found) if found else None
 
 
-def summary(output: Path | str, name: str) -> Summary:
+def summary(output: Path | str, name: str, *, at_end: bool = False) -> Summary:
     """One study of an output folder.
+
+    ``at_end`` is said by the process that runs the study when all of it is done but this: then it
+    is not running, though that process still holds it.
 
     Raises:
         UserError: there is none of that name, or its settings or a record are damaged.
@@ -103,7 +106,8 @@ def summary(output: Path | str, name: str) -> Summary:
     finished = tuple(trial for part in parts for trial in _finished(part))
     ended = max((trial.result.ended for trial, _ in finished), default=None)
     best = _ended_with(folder) or _best(parts)
-    return Summary(name, config, finished, best, _state(folder, parts), ended)
+    state = "running" if is_running(folder) and not at_end else _state(parts)
+    return Summary(name, config, finished, best, state, ended)
 
 
 def _finished(part: Path) -> Iterator[tuple[Trial, RunDirectory]]:
@@ -134,9 +138,7 @@ def _best(parts: list[Path]) -> RunDirectory | None:
     return None
 
 
-def _state(folder: Path, parts: list[Path]) -> State:
-    if is_running(folder):
-        return "running"
+def _state(parts: list[Path]) -> State:
     decided = [read_yaml(path) for part in parts if (path := part / DECISION).is_file()]
     stopped = any(decision.get("stop") for decision in decided)
     whole = len(decided) == len(parts) and all(decision.get("complete") for decision in decided)

@@ -118,7 +118,7 @@ class StudyTracker:
         study, folder = self._study, self._study.directory
         stages = list(self._ended.values())
         files = write_tables(folder, [stage.search for stage in stages])
-        found = summary(study.config.output, study.name)
+        found = summary(study.config.output, study.name, at_end=True)
         try:
             files.append(write_report(sources_of(found, stages, study.tracking)))
         except OSError as e:  # the disk is full, say: what was trained is there all the same
